@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+#
+#   make              build/twostage, the guest kernel, the guest images
+#   make demo         all set-up, then a guest on two hashed page tables
+#   make check        all set-up, then every test that takes minutes
+#   make check-deep   the large footprints
+#   make help         the other targets
+
+PREFIX ?= /usr/local
+CC ?= gcc
+CLANG ?= clang
+MUSL_CC ?= musl-gcc
+BUILD := build
+
+PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
+	clang clang-format libcriterion-dev libelf-dev bats jq \
+	qemu-system-x86 busybox-static cpio xz-utils
+
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
+COMMON := -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -pthread
+# Ring 0 may be an instruction emulator that knows only baseline integer instructions (DESIGN.md).
+GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
+	-fcf-protection=none -fno-pic -fno-pie -fno-asynchronous-unwind-tables \
+	-fno-tree-vectorize -mcmodel=kernel
+IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
+VMM_LIBS := -ljansson
+TEST_LIBS := -lcriterion -lelf -ljansson
+
+rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
+
+LIB_OBJECTS := $(call rooms_of,host,hpt ept)
+VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
+GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
+	$(patsubst %.S,$(BUILD)/obj/guest/%.o,$(wildcard guest/*.S))
+IMAGES := $(patsubst images/%.c,$(BUILD)/images/%,\
+	$(foreach folder,$(wildcard images/*),$(wildcard $(folder)/$(notdir $(folder)).c)))
+IMAGES := $(addprefix $(BUILD)/images/,$(notdir $(IMAGES)))
+TEST_IMAGES := $(patsubst tests/images/%.c,$(BUILD)/tests/images/%,$(wildcard tests/images/*.c))
+TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
+	$(wildcard tests/vmm/kernels/*.S))
+
+# Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
+TEST_PROGRAMS := $(wildcard tests/*/torture.c tests/*/fuzz_*.c tests/vmm/bad_images.c \
+	tests/guest/agree.c)
+unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
+	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
+UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
+
+.PHONY: all deps demo check check-deep check-all testbed install clean help lint format tests
+.DELETE_ON_ERROR:
+
+all: $(BUILD)/twostage $(IMAGES)
+
+help:
+	@sed -n 's/^#   //p' Makefile
+	@echo 'make deps         install the Debian packages that are missing'
+	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
+	@echo 'make lint         clang, clang-format, who includes whom'
+	@echo 'make format       apply clang-format'
+	@echo 'make install      to PREFIX=$(PREFIX)'
+	@echo 'make clean        remove build/'
+
+deps:
+	@tests/deps.sh $(PACKAGES)
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh
+
+check: deps
+	@$(MAKE) --no-print-directory all tests testbed
+	@tests/check.sh
+
+check-deep: deps
+	@$(MAKE) --no-print-directory all tests testbed
+	@tests/check_deep.sh
+
+testbed: $(BUILD)/twostage $(IMAGES)
+	@tests/testbed/build.sh $(BUILD)/testbed
+
+tests: $(UNIT_TESTS) $(TEST_IMAGES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
+	$(BUILD)/tests/torture_ept $(BUILD)/tests/agree
+
+install: all
+	install -D -m 755 $(BUILD)/twostage $(DESTDIR)$(PREFIX)/bin/twostage
+	install -d $(DESTDIR)$(PREFIX)/lib/twostage/images
+	install -m 755 $(IMAGES) $(DESTDIR)$(PREFIX)/lib/twostage/images
+
+clean:
+	rm -rf $(BUILD)
+
+# The flags are part of what an object depends on.
+$(BUILD)/obj/host/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(HOST_FLAGS) -c $< -o $@
+
+$(BUILD)/obj/guest/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_FLAGS) -c $< -o $@
+
+$(BUILD)/obj/guest/%.o: %.S Makefile
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_FLAGS) -c $< -o $@
+
+$(BUILD)/guest/kernel: $(GUEST_OBJECTS) guest/kernel.lds
+	@mkdir -p $(@D)
+	$(CC) -nostdlib -static -no-pie -Wl,-T,guest/kernel.lds -Wl,--build-id=none \
+		-Wl,-z,max-page-size=4096 $(GUEST_OBJECTS) -o $@
+
+$(BUILD)/obj/host/vmm/embed.o: vmm/embed.S $(BUILD)/guest/kernel Makefile
+	@mkdir -p $(@D)
+	$(CC) -DGUEST_KERNEL_PATH='"$(BUILD)/guest/kernel"' -c $< -o $@
+
+$(BUILD)/twostage: $(LIB_OBJECTS) $(VMM_OBJECTS) $(BUILD)/obj/host/vmm/main.o
+	$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+
+define image_rule
+$(BUILD)/images/$(1): images/$(1)/$(1).c Makefile
+	@mkdir -p $$(@D) $(BUILD)/obj
+	$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/image_$(1).d $$< -o $$@
+endef
+$(foreach image,$(notdir $(IMAGES)),$(eval $(call image_rule,$(image))))
+
+$(BUILD)/tests/images/%: tests/images/%.c Makefile
+	@mkdir -p $(@D) $(BUILD)/obj
+	$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/test_image_$*.d $< -o $@
+
+$(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
+		tests/vmm/kernels/kernel.lds Makefile
+	@mkdir -p $(@D)
+	$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
+		-Wl,--build-id=none -Itests/vmm/kernels $< -o $@
+
+$(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS)
+$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
+$(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
+$(UNIT_TESTS):
+	@mkdir -p $(@D)
+	$(CC) -pthread $^ -o $@ $(TEST_LIBS)
+
+$(BUILD)/tests/bad_images: $(BUILD)/obj/host/tests/vmm/bad_images.o \
+		$(BUILD)/obj/host/tests/vmm/build_elf.o
+	@mkdir -p $(@D)
+	$(CC) $^ -o $@
+
+$(BUILD)/tests/agree: $(BUILD)/obj/host/tests/guest/agree.o $(LIB_OBJECTS) $(VMM_OBJECTS)
+	@mkdir -p $(@D)
+	$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+
+# One program from sources, so that the thread sanitizer sees all of them.
+$(BUILD)/tests/torture_ept: tests/ept/torture.c $(wildcard ept/*.c hpt/*.c ept/*.h hpt/*.h) Makefile
+	@mkdir -p $(@D)
+	$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
+
+lint:
+	@tests/lint.sh "$(CLANG)" "$(filter-out -MMD -MP -I. -g,$(HOST_FLAGS))" \
+		"$(filter-out -MMD -MP -I. -g,$(GUEST_FLAGS))"
+
+format:
+	clang-format -i $(shell git ls-files '*.c' '*.h')
+
+-include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The one contract that the guest kernel and the VMM share.
+ *
+ * Kernel command line (PVH start_info.cmdline_paddr), words separated by spaces:
+ *
+ *   window=PAGES      entries of the stage-1 window for user pages (default ABI_WINDOW_PAGES)
+ *   table=NAME        organisation of the stage-1 table (default "clustered")
+ *   tsc_khz=N         frequency of the time stamp counter; without it the kernel calibrates
+ *   wall_ns=N         CLOCK_REALTIME at boot
+ *   seed=N            what getrandom and AT_RANDOM are derived from
+ *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
+ *   name=TEXT         argv[0] of the program (percent-encoded, see below)
+ *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
+ *                     '%' and bytes from 127 on stand as %XX; an empty argument stands as %
+ *
+ * The program, a static ELF, is the first PVH module. Every frame of RAM that the start of the
+ * world does not name as used is zero when the guest first touches it, and the kernel relies on it.
+ */
+#ifndef GUEST_ABI_H
+#define GUEST_ABI_H
+
+#include <stdint.h>
+
+#include "hpt/desc.h"
+#include "hpt/histogram.h"
+#include "hpt/hpt.h"
+
+#define ABI_WINDOW_PAGES     4096
+#define ABI_WINDOW_PAGES_MIN 16
+#define ABI_WINDOW_PAGES_MAX (1 << 20)
+
+/* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
+#define ABI_HOLE_START UINT64_C(0xc0000000)
+#define ABI_HOLE_END   UINT64_C(0x100000000)
+
+#define ABI_PORT_COM1 0x3f8 /* stdout of the program */
+#define ABI_PORT_COM2 0x2f8 /* stderr of the program and of the kernel */
+#define ABI_PORT_EXIT 0xf4  /* 32-bit write: the guest ends with this status */
+
+/* 32-bit write: the frame number of the struct abi_page of this guest, told once, early. */
+#define ABI_PORT_PUBLISH 0x510
+/* 32-bit write of anything: write out what abi_page.write describes. No answer: it cannot fail. */
+#define ABI_PORT_WRITE 0x514
+
+/* gVA half of the kernel: its mappings are those of ASID 0. Programs have ASIDs from 1 on. */
+#define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
+#define ABI_ASID_KERNEL 0
+
+#define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
+#define ABI_VERSION 1
+
+/* The legs of a stage-1 fault, in cycles of the guest's time stamp counter. */
+enum abi_leg {
+	ABI_LEG_TRAP,	 /* from the first instruction of the handler to the table lookup */
+	ABI_LEG_LOOKUP,	 /* the lookup in the stage-1 table */
+	ABI_LEG_INSTALL, /* table entry (if new) and window entry, to the last before iretq */
+	ABI_LEG_FAULT,	 /* all of the handler, first instruction to last */
+	ABI_LEG_EXIT,	 /* one doorbell, out to back: what leaving for the VMM costs */
+	ABI_LEGS
+};
+
+/* A mapping of the program, as the kernel saw it used. */
+struct abi_region {
+	uint64_t start; /* gVA */
+	uint64_t pages;
+	uint64_t first_touches; /* lookups that found no entry */
+	uint64_t refills;	/* lookups that found one: the window had lost it */
+};
+
+#define ABI_REGIONS 16
+
+struct abi_write {
+	uint64_t gpa;  /* where the bytes are; they do not cross a page */
+	uint32_t size; /* at most 4096 */
+	uint32_t fd;   /* 1 or 2 */
+};
+
+/* What the kernel publishes. Lives in its own page(s), written by the guest, read by the VMM. */
+struct abi_page {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t panicked; /* the kernel itself gave up: its message is on stderr */
+	struct abi_write write;
+	uint64_t desc;	 /* gPA of the stage-1 table's struct hpt_desc */
+	uint64_t counts; /* gPA of its struct hpt_counts */
+	uint16_t asid;	 /* of the program that runs */
+	uint16_t reserved[3];
+	struct hpt_ledger ledger; /* lookups on behalf of faults */
+	uint64_t faults;	  /* #PF taken for user pages */
+	uint64_t first_touches;
+	uint64_t refills;
+	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
+	uint64_t evictions;  /* window entries taken back */
+	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
+	uint64_t window_pages;
+	uint64_t window_resident;
+	uint64_t pinned; /* window entries of the kernel's own mappings */
+	uint64_t system_calls;
+	uint64_t unknown_calls;
+	uint64_t unknown_last; /* number of the last one */
+	uint64_t
+		syscall_stays; /* SYSCALL does not switch rings here (pvm): the trap page is used */
+	uint64_t tsc_khz;
+	struct abi_region regions[ABI_REGIONS]; /* the largest by pages, largest first */
+	struct hpt_histogram legs[ABI_LEGS];
+};
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From an access of the program to a page: the middle of the live path. The stage-1 table is asked
+ * first; a page that it does not know is made if a region allows it.
+ */
+#ifndef GUEST_FAULT_H
+#define GUEST_FAULT_H
+
+#include <stdint.h>
+
+#include "guest/trap.h"
+
+enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
+
+/*
+ * The kernel's view of a byte of the program's memory, on the program's behalf and with its rights:
+ * a pointer through the direct map, good up to the end of the page and until the next call. NULL if
+ * the program could not make this access.
+ */
+void *fault_user_byte(uint64_t gva, enum access access);
+
+/* A page fault that the program took: resolved, or the program is killed. */
+void fault_handle(struct trap_frame *frame, uint64_t tsc);
+
+#endif

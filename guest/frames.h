@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Guest-physical memory. The kernel's own (tables) grows upwards from the end of its image, the
+ * program's frames come downwards from the end of RAM, so that neither needs to know how large the
+ * other will be. A frame that was never used is zero already; one that was given back is cleared
+ * when it is used again, and only after there are no fresh ones.
+ */
+#ifndef GUEST_FRAMES_H
+#define GUEST_FRAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "guest/layout.h"
+#include "hpt/hpt.h"
+
+/* RAM as the kernel sees it. */
+static inline void *direct(uint64_t gpa)
+{
+	return (void *)(gpa + DIRECT_BASE);
+}
+
+/* gPA of something in the kernel's image. */
+static inline uint64_t kernel_gpa(const volatile void *object)
+{
+	return (uint64_t)object - KERNEL_BASE;
+}
+
+void frames_start(void);
+
+/* A zeroed frame for the program: its gPA, or 0 where memory has run out. */
+uint64_t frames_get(void);
+
+/* Gives a program's frame back. Frames of the boot module are not ours to reuse and are ignored. */
+void frames_put(uint64_t gpa);
+
+/* How many more frames there are for the program. */
+uint64_t frames_left(void);
+
+/* Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. */
+int frames_get_kernel(void *context, size_t size, uint64_t *gpa);
+void frames_put_kernel(void *context, uint64_t gpa, size_t size);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of the kernel's start. */
+#include <stdint.h>
+
+#include "guest/boot.h"
+#include "guest/clock.h"
+#include "guest/console.h"
+#include "guest/cpu.h"
+#include "guest/exec.h"
+#include "guest/frames.h"
+#include "guest/publish.h"
+#include "guest/stage1.h"
+#include "guest/trap.h"
+
+void kernel_main(uint32_t start_info);
+
+void kernel_main(uint32_t start_info)
+{
+	cpu_start();
+	console_start();
+	boot_read(start_info);
+	frames_start();
+	stage1_start();
+	publish_start();
+	clock_start();
+	trap_probe_syscall(exec_start);
+}

@@ -1,0 +1,377 @@
+/* SPDX-License-Identifier: MIT */
+/* See memory.h. */
+#include "guest/memory.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "guest/frames.h"
+#include "guest/region.h"
+#include "guest/stage1.h"
+#include "guest/window.h"
+
+#define MAP_SHARED	    0x01
+#define MAP_PRIVATE	    0x02
+#define MAP_FIXED	    0x10
+#define MAP_ANONYMOUS	    0x20
+#define MAP_FIXED_NOREPLACE 0x100000
+
+#define REMAP_MAYMOVE 1
+
+#define ADVICE_RANDOM	1
+#define ADVICE_WILLNEED 3
+#define ADVICE_DONTNEED 4
+#define ADVICE_FREE	8
+#define ADVICE_HUGEPAGE 14
+#define ADVICE_NODUMP	16
+
+#define RIGHTS (HPT_PRESENT | HPT_WRITE | HPT_NOEXEC)
+
+/* mmap goes downwards from here: the 8 MiB above, and a gap, are the stack's. */
+#define MAP_TOP	  ((USER_END - (UINT64_C(32) << 20)) >> HPT_PAGE_SHIFT)
+#define USER_LOW  (USER_START >> HPT_PAGE_SHIFT)
+#define USER_HIGH (USER_END >> HPT_PAGE_SHIFT)
+
+/* Pages [start, end). */
+struct range {
+	uint64_t start;
+	uint64_t end;
+};
+
+static uint64_t heap_start;
+static uint64_t heap_end; /* in bytes: what brk() says */
+
+static uint64_t rights_of(uint64_t protection)
+{
+	uint64_t rights = 0;
+
+	if (protection)
+		rights = HPT_PRESENT | HPT_NOEXEC;
+	if (protection & PROTECTION_WRITE)
+		rights |= HPT_WRITE;
+	if (protection & PROTECTION_EXECUTE)
+		rights &= ~HPT_NOEXEC;
+	return rights;
+}
+
+static uint64_t pages_of(uint64_t size)
+{
+	return (size >> HPT_PAGE_SHIFT) + !!(size & (HPT_PAGE_SIZE - 1));
+}
+
+/* The pages of [gva, gva + size); -EINVAL where gva is inside a page, -ENOMEM outside user space.
+ */
+static int range_of(uint64_t gva, uint64_t size, struct range *range)
+{
+	if (gva & (HPT_PAGE_SIZE - 1))
+		return -EINVAL;
+	range->start = gva >> HPT_PAGE_SHIFT;
+	range->end = range->start + pages_of(size);
+	return range->start < USER_LOW || range->end > USER_HIGH ? -ENOMEM : 0;
+}
+
+static int split_edges(const struct range *range)
+{
+	int error = region_split(range->start);
+
+	return error ? error : region_split(range->end);
+}
+
+/* Whether regions cover the whole range. */
+static bool covered(const struct range *range)
+{
+	uint64_t vpn = range->start;
+
+	for (struct region *region = region_from(vpn); vpn < range->end;
+	     region = region_next(region)) {
+		if (!region || region->start > vpn)
+			return false;
+		vpn = region->end;
+	}
+	return true;
+}
+
+static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)context;
+	window_drop(key.vpn);
+	frames_put(hpt_frame(entry) << HPT_PAGE_SHIFT);
+	return 0;
+}
+
+static void drop_pages(uint64_t start, uint64_t end)
+{
+	hpt_visit_range(&stage1, program_key(start), end - start, drop_page, NULL);
+}
+
+static int unmap_range(const struct range *range)
+{
+	int error = split_edges(range);
+
+	if (error)
+		return error;
+	drop_pages(range->start, range->end);
+	region_remove(range->start, range->end);
+	return 0;
+}
+
+int memory_add(uint64_t vpn, uint64_t pages, uint64_t protection, uint64_t frame)
+{
+	struct region region = {
+		.start = vpn,
+		.end = vpn + pages,
+		.rights = rights_of(protection),
+		.frame = frame,
+	};
+
+	if (vpn < USER_LOW || region.end > USER_HIGH || region.end < vpn ||
+	    !region_is_free(vpn, region.end))
+		return -EINVAL;
+	return region_add(&region);
+}
+
+/* Where a mapping goes: at its fixed place (made free), at the hint if that is free, or in a gap.
+ */
+static int64_t choose_place(uint64_t gva, uint64_t size, uint64_t flags)
+{
+	struct range range;
+	int error = range_of(gva, size, &range);
+
+	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
+		if (error)
+			return error;
+		if (flags & MAP_FIXED_NOREPLACE && !region_is_free(range.start, range.end))
+			return -EEXIST;
+		error = unmap_range(&range);
+		return error ? error : (int64_t)range.start;
+	}
+	if (gva && !error && range.end <= MAP_TOP && region_is_free(range.start, range.end))
+		return (int64_t)range.start;
+	range.start = region_find_gap(pages_of(size), USER_LOW, MAP_TOP);
+	return range.start ? (int64_t)range.start : -ENOMEM;
+}
+
+int64_t memory_map(uint64_t gva, uint64_t size, uint64_t protection, uint64_t flags, int64_t fd,
+		   uint64_t offset)
+{
+	int64_t vpn;
+	int error;
+
+	if (!size || offset & (HPT_PAGE_SIZE - 1) || !(flags & (MAP_PRIVATE | MAP_SHARED)))
+		return -EINVAL;
+	if (!(flags & MAP_ANONYMOUS))
+		return fd >= 0 && fd <= 2 ? -ENODEV : -EBADF;
+	if (size > USER_END)
+		return -ENOMEM;
+	vpn = choose_place(gva, size, flags);
+	if (vpn < 0)
+		return vpn;
+	error = memory_add((uint64_t)vpn, pages_of(size), protection, 0);
+	return error ? error : vpn << HPT_PAGE_SHIFT;
+}
+
+int64_t memory_unmap(uint64_t gva, uint64_t size)
+{
+	struct range range;
+
+	if (!size || size > USER_END || range_of(gva, size, &range))
+		return -EINVAL;
+	return unmap_range(&range);
+}
+
+static uint64_t protect_page(void *context, struct hpt_key key, uint64_t entry)
+{
+	const uint64_t *rights = context;
+	uint64_t dirty = window_drop(key.vpn);
+
+	return (entry & ~RIGHTS) | *rights | dirty;
+}
+
+int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
+{
+	uint64_t rights = rights_of(protection);
+	struct range range;
+	int error;
+
+	if (gva & (HPT_PAGE_SIZE - 1) || protection & ~UINT64_C(7))
+		return -EINVAL;
+	if (!size)
+		return 0;
+	if (size > USER_END || range_of(gva, size, &range) || !covered(&range))
+		return -ENOMEM;
+	error = split_edges(&range);
+	if (error)
+		return error;
+	for (struct region *region = region_from(range.start); region && region->start < range.end;
+	     region = region_next(region))
+		region->rights = rights;
+	hpt_visit_range(&stage1, program_key(range.start), range.end - range.start, protect_page,
+			&rights);
+	return 0;
+}
+
+/* Pages of a piece that is moved at once, and what was found there. */
+#define MOVE_PAGES 64
+
+struct moved_pages {
+	unsigned int count;
+	uint64_t vpn[MOVE_PAGES];
+	uint64_t entry[MOVE_PAGES];
+};
+
+static uint64_t note_page(void *context, struct hpt_key key, uint64_t entry)
+{
+	struct moved_pages *moved = context;
+
+	entry |= window_drop(key.vpn);
+	moved->vpn[moved->count] = key.vpn;
+	moved->entry[moved->count++] = entry;
+	return entry;
+}
+
+static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)context;
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+/* Enters the pages of `from` at `to` as well: all of them or none. */
+static int copy_entries(const struct range *from, uint64_t to)
+{
+	static struct moved_pages moved;
+
+	for (uint64_t at = from->start; at < from->end; at += MOVE_PAGES) {
+		uint64_t rest = from->end - at;
+
+		moved.count = 0;
+		hpt_visit_range(&stage1, program_key(at), rest < MOVE_PAGES ? rest : MOVE_PAGES,
+				note_page, &moved);
+		for (unsigned int i = 0; i < moved.count; i++) {
+			uint64_t vpn = moved.vpn[i] - from->start + to;
+			int error = hpt_map(&stage1, program_key(vpn), moved.entry[i]);
+
+			if (error) {
+				hpt_visit_range(&stage1, program_key(to), from->end - from->start,
+						forget_page, NULL);
+				return error;
+			}
+		}
+	}
+	return 0;
+}
+
+/* Moves a range that lies in `region` to a place of `pages` pages, with its contents. */
+static int64_t move(const struct range *from, const struct region *region, uint64_t pages)
+{
+	uint64_t to = region_find_gap(pages, USER_LOW, MAP_TOP);
+	struct region moved = *region;
+	int error;
+
+	if (!to)
+		return -ENOMEM;
+	moved.start = to;
+	moved.end = to + pages;
+	if (moved.frame)
+		moved.frame += from->start - region->start;
+	error = split_edges(from);
+	if (!error)
+		error = region_add(&moved);
+	if (error)
+		return error;
+	error = copy_entries(from, to);
+	if (error) {
+		region_remove(to, to + pages);
+		return error;
+	}
+	hpt_visit_range(&stage1, program_key(from->start), from->end - from->start, forget_page,
+			NULL);
+	region_remove(from->start, from->end);
+	return (int64_t)(to << HPT_PAGE_SHIFT);
+}
+
+int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_t flags)
+{
+	uint64_t pages = pages_of(new_size);
+	struct range old, behind;
+	struct region *region;
+	int error;
+
+	if (flags & ~(uint64_t)REMAP_MAYMOVE || !new_size || !old_size || gva & (HPT_PAGE_SIZE - 1))
+		return -EINVAL;
+	if (new_size > USER_END || old_size > USER_END)
+		return -ENOMEM;
+	region = region_find(gva >> HPT_PAGE_SHIFT);
+	if (range_of(gva, old_size, &old) || !region || region->end < old.end)
+		return -EFAULT;
+	behind = (struct range){old.start + pages, old.end};
+	if (pages <= old.end - old.start) {
+		error = behind.start < behind.end ? unmap_range(&behind) : 0;
+		return error ? error : (int64_t)gva;
+	}
+	if (!region->frame && region->end == old.end && behind.start <= MAP_TOP &&
+	    region_is_free(old.end, behind.start)) {
+		region->end = behind.start;
+		return (int64_t)gva;
+	}
+	return flags & REMAP_MAYMOVE ? move(&old, region, pages) : -ENOMEM;
+}
+
+static bool advice_known(uint64_t advice)
+{
+	return advice <= ADVICE_WILLNEED || advice == ADVICE_FREE ||
+	       (advice >= ADVICE_HUGEPAGE && advice <= ADVICE_NODUMP + 1);
+}
+
+int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
+{
+	struct range range;
+
+	if (gva & (HPT_PAGE_SIZE - 1) || (advice != ADVICE_DONTNEED && !advice_known(advice)))
+		return -EINVAL;
+	if (!size)
+		return 0;
+	if (size > USER_END || range_of(gva, size, &range))
+		return -ENOMEM;
+	if (advice == ADVICE_DONTNEED)
+		drop_pages(range.start, range.end);
+	return covered(&range) ? 0 : -ENOMEM;
+}
+
+void memory_start_heap(uint64_t gva)
+{
+	heap_start = heap_end = pages_of(gva) << HPT_PAGE_SHIFT;
+}
+
+/* Makes [start, end) part of the heap: by growing the region that ends there, if it is alike. */
+static int grow_heap(uint64_t start, uint64_t end)
+{
+	struct region *below = region_find(start - 1);
+
+	if (end > MAP_TOP || !region_is_free(start, end))
+		return -ENOMEM;
+	if (below && !below->frame && start > heap_start >> HPT_PAGE_SHIFT &&
+	    below->rights == rights_of(PROTECTION_READ | PROTECTION_WRITE)) {
+		below->end = end;
+		return 0;
+	}
+	return memory_add(start, end - start, PROTECTION_READ | PROTECTION_WRITE, 0);
+}
+
+int64_t memory_break(uint64_t gva)
+{
+	uint64_t end = pages_of(heap_end);
+	struct range range = {.start = pages_of(gva), .end = end};
+	int error = 0;
+
+	if (gva < heap_start || gva >= USER_END)
+		return (int64_t)heap_end;
+	if (range.start > end)
+		error = grow_heap(end, range.start);
+	else if (range.start < end)
+		error = unmap_range(&range);
+	if (!error)
+		heap_end = gva;
+	return (int64_t)heap_end;
+}

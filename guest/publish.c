@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* See publish.h. */
+#include "guest/publish.h"
+
+#include "guest/boot.h"
+#include "guest/cpu.h"
+#include "guest/frames.h"
+#include "guest/stage1.h"
+
+struct abi_page published __attribute__((aligned(4096))) = {
+	.magic = ABI_MAGIC,
+	.version = ABI_VERSION,
+	.asid = ASID_PROGRAM,
+};
+
+static void ring(uint16_t port, uint32_t value)
+{
+	if (boot.doorbells)
+		outl(port, value);
+}
+
+void publish_start(void)
+{
+	published.desc = kernel_gpa(&stage1.desc);
+	published.counts = kernel_gpa(&stage1.counts);
+	ring(ABI_PORT_PUBLISH, (uint32_t)(kernel_gpa(&published) / HPT_PAGE_SIZE));
+}
+
+void publish_write(int fd, uint64_t gpa, uint32_t size)
+{
+	uint64_t start = rdtsc();
+
+	published.write = (struct abi_write){.gpa = gpa, .size = size, .fd = (uint32_t)fd};
+	ring(ABI_PORT_WRITE, size);
+	hpt_histogram_add(&published.legs[ABI_LEG_EXIT], rdtsc() - start);
+}
+
+void publish_panic(void)
+{
+	published.panicked = 1;
+	if (!published.desc)
+		publish_start();
+}

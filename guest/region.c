@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/* See region.h: a sorted array. */
+#include "guest/region.h"
+
+#include <errno.h>
+#include <stddef.h>
+
+#include "guest/publish.h"
+#include "hpt/entry.h"
+
+#define REGIONS 4096
+
+static struct region regions[REGIONS];
+static unsigned int count;
+static unsigned int last_found; /* most faults are in the region of the one before */
+
+/* The index of the first region that ends after `vpn`. */
+static unsigned int index_from(uint64_t vpn)
+{
+	unsigned int low = 0, high = count;
+
+	while (low < high) {
+		unsigned int middle = (low + high) / 2;
+
+		if (regions[middle].end > vpn)
+			high = middle;
+		else
+			low = middle + 1;
+	}
+	return low;
+}
+
+struct region *region_find(uint64_t vpn)
+{
+	struct region *region = &regions[last_found];
+	unsigned int at;
+
+	if (vpn >= region->start && vpn < region->end)
+		return region;
+	at = index_from(vpn);
+	if (at == count || regions[at].start > vpn)
+		return NULL;
+	last_found = at;
+	return &regions[at];
+}
+
+struct region *region_from(uint64_t vpn)
+{
+	unsigned int at = index_from(vpn);
+
+	return at < count ? &regions[at] : NULL;
+}
+
+struct region *region_next(const struct region *region)
+{
+	unsigned int at = (unsigned int)(region - regions) + 1;
+
+	return at < count ? &regions[at] : NULL;
+}
+
+static int insert(unsigned int at, const struct region *region)
+{
+	if (count == REGIONS)
+		return -ENOMEM;
+	for (unsigned int i = count; i > at; i--)
+		regions[i] = regions[i - 1];
+	regions[at] = *region;
+	count++;
+	last_found = at;
+	return 0;
+}
+
+int region_add(const struct region *region)
+{
+	return insert(index_from(region->start), region);
+}
+
+int region_split(uint64_t vpn)
+{
+	struct region *region = region_find(vpn);
+	struct region upper;
+	int error;
+
+	if (!region || region->start == vpn)
+		return 0;
+	upper = *region;
+	upper.start = vpn;
+	upper.first_touches = upper.refills = 0;
+	if (upper.frame)
+		upper.frame += vpn - region->start;
+	error = insert((unsigned int)(region - regions) + 1, &upper);
+	if (!error)
+		region->end = vpn;
+	return error;
+}
+
+void region_remove(uint64_t start, uint64_t end)
+{
+	unsigned int first = index_from(start);
+	unsigned int past = first;
+
+	while (past < count && regions[past].end <= end)
+		past++;
+	for (unsigned int i = past; past > first && i < count; i++)
+		regions[first + i - past] = regions[i];
+	count -= past - first;
+	/* No stale copy behind the end is taken for a region. */
+	for (unsigned int i = count; i < count + past - first; i++)
+		regions[i] = (struct region){0};
+	last_found = 0;
+}
+
+bool region_is_free(uint64_t start, uint64_t end)
+{
+	unsigned int at = index_from(start);
+
+	return at == count || regions[at].start >= end;
+}
+
+uint64_t region_find_gap(uint64_t pages, uint64_t low, uint64_t high)
+{
+	unsigned int at = count;
+
+	if (pages > high - low)
+		return 0;
+	while (at && regions[at - 1].start >= high)
+		at--;
+	for (; at && regions[at - 1].end > low; at--) {
+		if (regions[at - 1].end <= high && high - regions[at - 1].end >= pages)
+			return high - pages;
+		high = regions[at - 1].start;
+		if (high < low || high - low < pages)
+			return 0;
+	}
+	return high - low >= pages ? high - pages : 0;
+}
+
+static void publish_one(const struct region *region)
+{
+	struct abi_region *shown = published.regions;
+	unsigned int at = ABI_REGIONS;
+
+	while (at && shown[at - 1].pages < region->end - region->start) {
+		if (at < ABI_REGIONS)
+			shown[at] = shown[at - 1];
+		at--;
+	}
+	if (at < ABI_REGIONS)
+		shown[at] = (struct abi_region){.start = region->start << HPT_PAGE_SHIFT,
+						.pages = region->end - region->start,
+						.first_touches = region->first_touches,
+						.refills = region->refills};
+}
+
+void region_publish(void)
+{
+	for (unsigned int i = 0; i < ABI_REGIONS; i++)
+		published.regions[i] = (struct abi_region){0};
+	for (unsigned int i = 0; i < count; i++)
+		publish_one(&regions[i]);
+}

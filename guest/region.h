@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program's regions: which parts of its address space it has asked for, and with which rights.
+ * They say what a page may become; what it is stands in the stage-1 table.
+ */
+#ifndef GUEST_REGION_H
+#define GUEST_REGION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Pages [start, end), sorted and disjoint. */
+struct region {
+	uint64_t start;
+	uint64_t end;
+	uint64_t rights; /* HPT_PRESENT, HPT_WRITE, HPT_NOEXEC; 0: none at all */
+	uint64_t frame;	 /* of page `start`, for pages that lie in memory already; 0: fresh ones */
+	uint64_t first_touches;
+	uint64_t refills;
+};
+
+/* The region of a page, or NULL. */
+struct region *region_find(uint64_t vpn);
+
+/* Enters a region where there is none. -ENOMEM where there are too many. */
+int region_add(const struct region *region);
+
+/*
+ * Makes sure that a region begins (or one ends) at `vpn`, if one covers it: so that a range can be
+ * changed region by region. -ENOMEM where there are too many.
+ */
+int region_split(uint64_t vpn);
+
+/* The first region that ends after `vpn`, or NULL; and the one behind a region, or NULL. */
+struct region *region_from(uint64_t vpn);
+struct region *region_next(const struct region *region);
+
+/* Takes out all regions in [start, end), whose edges have been split. */
+void region_remove(uint64_t start, uint64_t end);
+
+/* Whether no region touches [start, end). */
+bool region_is_free(uint64_t start, uint64_t end);
+
+/* The highest run of `pages` free pages in [low, high), or 0. */
+uint64_t region_find_gap(uint64_t pages, uint64_t low, uint64_t high);
+
+/* Copies the largest regions to what is published. */
+void region_publish(void);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/* See stage1.h. */
+#include "guest/stage1.h"
+
+#include <stdbool.h>
+
+#include "guest/boot.h"
+#include "guest/console.h"
+#include "guest/cpu.h"
+#include "guest/frames.h"
+#include "guest/window.h"
+
+#define VPN_MASK      ((UINT64_C(1) << 36) - 1)
+#define RIGHTS_TEXT   (HPT_PRESENT)
+#define RIGHTS_RODATA (HPT_PRESENT | HPT_NOEXEC)
+#define RIGHTS_DATA   (HPT_PRESENT | HPT_NOEXEC | HPT_WRITE)
+/* Set beforehand: nobody asks whether the kernel has touched its own pages. */
+#define TOUCHED (HPT_ACCESSED | HPT_DIRTY)
+
+extern char kernel_start[], kernel_rodata[], kernel_data[], kernel_end[];
+extern char kernel_stack_guard[], fault_stack_guard[];
+extern const char trap_page_text[], trap_page_text_end[];
+
+struct hpt stage1;
+
+static uint64_t vpn_of(uint64_t gva)
+{
+	return gva >> HPT_PAGE_SHIFT & VPN_MASK;
+}
+
+static uint64_t pin(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)context;
+	window_pin(key, entry);
+	return entry;
+}
+
+/* Enters pages that stay, and pins what the table then says of them in the window. */
+static void map_pinned(struct hpt_key key, uint64_t count, uint64_t entry)
+{
+	int error = hpt_map_range(&stage1, key, count, entry);
+
+	if (error)
+		panic("mapping page %lx of the kernel: error %d", key.vpn, -error);
+	hpt_visit_range(&stage1, key, count, pin, NULL);
+}
+
+/* Enters [gva, gva + size) -> gpa for the kernel, in pages as large as they can be. */
+static void map_kernel(uint64_t gva, uint64_t gpa, uint64_t size, uint64_t rights)
+{
+	const uint64_t large = HPT_PAGE_SIZE * HPT_LARGE_PAGES;
+
+	while (size) {
+		bool aligned = !((gva | gpa) & (large - 1));
+		enum hpt_size page = aligned && size >= large ? HPT_2M : HPT_4K;
+		uint64_t bytes = hpt_pages_in(page) * HPT_PAGE_SIZE;
+		uint64_t run = page == HPT_2M ? size & ~(large - 1) : large - (gva & (large - 1));
+		uint64_t flags = rights | TOUCHED | (page == HPT_2M ? HPT_LARGE : 0);
+
+		if (run > size)
+			run = size;
+		map_pinned(hpt_key(ABI_ASID_KERNEL, vpn_of(gva), page), run / bytes,
+			   hpt_entry(gpa >> HPT_PAGE_SHIFT, flags));
+		gva += run;
+		gpa += run;
+		size -= run;
+	}
+}
+
+static void map_image(char *start, char *end, uint64_t rights)
+{
+	map_kernel((uint64_t)start, kernel_gpa(start), (uint64_t)(end - start), rights);
+}
+
+/* The kernel's data, but for the pages that catch stack overflows (start.S has them in this order).
+ */
+static void map_data(void)
+{
+	map_image(kernel_data, kernel_stack_guard, RIGHTS_DATA);
+	map_image(kernel_stack_guard + HPT_PAGE_SIZE, fault_stack_guard, RIGHTS_DATA);
+	map_image(fault_stack_guard + HPT_PAGE_SIZE, kernel_end, RIGHTS_DATA);
+}
+
+static void map_trap_page(void)
+{
+	uint64_t gpa;
+	char *page;
+
+	if (frames_get_kernel(NULL, HPT_PAGE_SIZE, &gpa))
+		panic("no memory for the trap page");
+	page = direct(gpa);
+	for (const char *from = trap_page_text; from < trap_page_text_end; from++)
+		*page++ = *from;
+	map_pinned(program_key(TRAP_PAGE >> HPT_PAGE_SHIFT), 1,
+		   hpt_entry(gpa >> HPT_PAGE_SHIFT, HPT_PRESENT | HPT_USER | HPT_ACCESSED));
+}
+
+void stage1_start(void)
+{
+	struct hpt_config config = {
+		.organisation = (enum hpt_organisation)boot.organisation,
+		.pages = boot.ram_pages,
+		.memory = {frames_get_kernel, frames_put_kernel, NULL, DIRECT_BASE},
+	};
+
+	if (hpt_create(&stage1, &config))
+		panic("no memory for the stage-1 table");
+	window_create(boot.window_pages);
+	map_image(kernel_start, kernel_rodata, RIGHTS_TEXT);
+	map_image(kernel_rodata, kernel_data, RIGHTS_RODATA);
+	map_data();
+	for (unsigned int i = 0; i < boot.ram_count; i++)
+		map_kernel(DIRECT_BASE + boot.ram[i].start, boot.ram[i].start,
+			   boot.ram[i].end - boot.ram[i].start, RIGHTS_DATA);
+	map_trap_page();
+
+	window_start();
+}

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of system calls, and those that are only a few lines. Memory's are in memory.c, output
+ * in output.c, signals in signal.c.
+ */
+#include "guest/system_call.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "guest/boot.h"
+#include "guest/clock.h"
+#include "guest/cpu.h"
+#include "guest/layout.h"
+#include "guest/memory.h"
+#include "guest/output.h"
+#include "guest/publish.h"
+#include "guest/random.h"
+#include "guest/region.h"
+#include "guest/signal.h"
+#include "guest/user.h"
+
+#define PROCESS	       1 /* the only process, and its only thread */
+#define NS_PER_SECOND  UINT64_C(1000000000)
+#define ARCH_SET_FS    0x1002
+#define ARCH_GET_FS    0x1003
+#define PATH_SIZE      4096
+#define CLOCK_REALTIME 0
+#define CLOCK_COARSE   5
+#define CLOCK_BOOTTIME 7
+#define CLOCKS	       12
+#define LIMIT_STACK    3
+#define LIMITS	       16
+#define FUTEX_COMMAND  0x7f
+#define FUTEX_WAIT     0
+
+typedef int64_t (*handler)(struct trap_frame *frame);
+
+struct timespec64 {
+	int64_t seconds;
+	int64_t nanoseconds;
+};
+
+static uint64_t fs_base;
+
+static int64_t sys_mmap(struct trap_frame *f)
+{
+	return memory_map(f->rdi, f->rsi, f->rdx, f->r10, (int32_t)f->r8, f->r9);
+}
+
+static int64_t sys_mprotect(struct trap_frame *f)
+{
+	return memory_protect(f->rdi, f->rsi, f->rdx);
+}
+
+static int64_t sys_munmap(struct trap_frame *f)
+{
+	return memory_unmap(f->rdi, f->rsi);
+}
+
+static int64_t sys_brk(struct trap_frame *f)
+{
+	return memory_break(f->rdi);
+}
+
+static int64_t sys_mremap(struct trap_frame *f)
+{
+	return memory_remap(f->rdi, f->rsi, f->rdx, f->r10);
+}
+
+static int64_t sys_madvise(struct trap_frame *f)
+{
+	return memory_advise(f->rdi, f->rsi, f->rdx);
+}
+
+static int64_t sys_read(struct trap_frame *f)
+{
+	return output_read((int32_t)f->rdi, f->rsi, f->rdx);
+}
+
+static int64_t sys_write(struct trap_frame *f)
+{
+	return output_write((int32_t)f->rdi, f->rsi, f->rdx);
+}
+
+static int64_t sys_writev(struct trap_frame *f)
+{
+	return output_write_vector((int32_t)f->rdi, f->rsi, f->rdx);
+}
+
+static int64_t sys_close(struct trap_frame *f)
+{
+	return output_close((int32_t)f->rdi);
+}
+
+static int64_t sys_lseek(struct trap_frame *f)
+{
+	return output_is_open((int32_t)f->rdi) ? -ESPIPE : -EBADF;
+}
+
+static int64_t sys_ioctl(struct trap_frame *f)
+{
+	return output_is_open((int32_t)f->rdi) ? -ENOTTY : -EBADF;
+}
+
+/* There are no files: a path is read, as Linux would, and not found. */
+static int64_t find_path(uint64_t gva)
+{
+	char byte = 1;
+
+	for (unsigned int i = 0; i < PATH_SIZE; i++) {
+		if (user_read(&byte, gva + i, 1))
+			return -EFAULT;
+		if (!byte)
+			return -ENOENT;
+	}
+	return -ENAMETOOLONG;
+}
+
+static int64_t sys_open(struct trap_frame *f)
+{
+	return find_path(f->rdi);
+}
+
+static int64_t sys_openat(struct trap_frame *f)
+{
+	return find_path(f->rsi);
+}
+
+static int64_t sys_getpid(struct trap_frame *f)
+{
+	(void)f;
+	return PROCESS;
+}
+
+/* Identities, and what has no effect with one thread: succeeds with 0. */
+static int64_t sys_zero(struct trap_frame *f)
+{
+	(void)f;
+	return 0;
+}
+
+static int64_t sys_rt_sigaction(struct trap_frame *f)
+{
+	return signal_action((int32_t)f->rdi, f->rsi, f->rdx, f->r10);
+}
+
+static int64_t sys_rt_sigprocmask(struct trap_frame *f)
+{
+	return signal_mask((int32_t)f->rdi, f->rsi, f->rdx, f->r10);
+}
+
+static int64_t sys_kill(struct trap_frame *f)
+{
+	return (int32_t)f->rdi == PROCESS ? signal_send(f, (int32_t)f->rsi) : -ESRCH;
+}
+
+static int64_t sys_tgkill(struct trap_frame *f)
+{
+	if ((int32_t)f->rdi != PROCESS || (int32_t)f->rsi != PROCESS)
+		return -ESRCH;
+	return signal_send(f, (int32_t)f->rdx);
+}
+
+static int64_t sys_exit(struct trap_frame *f)
+{
+	region_publish();
+	cpu_exit(f->rdi & 0xff);
+}
+
+static int64_t sys_uname(struct trap_frame *f)
+{
+	static const char names[6][65] = {"Linux",    "twostage", "6.1.0",
+					  "twostage", "x86_64",	  "(none)"};
+
+	return user_write(f->rdi, names, sizeof(names));
+}
+
+static int64_t sys_arch_prctl(struct trap_frame *f)
+{
+	if (f->rdi == ARCH_GET_FS)
+		return user_write(f->rsi, &fs_base, sizeof(fs_base));
+	if (f->rdi != ARCH_SET_FS)
+		return -EINVAL;
+	if (f->rsi >= USER_END)
+		return -EPERM;
+	fs_base = f->rsi;
+	wrmsr(MSR_FS_BASE, fs_base);
+	return 0;
+}
+
+static int64_t give_time(uint64_t gva, uint64_t ns)
+{
+	struct timespec64 time = {.seconds = (int64_t)(ns / NS_PER_SECOND),
+				  .nanoseconds = (int64_t)(ns % NS_PER_SECOND)};
+
+	return user_write(gva, &time, sizeof(time));
+}
+
+static int64_t sys_clock_gettime(struct trap_frame *f)
+{
+	bool wall = f->rdi == CLOCK_REALTIME || f->rdi == CLOCK_COARSE;
+
+	if (f->rdi >= CLOCKS)
+		return -EINVAL;
+	return give_time(f->rsi, clock_now() + (wall ? boot.wall_ns : 0));
+}
+
+static int64_t sys_clock_getres(struct trap_frame *f)
+{
+	if (f->rdi >= CLOCKS)
+		return -EINVAL;
+	return f->rsi ? give_time(f->rsi, 1) : 0;
+}
+
+static int64_t sys_gettimeofday(struct trap_frame *f)
+{
+	uint64_t ns = clock_now() + boot.wall_ns;
+	int64_t time[2] = {(int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND / 1000)};
+
+	return f->rdi ? user_write(f->rdi, time, sizeof(time)) : 0;
+}
+
+static int64_t wait_for(uint64_t gva, bool absolute, uint64_t base)
+{
+	struct timespec64 time;
+	uint64_t ns, now = absolute ? clock_now() + base : 0;
+
+	if (user_read(&time, gva, sizeof(time)))
+		return -EFAULT;
+	if (time.seconds < 0 || (uint64_t)time.nanoseconds >= NS_PER_SECOND)
+		return -EINVAL;
+	ns = (uint64_t)time.seconds * NS_PER_SECOND + (uint64_t)time.nanoseconds;
+	if (ns > now)
+		clock_wait(ns - now);
+	return 0;
+}
+
+static int64_t sys_nanosleep(struct trap_frame *f)
+{
+	return wait_for(f->rdi, false, 0);
+}
+
+static int64_t sys_clock_nanosleep(struct trap_frame *f)
+{
+	if (f->rdi >= CLOCKS)
+		return -EINVAL;
+	return wait_for(f->rdx, f->rsi & 1, f->rdi == CLOCK_REALTIME ? boot.wall_ns : 0);
+}
+
+static int64_t sys_getrandom(struct trap_frame *f)
+{
+	for (uint64_t at = 0; at < f->rsi; at += sizeof(uint64_t)) {
+		uint64_t rest = f->rsi - at;
+		uint64_t word = random_next();
+
+		if (user_write(f->rdi + at, &word, rest < sizeof(word) ? rest : sizeof(word)))
+			return at ? (int64_t)at : -EFAULT;
+	}
+	return (int64_t)f->rsi;
+}
+
+static int64_t give_limit(uint64_t which, uint64_t gva)
+{
+	uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
+
+	if (which >= LIMITS)
+		return -EINVAL;
+	if (which == LIMIT_STACK)
+		limit[0] = UINT64_C(8) << 20;
+	return gva ? user_write(gva, limit, sizeof(limit)) : 0;
+}
+
+static int64_t sys_getrlimit(struct trap_frame *f)
+{
+	return give_limit(f->rdi, f->rsi);
+}
+
+static int64_t sys_prlimit(struct trap_frame *f)
+{
+	if (f->rdi && f->rdi != PROCESS)
+		return -ESRCH;
+	return f->rdx ? -EPERM : give_limit(f->rsi, f->r10);
+}
+
+/* Alone, nobody can be woken, and nobody could wake a waiter. */
+static int64_t sys_futex(struct trap_frame *f)
+{
+	uint32_t value;
+
+	if ((f->rsi & FUTEX_COMMAND) != FUTEX_WAIT)
+		return 0;
+	if (user_read(&value, f->rdi, sizeof(value)))
+		return -EFAULT;
+	return value == (uint32_t)f->rdx ? -EDEADLK : -EAGAIN;
+}
+
+static const handler handlers[] = {
+	[0] = sys_read,
+	[1] = sys_write,
+	[2] = sys_open,
+	[3] = sys_close,
+	[8] = sys_lseek,
+	[9] = sys_mmap,
+	[10] = sys_mprotect,
+	[11] = sys_munmap,
+	[12] = sys_brk,
+	[13] = sys_rt_sigaction,
+	[14] = sys_rt_sigprocmask,
+	[16] = sys_ioctl,
+	[20] = sys_writev,
+	[24] = sys_zero, /* sched_yield */
+	[25] = sys_mremap,
+	[28] = sys_madvise,
+	[35] = sys_nanosleep,
+	[39] = sys_getpid,
+	[60] = sys_exit,
+	[62] = sys_kill,
+	[63] = sys_uname,
+	[96] = sys_gettimeofday,
+	[97] = sys_getrlimit,
+	[102] = sys_zero, /* getuid */
+	[104] = sys_zero, /* getgid */
+	[107] = sys_zero, /* geteuid */
+	[108] = sys_zero, /* getegid */
+	[110] = sys_zero, /* getppid */
+	[158] = sys_arch_prctl,
+	[186] = sys_getpid, /* gettid */
+	[200] = sys_kill,   /* tkill: the thread is the process */
+	[202] = sys_futex,
+	[218] = sys_getpid, /* set_tid_address */
+	[228] = sys_clock_gettime,
+	[229] = sys_clock_getres,
+	[230] = sys_clock_nanosleep,
+	[231] = sys_exit, /* exit_group */
+	[234] = sys_tgkill,
+	[257] = sys_openat,
+	[273] = sys_zero, /* set_robust_list */
+	[302] = sys_prlimit,
+	[318] = sys_getrandom,
+};
+
+void system_call(struct trap_frame *frame)
+{
+	uint64_t number = frame->rax;
+
+	published.system_calls++;
+	if (number < sizeof(handlers) / sizeof(handlers[0]) && handlers[number]) {
+		frame->rax = (uint64_t)handlers[number](frame);
+	} else {
+		published.unknown_calls++;
+		published.unknown_last = number;
+		frame->rax = (uint64_t)-ENOSYS;
+	}
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Traps: exceptions of programs and of the kernel, and system calls. */
+#ifndef GUEST_TRAP_H
+#define GUEST_TRAP_H
+
+#include <stdint.h>
+
+#define TRAP_DIVIDE	    0
+#define TRAP_DEBUG	    1
+#define TRAP_NMI	    2
+#define TRAP_BREAKPOINT	    3
+#define TRAP_INVALID_OPCODE 6
+#define TRAP_DOUBLE_FAULT   8
+#define TRAP_PAGE_FAULT	    14
+#define TRAP_X87	    16
+#define TRAP_ALIGNMENT	    17
+#define TRAP_SIMD	    19
+
+#define SIGNAL_ILLEGAL	    4
+#define SIGNAL_TRAP	    5
+#define SIGNAL_ABORT	    6
+#define SIGNAL_BUS	    7
+#define SIGNAL_FLOAT	    8
+#define SIGNAL_KILL	    9
+#define SIGNAL_SEGMENTATION 11
+
+/* As trap_entry.S pushes it; the upper half is what the CPU pushes. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rbx, rcx, rdx, rax;
+	uint64_t vector;
+	uint64_t error;
+	uint64_t rip;
+	uint64_t cs;
+	uint64_t rflags;
+	uint64_t rsp;
+	uint64_t ss;
+};
+
+/* Called by trap_entry.S; `tsc` is the time of the trap. */
+void trap(struct trap_frame *frame, uint64_t tsc);
+
+/* Enters ring 3 with what the frame says. */
+__attribute__((noreturn)) void trap_leave(struct trap_frame *frame);
+
+/*
+ * Finds out in ring 3 whether SYSCALL switches rings here, sets LSTAR accordingly, and goes on with
+ * `next`, on a fresh stack. The trap page must be mapped.
+ */
+__attribute__((noreturn)) void trap_probe_syscall(void (*next)(void));
+
+/* Ends the program as a signal would: a message on stderr, status 128 + signal. */
+__attribute__((noreturn)) void program_killed(const struct trap_frame *frame, unsigned int signal,
+					      const char *why, uint64_t gva);
+
+#endif

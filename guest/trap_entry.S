@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The ways into the kernel and out of it. All of them make a struct trap_frame (trap.h), and all
+ * leave by iretq: SYSRET would save little and has traps of its own (non-canonical RIP).
+ */
+#include "guest/layout.h"
+
+/*
+ * Vectors 8, 10 to 14, 17, 21, 29 and 30 push an error code; the others get a 0. Each entry is 16
+ * bytes long, so that the IDT is filled by counting.
+ */
+	.text
+	.balign 16
+	.globl trap_entries
+trap_entries:
+	.set vector, 0
+	.rept 256
+	.balign 16
+	.if (vector == 8) || (vector >= 10 && vector <= 14) || (vector == 17) || (vector == 21) || (vector == 29) || (vector == 30)
+	.else
+	pushq $0
+	.endif
+	pushq $vector
+	jmp trap_common
+	.set vector, vector + 1
+	.endr
+
+	.balign 16
+trap_common:
+	/* The time of the trap is taken as soon as there are two registers for it. */
+	pushq %rax
+	pushq %rdx
+	rdtsc
+	shlq $32, %rdx
+	orq %rax, %rdx
+	pushq %rcx
+	pushq %rbx
+	pushq %rsi
+	pushq %rdi
+	pushq %rbp
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	pushq %r12
+	pushq %r13
+	pushq %r14
+	pushq %r15
+	movq %rsp, %rdi
+	movq %rdx, %rsi
+	call trap
+	.globl trap_return
+trap_return:
+	popq %r15
+	popq %r14
+	popq %r13
+	popq %r12
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rbp
+	popq %rdi
+	popq %rsi
+	popq %rbx
+	popq %rcx
+	popq %rdx
+	popq %rax
+	addq $16, %rsp
+	iretq
+
+/*
+ * SYSCALL, where it switches to ring 0: RCX = RIP, R11 = RFLAGS, RSP still the program's. There is
+ * one CPU and interrupts are off (FMASK), so one word is enough to hold RSP.
+ */
+	.balign 16
+	.globl syscall_entry
+syscall_entry:
+	movq %rsp, syscall_rsp(%rip)
+	leaq kernel_stack_top(%rip), %rsp
+	pushq $USER_DATA
+	pushq syscall_rsp(%rip)
+	pushq %r11
+	pushq $USER_CODE
+	pushq %rcx
+	pushq $0
+	pushq $VECTOR_SYSCALL
+	jmp trap_common
+
+/* void trap_leave(struct trap_frame *frame): into ring 3, with what the frame says. */
+	.globl trap_leave
+trap_leave:
+	movq %rdi, %rsp
+	jmp trap_return
+
+/*
+ * What the trap page holds. On the pvm kind of KVM, SYSCALL jumps to LSTAR but stays in ring 3;
+ * there LSTAR names this int3, a gate that works everywhere, and trap() knows its address.
+ */
+	.section .rodata
+	.globl trap_page_text, trap_page_text_end
+trap_page_text:
+	int3
+	.fill TRAP_PAGE_PROBE - 1, 1, 0xcc
+	syscall
+	int3
+trap_page_text_end:
+
+	.bss
+	.balign 8
+syscall_rsp:
+	.quad 0
+
+	.section .note.GNU-stack, "", @progbits

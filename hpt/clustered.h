@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * clustered: one line answers for eight neighbouring pages (Talluri, Hill and Khalidi, "A New
+ * Page Table for 64-bit Address Spaces", SOSP'95, section 3).
+ *
+ * The line. Eight entries; the 16 spare bits of each carry the line's own words, called pieces:
+ *
+ *    word   63 .. 48           47 .. 0
+ *     0    | tag bits 15..0   | entry of the block's page 0 |
+ *     1    | tag bits 31..16  | entry of page 1             |
+ *     2    | tag bits 47..32  | ...                         |
+ *     3    | tag bits 63..48  |                             |
+ *     4    | passed           |                             |
+ *    5..7  | 0                | ... page 7                  |
+ *
+ *    tag = used (bit 63) | size (bit 62) | ASID (bits 61..46) | block (bits 45..0)
+ *    block = page number of that size / 8
+ *
+ * Bit budget: VPN 45 bits, ASID 16, frame 36, flags 12. The whole key is in the line, so a match is
+ * exact, whatever the hash, and the smallest table is one group.
+ *
+ * Where a line lives. hash = (tag ^ salt) * 2^64/phi (Knuth's multiplicative hash: neighbouring
+ * blocks spread almost evenly); its top bits choose the home line. A probe sequence visits the
+ * home's group, the 64 lines of one 4 KiB page, in the order home ^ 0, home ^ 1, ... home ^ 63,
+ * and then the spill lines in order: all probes of one lookup have, spill apart, one page address.
+ *
+ * `passed` counts the lines that were stored further along a sequence through this line. A lookup
+ * ends at the first line with passed = 0 that does not match. So a removal clears its line and
+ * takes its counts back: no tombstones, nothing is moved (the counters are those of "overflow
+ * counts" in Folly's F14, per line).
+ *
+ * Growth. When lines are 5/8 used, a generation of twice the lines is made; each further line that
+ * is added moves one group of the old generation (hash order), so an insert moves at most the lines
+ * of one group and those it spilled. `split` in the descriptor says up to which hash the current
+ * generation is the one to look at; a lookup probes exactly one generation at all times.
+ *
+ * Invariants (hpt_check): every used line is found by its own tag; no tag twice; `passed` of each
+ * line is exact; no used line is empty of entries; the counts are those of the lines.
+ */
+#ifndef HPT_CLUSTERED_H
+#define HPT_CLUSTERED_H
+
+#include "hpt/desc.h"
+
+#define CLUSTERED_BLOCK_LOG2 3
+#define CLUSTERED_BLOCK	     (1u << CLUSTERED_BLOCK_LOG2)
+#define CLUSTERED_USED	     (UINT64_C(1) << 63)
+#define CLUSTERED_GOLDEN     UINT64_C(0x9e3779b97f4a7c15)
+
+/* The 16-bit pieces lie at the top of each word: element 3 of every four. */
+typedef uint16_t __attribute__((may_alias)) clustered_piece;
+#define CLUSTERED_PIECE(word)  ((word)*4 + 3)
+#define CLUSTERED_PASSED_PIECE CLUSTERED_PIECE(4)
+#define CLUSTERED_PASSED_MAX   UINT16_MAX
+
+struct clustered_probe {
+	uint64_t tag;
+	uint64_t base;	/* address of the group's first line */
+	uint32_t home;	/* home line in the group */
+	uint32_t index; /* of the probe in the sequence */
+	uint32_t word;	/* the entry's word in the line */
+};
+
+static inline uint64_t clustered_tag(struct hpt_key key)
+{
+	uint64_t page = key.size == HPT_2M ? key.vpn / HPT_LARGE_PAGES : key.vpn;
+
+	return CLUSTERED_USED | (uint64_t)key.size << 62 | (uint64_t)key.asid << 46 |
+	       page >> CLUSTERED_BLOCK_LOG2;
+}
+
+static inline unsigned int clustered_word(struct hpt_key key)
+{
+	uint64_t page = key.size == HPT_2M ? key.vpn / HPT_LARGE_PAGES : key.vpn;
+
+	return page & (CLUSTERED_BLOCK - 1);
+}
+
+static inline uint64_t clustered_hash(const struct hpt_desc *desc, uint64_t tag)
+{
+	return (tag ^ desc->salt) * CLUSTERED_GOLDEN;
+}
+
+static inline uint64_t clustered_line_address(const struct hpt_desc *desc,
+					      const struct hpt_generation *generation,
+					      uint64_t line)
+{
+	uint64_t chunk = desc->directory[generation->first_chunk + (line >> HPT_CHUNK_LINES_LOG2)];
+
+	return chunk + ((line & ((1u << HPT_CHUNK_LINES_LOG2) - 1)) << HPT_LINE_SHIFT);
+}
+
+/* Address of the line that probe->index says. */
+static inline uint64_t clustered_probe_line(const struct hpt_desc *desc,
+					    const struct clustered_probe *probe)
+{
+	uint32_t spill = probe->index - HPT_GROUP_LINES;
+
+	if (probe->index < HPT_GROUP_LINES)
+		return probe->base + ((probe->home ^ probe->index) << HPT_LINE_SHIFT);
+	return desc->spill[spill >> HPT_GROUP_LOG2] +
+	       ((spill & (HPT_GROUP_LINES - 1)) << HPT_LINE_SHIFT);
+}
+
+static inline void clustered_start_tag(const struct hpt_desc *desc, uint64_t tag,
+				       struct clustered_probe *probe)
+{
+	uint64_t hash = clustered_hash(desc, tag);
+	const struct hpt_generation *generation = hash <= desc->split ? &desc->current : &desc->old;
+	uint64_t line = hash >> (64 - generation->lines_log2);
+
+	probe->tag = tag;
+	probe->home = line & (HPT_GROUP_LINES - 1);
+	probe->base = clustered_line_address(desc, generation, line - probe->home);
+	probe->index = 0;
+}
+
+static inline void clustered_start(const struct hpt_desc *desc, struct hpt_key key,
+				   struct clustered_probe *probe)
+{
+	clustered_start_tag(desc, clustered_tag(key), probe);
+	probe->word = clustered_word(key);
+}
+
+static inline uint64_t clustered_line_tag(const uint64_t *line)
+{
+	const clustered_piece *piece = (const clustered_piece *)line;
+
+	return (uint64_t)piece[CLUSTERED_PIECE(0)] | (uint64_t)piece[CLUSTERED_PIECE(1)] << 16 |
+	       (uint64_t)piece[CLUSTERED_PIECE(2)] << 32 |
+	       (uint64_t)piece[CLUSTERED_PIECE(3)] << 48;
+}
+
+/* The low piece differs in most lines that do not match, so it is asked first. */
+static inline bool clustered_line_matches(const uint64_t *line, uint64_t tag)
+{
+	const clustered_piece *piece = (const clustered_piece *)line;
+
+	return piece[CLUSTERED_PIECE(0)] == (uint16_t)tag && clustered_line_tag(line) == tag;
+}
+
+static inline bool clustered_line_used(const uint64_t *line)
+{
+	return line[3] >> 63;
+}
+
+static inline unsigned int clustered_line_passed(const uint64_t *line)
+{
+	return ((const clustered_piece *)line)[CLUSTERED_PASSED_PIECE];
+}
+
+/* Whether the sequence goes on after this line, which did not match. */
+static inline bool clustered_goes_on(const struct hpt_desc *desc,
+				     const struct clustered_probe *probe, const uint64_t *line)
+{
+	if (probe->index < HPT_GROUP_LINES && !clustered_line_passed(line))
+		return false;
+	return probe->index + 1 < HPT_GROUP_LINES + desc->spill_lines;
+}
+
+#endif

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hpt: page tables as a library.
+ *
+ * A table maps (ASID, page number, page size) to an entry (entry.h). It is freestanding: no libc,
+ * no allocation but through the caller's callback, no floating point, baseline instructions only
+ * where HPT_PORTABLE is defined. This header is all that a user needs; probe.h is for those who
+ * walk a table whose lines they reach in their own way.
+ *
+ * Rules for all functions
+ *  - A table has one user at a time: callers serialise. (Readers beside a writer are not promised
+ *    by this version.)
+ *  - Errors are negative errno values and leave the table as it was.
+ *  - One page is mapped under one size: do not map a 4 KiB page inside a mapped 2 MiB page. radix
+ *    refuses it (-EEXIST); clustered does not look, hpt_check() finds it.
+ */
+#ifndef HPT_HPT_H
+#define HPT_HPT_H
+
+#include <stddef.h>
+
+#include "hpt/desc.h"
+#include "hpt/entry.h"
+
+/*
+ * Where a table's memory comes from. `get` yields `size` bytes (a power of two from 4 KiB to
+ * 2 MiB), zeroed, aligned to `size`, contiguous, and writes their address in the table's space
+ * (below 2^48 and not 0, which names no memory); it returns 0 or -ENOMEM. `put` takes them back.
+ * The table reaches an address as the pointer (address + offset); pointers are aligned to 4 KiB.
+ */
+struct hpt_memory {
+	int (*get)(void *context, size_t size, uint64_t *address);
+	void (*put)(void *context, uint64_t address, size_t size);
+	void *context;
+	uintptr_t offset;
+};
+
+struct hpt_config {
+	enum hpt_organisation organisation;
+	uint64_t pages; /* how many 4 KiB pages are expected to be mapped; 0: start at the smallest
+			 */
+	uint64_t salt;	/* mixed into every hash; 0 is a salt like any other */
+	struct hpt_memory memory;
+};
+
+struct hpt_counts {
+	uint64_t entries; /* mapped pages of either size */
+	uint64_t lines_used;
+	uint64_t lines;	  /* clustered: of the current generation; radix: of all nodes */
+	uint64_t bytes;	  /* memory held */
+	uint64_t moves;	  /* lines moved by growth so far */
+	uint64_t spilled; /* clustered: lines that did not fit into their group */
+};
+
+struct hpt {
+	struct hpt_desc desc;
+	struct hpt_memory memory;
+	struct hpt_counts counts;
+};
+
+/* The organisation's name ("clustered"), and back: a negative value if there is none such. */
+const char *hpt_organisation_name(enum hpt_organisation organisation);
+int hpt_organisation_find(const char *name);
+
+/*
+ * Makes an empty table in *table, which stays where it is until hpt_destroy(). -EINVAL for an
+ * organisation that does not exist, -ENOMEM.
+ */
+int hpt_create(struct hpt *table, const struct hpt_config *config);
+
+/* Gives all memory back. The frames that entries name belong to the caller. */
+void hpt_destroy(struct hpt *table);
+
+/*
+ * Finds the entry of `key`: 0 and *entry, or -ENOENT. An exact match only, of the key's size only.
+ * What it cost is added to *ledger, unless that is NULL.
+ */
+int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
+	       struct hpt_ledger *ledger);
+
+/*
+ * Maps a page: the entry's frame and flags are the caller's, but some bit of it must be set.
+ * HPT_LARGE must be set for a 2 MiB page and only for that. -EEXIST if the key is mapped, -EINVAL
+ * for a malformed key or entry, -ENOMEM if the table cannot grow.
+ */
+int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry);
+
+/* Removes the entry of `key` and gives what it was; -ENOENT. `old` may be NULL. */
+int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old);
+
+/*
+ * Clears and then sets flags (HPT_FLAGS_MASK but HPT_LARGE) of an entry with one store: protection
+ * changes, setting and clearing of accessed and dirty. -ENOENT, -EINVAL.
+ */
+int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set);
+
+/*
+ * Maps `count` pages from `key` on to ascending frames, a line at a time. -EEXIST if one of them
+ * is mapped; then and on -ENOMEM none of the range stays mapped that was not before.
+ */
+int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry);
+
+/*
+ * Called for each mapped page; returns the entry to store in its place: the same to leave it,
+ * other flags or another frame to change it, 0 to unmap it. It must not call into the table.
+ */
+typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entry);
+
+/*
+ * Visits every mapped page of key's size and ASID in [key.vpn, key.vpn + count pages of that
+ * size), in no given order. It costs the smaller of the range's blocks and the table's lines: a
+ * huge and nearly empty range is cheap. Unmapping, protecting and harvesting of ranges are visits.
+ */
+void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		     void *context);
+
+/* Visits every entry of the table, whatever its ASID and size. */
+void hpt_visit(struct hpt *table, hpt_visitor visit, void *context);
+
+/*
+ * Verifies every invariant of the table. NULL, or the name of the first that is broken. Takes
+ * time in proportion to the square of a group's lines and the table's size.
+ */
+const char *hpt_check(const struct hpt *table);
+
+#endif

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an organisation is to the rest of the library: a name and these operations. hpt/table.c has
+ * checked their arguments; errors and their meaning are those of hpt.h.
+ */
+#ifndef HPT_ORGANISATION_H
+#define HPT_ORGANISATION_H
+
+#include "hpt/hpt.h"
+
+struct hpt_operations {
+	const char *name;
+	unsigned int vpn_bits;
+	unsigned int asid_bits;
+	int (*create)(struct hpt *table, uint64_t pages);
+	void (*destroy)(struct hpt *table);
+	/* The word that holds the entry of a mapped key, or NULL; the key fits. */
+	uint64_t *(*find)(struct hpt *table, struct hpt_key key);
+	/*
+	 * Maps up to `count` pages from `key` on, at least one and no more than one line holds, to
+	 * entries that step by `stride`; *done says how many. On an error none of them is mapped.
+	 */
+	int (*map)(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+		   uint64_t stride, uint64_t *done);
+	/* The word that `find` gave has become 0: forget it, and what it alone kept alive. */
+	void (*forget)(struct hpt *table, struct hpt_key key, uint64_t *word);
+	/* As hpt_visit_range() and hpt_visit(). */
+	void (*visit_range)(struct hpt *table, struct hpt_key key, uint64_t count,
+			    hpt_visitor visit, void *context);
+	void (*visit)(struct hpt *table, hpt_visitor visit, void *context);
+	const char *(*check)(const struct hpt *table);
+};
+
+extern const struct hpt_operations hpt_radix_operations;
+extern const struct hpt_operations hpt_clustered_operations;
+
+static inline void *hpt_pointer(const struct hpt *table, uint64_t address)
+{
+	return (void *)(uintptr_t)(address + table->memory.offset);
+}
+
+/* Stores the caller's part of a word and leaves the organisation's: one store. */
+static inline void hpt_store(uint64_t *word, uint64_t entry)
+{
+	__atomic_store_n(word, (*word & ~HPT_ENTRY_MASK) | entry, __ATOMIC_RELAXED);
+}
+
+static inline int hpt_get(struct hpt *table, size_t size, uint64_t *address)
+{
+	int error = table->memory.get(table->memory.context, size, address);
+
+	if (!error)
+		table->counts.bytes += size;
+	return error;
+}
+
+static inline void hpt_put(struct hpt *table, uint64_t address, size_t size)
+{
+	table->counts.bytes -= size;
+	table->memory.put(table->memory.context, address, size);
+}
+
+#endif

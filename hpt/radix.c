@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+/* The radix tree: see radix.h for its nodes and words. */
+#include <errno.h>
+
+#include "hpt/organisation.h"
+#include "hpt/probe.h"
+
+/* The words passed on the way from the directory to a leaf: path[level] holds that level's node. */
+struct radix_path {
+	uint64_t *to_node[HPT_RADIX_LEVELS];
+	uint64_t *leaf;
+};
+
+static unsigned int radix_used(uint64_t word)
+{
+	return radix_node(word) ? (unsigned int)(word >> RADIX_USED_SHIFT) + 1 : 0;
+}
+
+static int leaf_level(enum hpt_size size)
+{
+	return size == HPT_2M ? 1 : 0;
+}
+
+static uint64_t *word_in(const struct hpt *table, uint64_t node_word, uint64_t vpn, int level)
+{
+	uint64_t *node = hpt_pointer(table, radix_node(node_word));
+
+	return &node[radix_index(vpn, level)];
+}
+
+static int radix_create(struct hpt *table, uint64_t pages)
+{
+	(void)table;
+	(void)pages;
+	return 0;
+}
+
+static void free_node(struct hpt *table, uint64_t node)
+{
+	hpt_put(table, node, HPT_PAGE_SIZE);
+	table->counts.lines -= HPT_PAGE_SIZE / HPT_LINE_SIZE;
+	table->counts.lines_used = table->counts.lines;
+}
+
+static void destroy_below(struct hpt *table, uint64_t node_word, int level)
+{
+	uint64_t *node = hpt_pointer(table, radix_node(node_word));
+
+	for (unsigned int i = 0; level && i < RADIX_WORDS; i++) {
+		if (node[i] && !(node[i] & HPT_LARGE))
+			destroy_below(table, node[i], level - 1);
+	}
+	free_node(table, radix_node(node_word));
+}
+
+static void radix_destroy(struct hpt *table)
+{
+	for (unsigned int asid = 0; asid < HPT_RADIX_ASIDS; asid++) {
+		if (table->desc.directory[asid])
+			destroy_below(table, table->desc.directory[asid], HPT_RADIX_LEVELS - 1);
+		table->desc.directory[asid] = 0;
+	}
+}
+
+/* Walks to the word of `key`; false where a node on the way is missing. */
+static bool radix_walk(struct hpt *table, struct hpt_key key, struct radix_path *path)
+{
+	int leaf = leaf_level(key.size);
+	uint64_t *word;
+
+	word = &table->desc.directory[key.asid];
+	for (int level = HPT_RADIX_LEVELS - 1; level >= leaf; level--) {
+		if (!(*word & HPT_PRESENT) || (level < HPT_RADIX_LEVELS - 1 && *word & HPT_LARGE))
+			return false;
+		path->to_node[level] = word;
+		word = word_in(table, *word, key.vpn, level);
+	}
+	path->leaf = word;
+	return true;
+}
+
+static uint64_t *radix_find(struct hpt *table, struct hpt_key key)
+{
+	struct radix_path path;
+	uint64_t entry;
+
+	if (!radix_walk(table, key, &path))
+		return NULL;
+	entry = *path.leaf & HPT_ENTRY_MASK;
+	if (!entry || !!(entry & HPT_LARGE) != (key.size == HPT_2M))
+		return NULL;
+	return path.leaf;
+}
+
+/* Frees, from the leaf's node upwards, every node whose last word has gone. */
+static void forget_words(struct hpt *table, struct radix_path *path, int leaf, unsigned int words)
+{
+	for (int level = leaf; level < HPT_RADIX_LEVELS; level++) {
+		uint64_t *to_node = path->to_node[level];
+
+		if (radix_used(*to_node) > words) {
+			*to_node -= words * RADIX_USED_ONE;
+			return;
+		}
+		free_node(table, radix_node(*to_node));
+		*to_node = 0;
+		words = 1;
+	}
+}
+
+static void radix_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
+{
+	struct radix_path path;
+
+	(void)word;
+	radix_walk(table, key, &path);
+	forget_words(table, &path, leaf_level(key.size), 1);
+	table->counts.entries--;
+}
+
+/*
+ * Makes sure that the word names a node; a new one is empty and not yet counted: its `used` field
+ * says 0, which reads as one word, the one that the caller is about to use.
+ */
+static int need_node(struct hpt *table, uint64_t *word, bool *is_new)
+{
+	uint64_t node;
+	int error;
+
+	*is_new = false;
+	if (*word & HPT_PRESENT)
+		return 0;
+	error = hpt_get(table, HPT_PAGE_SIZE, &node);
+	if (error)
+		return error;
+	table->counts.lines += HPT_PAGE_SIZE / HPT_LINE_SIZE;
+	table->counts.lines_used = table->counts.lines;
+	*is_new = true;
+	*word = node | HPT_PRESENT;
+	return 0;
+}
+
+/* Walks to the word of `key` and makes the nodes that are missing: all of them or none. */
+static int radix_reach(struct hpt *table, struct hpt_key key, struct radix_path *path,
+		       bool *new_leaf_node)
+{
+	uint64_t *word = &table->desc.directory[key.asid];
+	bool parent_is_new = true;
+
+	for (int level = HPT_RADIX_LEVELS - 1; level >= leaf_level(key.size); level--) {
+		bool at_root = level == HPT_RADIX_LEVELS - 1;
+		bool is_new;
+		int error =
+			!at_root && *word & HPT_LARGE ? -EEXIST : need_node(table, word, &is_new);
+
+		if (error) {
+			/* The new node above has this word alone: without it, it goes again. */
+			if (!at_root && parent_is_new)
+				forget_words(table, path, level + 1, 1);
+			return error;
+		}
+		if (is_new && !at_root && !parent_is_new)
+			*path->to_node[level + 1] += RADIX_USED_ONE;
+		parent_is_new = is_new;
+		path->to_node[level] = word;
+		word = word_in(table, *word, key.vpn, level);
+	}
+	path->leaf = word;
+	*new_leaf_node = parent_is_new;
+	return 0;
+}
+
+static int radix_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+		     uint64_t stride, uint64_t *done)
+{
+	int leaf = leaf_level(key.size);
+	uint64_t in_line = HPT_LINE_WORDS - (radix_index(key.vpn, leaf) & (HPT_LINE_WORDS - 1));
+	struct radix_path path;
+	bool new_node;
+	int error = radix_reach(table, key, &path, &new_node);
+
+	if (error)
+		return error;
+	if (count > in_line)
+		count = in_line;
+	for (uint64_t i = 0; i < count; i++) {
+		if (path.leaf[i])
+			return -EEXIST; /* so the leaf node is not new */
+	}
+	for (uint64_t i = 0; i < count; i++)
+		path.leaf[i] = entry + i * stride;
+	*path.to_node[leaf] += (count - new_node) * RADIX_USED_ONE;
+	table->counts.entries += count;
+	*done = count;
+	return 0;
+}
+
+struct radix_visit {
+	struct hpt *table;
+	uint16_t asid;
+	int only_level; /* -1: leaves of every size */
+	uint64_t start; /* vpns: visit leaves in [start, end) */
+	uint64_t end;
+	hpt_visitor visit;
+	void *context;
+};
+
+/* Visits the leaves below *to_node and frees it when the last has gone. */
+static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level, uint64_t vpn)
+{
+	uint64_t *node = hpt_pointer(visit->table, radix_node(*to_node));
+	uint64_t span = UINT64_C(1) << (RADIX_BITS * level);
+	uint64_t first = visit->start > vpn ? (visit->start - vpn) >> (RADIX_BITS * level) : 0;
+	unsigned int used = radix_used(*to_node);
+
+	for (uint64_t i = first; i < RADIX_WORDS && vpn + i * span < visit->end; i++) {
+		uint64_t here = vpn + i * span;
+		bool leaf = !level || node[i] & HPT_LARGE;
+
+		/* Below the level that is asked for there is nothing to visit. */
+		if (!node[i] || (!leaf && level == visit->only_level))
+			continue;
+		if (!leaf) {
+			visit_below(visit, &node[i], level - 1, here);
+		} else if (here >= visit->start &&
+			   (visit->only_level < 0 || visit->only_level == level)) {
+			struct hpt_key key = hpt_key(visit->asid, here, level ? HPT_2M : HPT_4K);
+
+			node[i] = visit->visit(visit->context, key, node[i]);
+			visit->table->counts.entries -= !node[i];
+		}
+		used -= !node[i];
+	}
+	if (used) {
+		*to_node = (*to_node & HPT_ENTRY_MASK) | (uint64_t)(used - 1) << RADIX_USED_SHIFT;
+	} else {
+		free_node(visit->table, radix_node(*to_node));
+		*to_node = 0;
+	}
+}
+
+static void radix_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
+			      hpt_visitor visit, void *context)
+{
+	struct radix_visit range = {
+		.table = table,
+		.asid = key.asid,
+		.only_level = leaf_level(key.size),
+		.start = key.vpn,
+		.end = key.vpn + count * hpt_pages_in(key.size),
+		.visit = visit,
+		.context = context,
+	};
+
+	if (table->desc.directory[key.asid])
+		visit_below(&range, &table->desc.directory[key.asid], HPT_RADIX_LEVELS - 1, 0);
+}
+
+static void radix_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	struct radix_visit all = {
+		.table = table,
+		.only_level = -1,
+		.end = UINT64_C(1) << RADIX_VPN_BITS,
+		.visit = visit,
+		.context = context,
+	};
+
+	for (unsigned int asid = 0; asid < HPT_RADIX_ASIDS; asid++) {
+		all.asid = (uint16_t)asid;
+		if (table->desc.directory[asid])
+			visit_below(&all, &table->desc.directory[asid], HPT_RADIX_LEVELS - 1, 0);
+	}
+}
+
+static const char *check_below(const struct hpt *table, uint64_t node_word, int level,
+			       struct hpt_counts *seen)
+{
+	const uint64_t *node = hpt_pointer(table, radix_node(node_word));
+	unsigned int used = 0;
+
+	seen->lines += HPT_PAGE_SIZE / HPT_LINE_SIZE;
+	seen->bytes += HPT_PAGE_SIZE;
+	for (unsigned int i = 0; i < RADIX_WORDS; i++) {
+		const char *broken = NULL;
+
+		if (!node[i])
+			continue;
+		used++;
+		if (!level || node[i] & HPT_LARGE) {
+			seen->entries++;
+			if (node[i] & ~HPT_ENTRY_MASK)
+				return "a leaf has no bits above its frame";
+			if (level != !!(node[i] & HPT_LARGE))
+				return "large leaves stand at level 1 and nowhere else";
+		} else if (!(node[i] & HPT_PRESENT) || node[i] & (HPT_FLAGS_MASK ^ HPT_PRESENT)) {
+			return "a word above the leaves is a node's address and P";
+		} else {
+			broken = check_below(table, node[i], level - 1, seen);
+		}
+		if (broken)
+			return broken;
+	}
+	return used == radix_used(node_word) ? NULL : "a node's count is that of its words";
+}
+
+static const char *radix_check(const struct hpt *table)
+{
+	struct hpt_counts seen = {0};
+
+	for (unsigned int asid = 0; asid < HPT_RADIX_ASIDS; asid++) {
+		uint64_t root = table->desc.directory[asid];
+		const char *broken =
+			root ? check_below(table, root, HPT_RADIX_LEVELS - 1, &seen) : NULL;
+
+		if (broken)
+			return broken;
+	}
+	if (seen.entries != table->counts.entries)
+		return "counts.entries is the number of leaves";
+	if (seen.bytes != table->counts.bytes || seen.lines != table->counts.lines)
+		return "counts.bytes and lines are those of the nodes";
+	return NULL;
+}
+
+const struct hpt_operations hpt_radix_operations = {
+	.name = "radix",
+	.vpn_bits = RADIX_VPN_BITS,
+	.asid_bits = RADIX_ASID_BITS,
+	.create = radix_create,
+	.destroy = radix_destroy,
+	.find = radix_find,
+	.map = radix_map,
+	.forget = radix_forget,
+	.visit_range = radix_visit_range,
+	.visit = radix_visit,
+	.check = radix_check,
+};

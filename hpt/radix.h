@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * radix: the four-level tree of x86-64, the baseline.
+ *
+ * Nodes are 4 KiB, 512 words. The root of each ASID stands in the descriptor's directory (a walker
+ * holds it as a CPU holds CR3). Leaves are at level 0 (4 KiB pages) or, with HPT_LARGE set, at
+ * level 1 (2 MiB pages). A word that names a node:
+ *
+ *    63    58 57      48 47           12 11     1 0
+ *   | zero   | used     | node address  | zero   |P|
+ *
+ * `used` is the number of words in use in the node below, less one (1 to 512 fit as 0 to 511), so
+ * that unmapping frees an empty node without searching it.
+ *
+ * VPNs have 36 bits here, ASIDs 12.
+ */
+#ifndef HPT_RADIX_H
+#define HPT_RADIX_H
+
+#include "hpt/desc.h"
+
+#define RADIX_BITS	 9
+#define RADIX_WORDS	 (1u << RADIX_BITS)
+#define RADIX_VPN_BITS	 (RADIX_BITS * HPT_RADIX_LEVELS)
+#define RADIX_ASID_BITS	 12
+#define RADIX_USED_SHIFT 48
+#define RADIX_USED_ONE	 (UINT64_C(1) << RADIX_USED_SHIFT)
+
+_Static_assert(1u << RADIX_ASID_BITS == HPT_RADIX_ASIDS, "the directory holds every root");
+
+struct radix_probe {
+	uint64_t vpn;
+	uint64_t node; /* address; 0: there is none */
+	int level;     /* of `node`: 3 is the root */
+	uint8_t size;
+};
+
+static inline unsigned int radix_index(uint64_t vpn, int level)
+{
+	return (vpn >> (RADIX_BITS * level)) & (RADIX_WORDS - 1);
+}
+
+static inline uint64_t radix_node(uint64_t word)
+{
+	return word & HPT_FRAME_MASK;
+}
+
+static inline void radix_start(const struct hpt_desc *desc, struct hpt_key key,
+			       struct radix_probe *probe)
+{
+	bool fits = hpt_key_fits(key, RADIX_VPN_BITS, RADIX_ASID_BITS);
+
+	probe->vpn = key.vpn;
+	probe->size = key.size;
+	probe->level = HPT_RADIX_LEVELS - 1;
+	probe->node = fits ? radix_node(desc->directory[key.asid]) : 0;
+}
+
+static inline uint64_t radix_word_address(const struct radix_probe *probe)
+{
+	return probe->node + radix_index(probe->vpn, probe->level) * sizeof(uint64_t);
+}
+
+#endif

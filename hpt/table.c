@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* The operations of hpt.h: arguments checked, the organisation called, the rest done once here. */
+#include <errno.h>
+
+#include "hpt/hpt.h"
+#include "hpt/organisation.h"
+#include "hpt/probe.h"
+
+static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
+	[HPT_RADIX] = &hpt_radix_operations,
+	[HPT_CLUSTERED] = &hpt_clustered_operations,
+};
+
+static const struct hpt_operations *operations_of(const struct hpt *table)
+{
+	return organisations[table->desc.organisation];
+}
+
+const char *hpt_organisation_name(enum hpt_organisation organisation)
+{
+	return organisations[organisation]->name;
+}
+
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
+int hpt_organisation_find(const char *name)
+{
+	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
+		if (same_name(organisations[i]->name, name))
+			return i;
+	}
+	return -ENOENT;
+}
+
+int hpt_create(struct hpt *table, const struct hpt_config *config)
+{
+	if (config->organisation >= HPT_ORGANISATIONS)
+		return -EINVAL;
+	/* Not one initialiser: a compiler may build it on the stack first, all 36 KiB of it. */
+	*table = (struct hpt){0};
+	table->desc.magic = HPT_MAGIC;
+	table->desc.version = HPT_VERSION;
+	table->desc.organisation = config->organisation;
+	table->desc.salt = config->salt;
+	table->desc.split = UINT64_MAX;
+	table->memory = config->memory;
+	return operations_of(table)->create(table, config->pages);
+}
+
+void hpt_destroy(struct hpt *table)
+{
+	operations_of(table)->destroy(table);
+}
+
+static bool key_fits(const struct hpt *table, struct hpt_key key)
+{
+	const struct hpt_operations *operations = operations_of(table);
+
+	return hpt_key_fits(key, operations->vpn_bits, operations->asid_bits);
+}
+
+static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t count)
+{
+	uint64_t pages_end = UINT64_C(1) << operations_of(table)->vpn_bits;
+	uint64_t step = hpt_pages_in(key.size);
+
+	return key_fits(table, key) && !(key.vpn & (step - 1)) &&
+	       count <= (pages_end - key.vpn) / step;
+}
+
+static uint64_t *find_word(struct hpt *table, struct hpt_key key)
+{
+	return key_fits(table, key) ? operations_of(table)->find(table, key) : NULL;
+}
+
+static bool entry_valid(struct hpt_key key, uint64_t entry)
+{
+	return entry && !(entry & ~HPT_ENTRY_MASK) && !!(entry & HPT_LARGE) == (key.size == HPT_2M);
+}
+
+int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
+	       struct hpt_ledger *ledger)
+{
+	const struct hpt_desc *desc = &table->desc;
+	enum hpt_answer answer = HPT_MISS;
+	struct hpt_probe probe;
+	unsigned int probes = 0;
+
+	if (desc->organisation == HPT_CLUSTERED) {
+		hpt_probe_clustered_start(desc, key, &probe);
+		while (probe.line) {
+			answer = hpt_probe_clustered_step(desc, &probe,
+							  hpt_pointer(table, probe.line), entry);
+			probes++;
+			if (answer != HPT_NEXT)
+				break;
+		}
+	} else {
+		hpt_probe_radix_start(desc, key, &probe);
+		while (probe.line) {
+			answer =
+				hpt_probe_radix_step(&probe, hpt_pointer(table, probe.line), entry);
+			probes++;
+			if (answer != HPT_NEXT)
+				break;
+		}
+	}
+	if (ledger) {
+		ledger->lookups++;
+		ledger->hits += answer == HPT_HIT;
+		ledger->hashes += desc->organisation == HPT_CLUSTERED;
+		ledger->probes += probes;
+		ledger->lines += probes;
+		ledger->steps += probes;
+	}
+	return answer == HPT_HIT ? 0 : -ENOENT;
+}
+
+int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
+{
+	uint64_t done;
+
+	if (!range_valid(table, key, 1) || !entry_valid(key, entry))
+		return -EINVAL;
+	return operations_of(table)->map(table, key, 1, entry, 0, &done);
+}
+
+int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
+{
+	uint64_t *word = find_word(table, key);
+
+	if (!word)
+		return -ENOENT;
+	if (old)
+		*old = *word & HPT_ENTRY_MASK;
+	hpt_store(word, 0);
+	operations_of(table)->forget(table, key, word);
+	return 0;
+}
+
+int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
+{
+	uint64_t *word;
+
+	if ((clear | set) & (~HPT_FLAGS_MASK | HPT_LARGE))
+		return -EINVAL;
+	word = find_word(table, key);
+	if (!word)
+		return -ENOENT;
+	if (!((*word & ~clear) & HPT_ENTRY_MASK) && !set)
+		return -EINVAL;
+	__atomic_store_n(word, (*word & ~clear) | set, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static uint64_t visit_to_unmap(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)context;
+	(void)key;
+	(void)entry;
+	return 0;
+}
+
+int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry)
+{
+	uint64_t step = hpt_pages_in(key.size);
+	uint64_t stride = step << HPT_FRAME_SHIFT;
+	uint64_t mapped = 0;
+
+	if (!range_valid(table, key, count) || !entry_valid(key, entry))
+		return -EINVAL;
+	if (count && (count - 1) * step > (HPT_FRAME_MASK >> HPT_FRAME_SHIFT) - hpt_frame(entry))
+		return -EINVAL;
+	while (mapped < count) {
+		struct hpt_key next = hpt_key(key.asid, key.vpn + mapped * step, key.size);
+		uint64_t done;
+		int error = operations_of(table)->map(table, next, count - mapped,
+						      entry + mapped * stride, stride, &done);
+		if (error) {
+			hpt_visit_range(table, key, mapped, visit_to_unmap, NULL);
+			return error;
+		}
+		mapped += done;
+	}
+	return 0;
+}
+
+void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		     void *context)
+{
+	if (count && range_valid(table, key, count))
+		operations_of(table)->visit_range(table, key, count, visit, context);
+}
+
+void hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	operations_of(table)->visit(table, visit, context);
+}
+
+const char *hpt_check(const struct hpt *table)
+{
+	if (!hpt_desc_valid(&table->desc))
+		return "the descriptor is valid";
+	return operations_of(table)->check(table);
+}
