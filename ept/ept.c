@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* Stage 2 as a whole: making and ending it, and the VMM's ways to guest memory (see ept.h). */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "ept/ept.h"
+#include "ept/fault.h"
+
+#define BLOCK_DOWN(address) ((address) & ~(EPT_BLOCK_SIZE - 1))
+#define BLOCK_UP(address)   BLOCK_DOWN((address) + EPT_BLOCK_SIZE - 1)
+
+__attribute__((format(printf, 3, 4))) static int refuse(struct ept *ept, const char **what,
+							const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(ept->message, sizeof(ept->message), format, arguments);
+	va_end(arguments);
+	*what = ept->message;
+	return -EINVAL;
+}
+
+static gpa_t range_end(const struct ept_range *range)
+{
+	return range->start + range->size;
+}
+
+static int check_range(struct ept *ept, unsigned int index, const char **what)
+{
+	const struct ept_range *range = &ept->config.ranges[index];
+	uint64_t end;
+
+	if ((range->start | range->size) % HPT_PAGE_SIZE)
+		return refuse(ept, what,
+			      "ranges[%u]: start 0x%" PRIx64 " and size 0x%" PRIx64
+			      " must be multiples of 4096",
+			      index, range->start, range->size);
+	if (range->size == 0 || __builtin_add_overflow(range->start, range->size, &end))
+		return refuse(ept, what,
+			      "ranges[%u]: start 0x%" PRIx64 ", size 0x%" PRIx64
+			      " is empty or ends beyond 2^64",
+			      index, range->start, range->size);
+	if (index && range->start < range_end(range - 1))
+		return refuse(ept, what,
+			      "ranges[%u]: start 0x%" PRIx64
+			      " is below the end of the range before, 0x%" PRIx64,
+			      index, range->start, range_end(range - 1));
+	return 0;
+}
+
+static int check_ranges(struct ept *ept, const char **what)
+{
+	const struct ept_range *ranges = ept->config.ranges;
+	unsigned int count = ept->config.range_count;
+	uint64_t total = 0, span;
+	int ret;
+
+	if (count == 0 || count > EPT_RANGES_MAX)
+		return refuse(ept, what, "range_count: %u is not in 1 to %u", count,
+			      EPT_RANGES_MAX);
+	for (unsigned int i = 0; i < count; i++) {
+		ret = check_range(ept, i, what);
+		if (ret < 0)
+			return ret;
+		if (ranges[i].size > EPT_MEMORY_MAX || total > EPT_MEMORY_MAX - ranges[i].size)
+			return refuse(ept, what,
+				      "ranges[%u]: with size 0x%" PRIx64
+				      " guest memory exceeds 112 GiB, one mapping for each 2 MiB",
+				      i, ranges[i].size);
+		total += ranges[i].size;
+	}
+	span = range_end(&ranges[count - 1]) - ranges[0].start;
+	if (span > EPT_SPAN_MAX || range_end(&ranges[count - 1]) > EPT_SPAN_MAX)
+		return refuse(ept, what,
+			      "ranges[%u]: end 0x%" PRIx64 " is above the limit of 0x%" PRIx64,
+			      count - 1, range_end(&ranges[count - 1]), EPT_SPAN_MAX);
+	return 0;
+}
+
+static int check_config(struct ept *ept, const char **what)
+{
+	const struct ept_config *config = &ept->config;
+
+	if (config->host_mem == 0 || config->host_mem % HPT_PAGE_SIZE)
+		return refuse(ept, what,
+			      "host_mem: 0x%" PRIx64 " is not a positive multiple of 4096",
+			      config->host_mem);
+	if ((unsigned int)config->organisation >= HPT_ORGANISATIONS)
+		return refuse(ept, what, "organisation: there is none of number %d",
+			      (int)config->organisation);
+	return check_ranges(ept, what);
+}
+
+/* The number of 2 MiB blocks that hold a byte of guest RAM. */
+static uint32_t count_blocks(const struct ept_config *config)
+{
+	uint64_t blocks = 0;
+	gpa_t counted = 0; /* the end of the last block counted */
+
+	for (unsigned int i = 0; i < config->range_count; i++) {
+		gpa_t start = BLOCK_DOWN(config->ranges[i].start);
+		gpa_t end = BLOCK_UP(range_end(&config->ranges[i]));
+
+		if (start < counted)
+			start = counted;
+		blocks += (end - start) >> EPT_BLOCK_SHIFT;
+		counted = end;
+	}
+	return (uint32_t)blocks;
+}
+
+static int map_range(struct ept *ept, const struct ept_range *range, const char **what)
+{
+	gpa_t end = range_end(range);
+	gpa_t next;
+
+	for (gpa_t gpa = range->start; gpa < end; gpa = next) {
+		uint32_t block;
+		int ret;
+
+		next = BLOCK_DOWN(gpa) + EPT_BLOCK_SIZE;
+		if (next > end)
+			next = end;
+		if (!ept_window_block(&ept->window, gpa, &block) &&
+		    ept_pool_block(&ept->pool, &block) < 0)
+			return -ENOSPC; /* cannot be: count_blocks() has counted them */
+		ret = ept_window_map(&ept->window, ept->pool.fd, gpa, next - gpa, block, what);
+		if (ret < 0)
+			return ret;
+	}
+	return ept_window_arm(&ept->window, range->start, range->size, what);
+}
+
+static int open_window(struct ept *ept, const char **what)
+{
+	const struct ept_range *ranges = ept->config.ranges;
+	unsigned int count = ept->config.range_count;
+	gpa_t start = BLOCK_DOWN(ranges[0].start);
+	gpa_t end = BLOCK_UP(range_end(&ranges[count - 1]));
+	int ret = ept_window_open(&ept->window, start, end - start, what);
+
+	if (ret < 0)
+		return ret;
+	for (unsigned int i = 0; i < count; i++) {
+		ret = map_range(ept, &ranges[i], what);
+		if (ret < 0) {
+			ept_window_close(&ept->window);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int create_table(struct ept *ept, const char **what)
+{
+	struct hpt_config config = {.organisation = ept->config.organisation,
+				    .memory = ept_memory_init(&ept->memory)};
+	int ret = hpt_create(&ept->table, &config);
+
+	if (ret < 0) {
+		*what = "stage-2 table: no memory";
+		ept_memory_destroy(&ept->memory);
+	}
+	return ret;
+}
+
+int ept_create(struct ept *ept, const struct ept_config *config, const char **what)
+{
+	int ret;
+
+	memset(ept, 0, sizeof(*ept));
+	ept->config = *config;
+	ret = check_config(ept, what);
+	if (ret < 0)
+		return ret;
+	ret = ept_pool_create(&ept->pool, count_blocks(config), config->host_mem / HPT_PAGE_SIZE,
+			      config->seed, what);
+	if (ret < 0)
+		return ret;
+	ret = open_window(ept, what);
+	if (ret < 0)
+		goto no_window;
+	ret = create_table(ept, what);
+	if (ret < 0)
+		goto no_table;
+	pthread_mutex_init(&ept->lock, NULL);
+	ret = ept_handler_start(ept, what);
+	if (ret == 0)
+		return 0;
+
+	pthread_mutex_destroy(&ept->lock);
+	hpt_destroy(&ept->table);
+	ept_memory_destroy(&ept->memory);
+no_table:
+	ept_window_close(&ept->window);
+no_window:
+	ept_pool_destroy(&ept->pool);
+	return ret;
+}
+
+void ept_destroy(struct ept *ept)
+{
+	ept_handler_stop(ept);
+	pthread_mutex_destroy(&ept->lock);
+	hpt_destroy(&ept->table);
+	ept_memory_destroy(&ept->memory);
+	ept_window_close(&ept->window);
+	ept_pool_destroy(&ept->pool);
+}
+
+void *ept_window_address(const struct ept *ept, gpa_t gpa)
+{
+	return ept_window_place(&ept->window, gpa);
+}
+
+/* Whether each byte of [gpa, gpa + size) is guest RAM. Ranges may touch each other. */
+static bool is_ram(const struct ept *ept, gpa_t gpa, uint64_t size)
+{
+	uint64_t end;
+
+	if (__builtin_add_overflow(gpa, size, &end))
+		return false;
+	for (unsigned int i = 0; i < ept->config.range_count && gpa < end; i++) {
+		const struct ept_range *range = &ept->config.ranges[i];
+
+		if (gpa < range->start)
+			return false;
+		if (gpa < range_end(range))
+			gpa = range_end(range);
+	}
+	return gpa >= end;
+}
+
+/*
+ * Finds or makes a page's frame: 0 and where it is in the pool's mapping, for as long as the lock
+ * is held, or -ENOMEM or -EIO.
+ */
+static int reach(struct ept *ept, uint64_t gfn, char **page)
+{
+	enum ept_found found;
+	const char *reason;
+	uint64_t entry;
+	int ret = ept_fill(ept, gfn, 0, &entry, &found, &reason);
+
+	if (ret < 0)
+		return ret;
+	*page = ept_pool_frame(&ept->pool, hpt_frame(entry));
+	if (found != EPT_NEW)
+		return 0;
+	ept->counts.copies++;
+	return ept_pool_populate(&ept->pool, hpt_frame(entry));
+}
+
+/* The part of a copy that lies in one page. */
+static int copy_page(struct ept *ept, gpa_t gpa, char *target, const char *source, uint64_t size)
+{
+	char *page;
+	int ret;
+
+	pthread_mutex_lock(&ept->lock);
+	ret = reach(ept, gpa >> HPT_PAGE_SHIFT, &page);
+	if (ret == 0) {
+		page += gpa % HPT_PAGE_SIZE;
+		if (target)
+			memcpy(target, page, size);
+		else if (source)
+			memcpy(page, source, size);
+		else
+			memset(page, 0, size);
+	}
+	pthread_mutex_unlock(&ept->lock);
+	return ret;
+}
+
+/* Copies out of the guest if `target` is given, else into it, from `source` or zeros. */
+static int copy(struct ept *ept, gpa_t gpa, char *target, const char *source, uint64_t size)
+{
+	if (!is_ram(ept, gpa, size))
+		return -EFAULT;
+	while (size) {
+		uint64_t part = HPT_PAGE_SIZE - gpa % HPT_PAGE_SIZE;
+		int ret;
+
+		if (part > size)
+			part = size;
+		ret = copy_page(ept, gpa, target, source, part);
+		if (ret < 0)
+			return ret;
+		target = target ? target + part : NULL;
+		source = source ? source + part : NULL;
+		gpa += part;
+		size -= part;
+	}
+	return 0;
+}
+
+int ept_copy_in(struct ept *ept, gpa_t gpa, const void *source, uint64_t size)
+{
+	return copy(ept, gpa, NULL, source, size);
+}
+
+int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
+{
+	return copy(ept, gpa, target, NULL, size);
+}
+
+int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn)
+{
+	struct hpt_key key = hpt_key(0, gpa >> HPT_PAGE_SHIFT, HPT_4K);
+	uint64_t entry;
+	int ret;
+
+	pthread_mutex_lock(&ept->lock);
+	ret = hpt_lookup(&ept->table, key, &entry, NULL);
+	pthread_mutex_unlock(&ept->lock);
+	if (ret == 0)
+		*hfn = hpt_frame(entry);
+	return ret;
+}
+
+const char *ept_failure(struct ept *ept, gpa_t *gpa)
+{
+	const char *failure;
+
+	pthread_mutex_lock(&ept->lock);
+	failure = ept->failure;
+	*gpa = ept->failure_gpa;
+	pthread_mutex_unlock(&ept->lock);
+	return failure;
+}
+
+void ept_read(struct ept *ept, struct ept_snapshot *snapshot)
+{
+	pthread_mutex_lock(&ept->lock);
+	snapshot->counts = ept->counts;
+	snapshot->counts.frames = ept->pool.frames;
+	snapshot->counts.blocks = ept->pool.handed_out;
+	snapshot->ledger = ept->ledger;
+	snapshot->table = ept->table.counts;
+	snapshot->lookup_ns = ept->lookup_ns;
+	snapshot->install_ns = ept->install_ns;
+	pthread_mutex_unlock(&ept->lock);
+}

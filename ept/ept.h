@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ept: stage 2, guest-physical to host-physical.
+ *
+ * A host frame (HFN) is a 4 KiB frame of the pool, one memfd that is mapped linearly in the VMM.
+ * The table (hpt, ASID 0, vpn = GFN) holds an entry for every page that was ever touched and alone
+ * decides which frame a page has. The window is the address range behind the guest's memory slots:
+ * empty until the guest touches it, filled from the table on each miss, never the truth and never
+ * touched by the VMM itself.
+ *
+ *      guest access -> window miss -> userfaultfd -> handler thread -> table -> frame -> install
+ *      VMM access   -> ept_copy_in/out() ------------------------------^ through the pool's mapping
+ *
+ * No KVM here: whoever touches the window takes the guest's place, which is how it is tested.
+ *
+ * Sources: the mechanism (a memfd block behind each window block, userfaultfd MISSING and MINOR,
+ * UFFDIO_CONTINUE) is Documentation/admin-guide/mm/userfaultfd.rst of Linux.
+ */
+#ifndef EPT_EPT_H
+#define EPT_EPT_H
+
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ept/memory.h"
+#include "ept/pool.h"
+#include "ept/window.h"
+#include "hpt/histogram.h"
+#include "hpt/hpt.h"
+
+/* A run of guest RAM: bytes [start, start + size), both multiples of 4 KiB. */
+struct ept_range {
+	gpa_t start;
+	uint64_t size;
+};
+
+#define EPT_RANGES_MAX 4
+
+/* What one process can hold: guest memory in all, and from the first range's start to the end. */
+#define EPT_MEMORY_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
+#define EPT_SPAN_MAX   (UINT64_C(1) << 42)
+
+struct ept_config {
+	struct ept_range ranges[EPT_RANGES_MAX]; /* ascending, disjoint: the guest's RAM */
+	unsigned int range_count;
+	uint64_t host_mem; /* bytes of frames that may be in use; a multiple of 4 KiB, not 0 */
+	enum hpt_organisation organisation;
+	uint64_t seed; /* shuffles which pool block a guest block gets */
+	int cpu;       /* the handler thread is pinned there; -1: not at all */
+	/*
+	 * Called once, from the handler thread, when a miss cannot be resolved: `reason` is static
+	 * text, `gpa` the page's. It may be NULL. When it returns, the faulting access is released
+	 * to fail, and so is each later one that cannot be resolved: KVM_RUN gives EFAULT, or
+	 * whatever KVM makes of memory that is not there (MMIO, an internal error), so ask
+	 * ept_failure() before believing an exit. It must not wait for the access.
+	 */
+	void (*failed)(void *context, const char *reason, gpa_t gpa);
+	void *context;
+};
+
+struct ept_counts {
+	uint64_t misses;  /* window misses resolved: touches + loaded + repeats */
+	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
+	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
+	/*
+	 * Misses on pages that the window had been given: two threads missed on one page at once,
+	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.
+	 */
+	uint64_t repeats;
+	uint64_t copies; /* pages first touched by ept_copy_*() */
+	uint64_t remaps; /* single pages mapped over a block, of `loaded` */
+	uint64_t frames; /* frames in use */
+	uint64_t blocks; /* 2 MiB blocks mapped into the window */
+};
+
+struct ept {
+	struct ept_config config;
+	struct ept_pool pool;
+	struct ept_window window;
+	struct ept_memory memory; /* of the table */
+	struct hpt table;
+	/* HPT_SOFT in an entry: the page was given to the window. */
+	struct hpt_ledger ledger; /* of the handler's lookups */
+	struct ept_counts counts;
+	struct hpt_histogram lookup_ns;	 /* the table's part of a miss */
+	struct hpt_histogram install_ns; /* the frame made present and installed, without waking */
+	pthread_mutex_t lock;		 /* guards all of the above but config and window */
+	pthread_t handler;
+	int stop_fd;	     /* eventfd: ends the handler */
+	const char *failure; /* under `lock`; NULL until a miss could not be resolved */
+	gpa_t failure_gpa;
+	char message[192]; /* of a failed ept_create() */
+};
+
+/*
+ * Makes pool, window and empty table, and starts the handler thread. *ept stays where it is until
+ * ept_destroy(). On failure nothing is left, the return is a negative errno and *what (text that
+ * lives as long as *ept) names the field and value that is refused (-EINVAL), or what the host
+ * lacks and the fix. -EPERM, -ENOSYS and -EOPNOTSUPP: userfaultfd is missing here, for this user.
+ */
+int ept_create(struct ept *ept, const struct ept_config *config, const char **what);
+
+/* Stops the handler and frees everything. No one may touch the window any more. */
+void ept_destroy(struct ept *ept);
+
+/* Where the window of `gpa` is, for KVM_SET_USER_MEMORY_REGION only: nobody else goes there. */
+void *ept_window_address(const struct ept *ept, gpa_t gpa);
+
+/*
+ * The checked gateway: copies between the VMM and guest memory through table and pool, page by
+ * page. A page not touched before gets its frame as by a miss. -EFAULT if any byte of the range is
+ * not guest RAM (nothing is copied then). -ENOMEM if host memory is exhausted and -EIO if the
+ * table names a frame that the pool does not have (the pages before are copied then). A NULL source
+ * means zero bytes. What another thread or the guest writes meanwhile may be seen in part.
+ */
+int ept_copy_in(struct ept *ept, gpa_t gpa, const void *source, uint64_t size);
+int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
+
+/*
+ * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks.
+ */
+int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn);
+
+/* NULL, or why a miss could not be resolved (static text) and the gPA of its page. */
+const char *ept_failure(struct ept *ept, gpa_t *gpa);
+
+/* A consistent copy of what there is to report. A miss is in it before the guest goes on. */
+struct ept_snapshot {
+	struct ept_counts counts;
+	struct hpt_ledger ledger;
+	struct hpt_counts table;
+	struct hpt_histogram lookup_ns;
+	struct hpt_histogram install_ns;
+};
+
+void ept_read(struct ept *ept, struct ept_snapshot *snapshot);
+
+#endif

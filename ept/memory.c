@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory of host tables (see memory.h). */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "ept/memory.h"
+
+#define UNIT_ORDER    (EPT_MEMORY_ORDERS - 1)
+#define UNIT_SIZE     ((size_t)HPT_PAGE_SIZE << UNIT_ORDER)
+#define SEGMENT_UNITS 32
+
+/* From this size on it is cheaper to let the kernel drop the pages than to write zeros. */
+#define DROP_SIZE ((size_t)1 << 16)
+
+struct ept_memory_segment {
+	struct ept_memory_segment *next;
+	void *mapping;
+	size_t size;
+};
+
+_Static_assert(UNIT_SIZE == (size_t)1 << HPT_CHUNK_SHIFT, "a unit is the largest chunk");
+
+static int add_segment(struct ept_memory *memory)
+{
+	struct ept_memory_segment *segment = malloc(sizeof(*segment));
+	uintptr_t first;
+
+	if (!segment)
+		return -ENOMEM;
+	segment->size = (SEGMENT_UNITS + 1) * UNIT_SIZE; /* one more, to align within */
+	segment->mapping = mmap(NULL, segment->size, PROT_READ | PROT_WRITE,
+				MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (segment->mapping == MAP_FAILED) {
+		free(segment);
+		return -ENOMEM;
+	}
+	first = ((uintptr_t)segment->mapping + UNIT_SIZE - 1) & ~(UNIT_SIZE - 1);
+	memory->next = (char *)segment->mapping + (first - (uintptr_t)segment->mapping);
+	memory->end = memory->next + SEGMENT_UNITS * UNIT_SIZE;
+	segment->next = memory->segments;
+	memory->segments = segment;
+	return 0;
+}
+
+static void push(struct ept_memory *memory, unsigned int order, void *piece)
+{
+	memcpy(piece, &memory->free[order], sizeof(void *));
+	memory->free[order] = piece;
+}
+
+static void *pop(struct ept_memory *memory, unsigned int order)
+{
+	void *piece = memory->free[order];
+
+	memcpy(&memory->free[order], piece, sizeof(void *));
+	memset(piece, 0, sizeof(void *));
+	return piece;
+}
+
+/*
+ * A fresh unit. Huge pages save the table's walker TLB misses, but the first one costs the zeroing
+ * of 2 MiB: the unit that small tables live in, the first one carved, goes without.
+ */
+static void *fresh_unit(struct ept_memory *memory, bool carve)
+{
+	char *unit;
+
+	if (memory->next == memory->end && add_segment(memory) < 0)
+		return NULL;
+	unit = memory->next;
+	memory->next += UNIT_SIZE;
+	if (!carve || memory->carved++ > 0)
+		(void)madvise(unit, UNIT_SIZE, MADV_HUGEPAGE);
+	return unit;
+}
+
+static int order_of(size_t size)
+{
+	for (int order = 0; order < EPT_MEMORY_ORDERS; order++) {
+		if (size == (size_t)HPT_PAGE_SIZE << order)
+			return order;
+	}
+	return -EINVAL;
+}
+
+static int get(void *context, size_t size, uint64_t *address)
+{
+	struct ept_memory *memory = context;
+	int wanted = order_of(size);
+	unsigned int order;
+	char *piece;
+
+	if (wanted < 0)
+		return wanted;
+	order = (unsigned int)wanted;
+	while (order <= UNIT_ORDER && !memory->free[order])
+		order++;
+	if (order <= UNIT_ORDER) {
+		piece = pop(memory, order);
+	} else {
+		order = UNIT_ORDER;
+		piece = fresh_unit(memory, wanted < UNIT_ORDER);
+	}
+	if (!piece)
+		return -ENOMEM;
+	while (order > (unsigned int)wanted) {
+		order--;
+		push(memory, order, piece + ((size_t)HPT_PAGE_SIZE << order));
+	}
+	*address = (uintptr_t)piece;
+	return 0;
+}
+
+static void put(void *context, uint64_t address, size_t size)
+{
+	struct ept_memory *memory = context;
+	void *piece = (void *)(uintptr_t)address;
+
+	if (size < DROP_SIZE || madvise(piece, size, MADV_DONTNEED) < 0)
+		memset(piece, 0, size);
+	push(memory, (unsigned int)order_of(size), piece);
+}
+
+struct hpt_memory ept_memory_init(struct ept_memory *memory)
+{
+	*memory = (struct ept_memory){0};
+	return (struct hpt_memory){.get = get, .put = put, .context = memory};
+}
+
+void ept_memory_destroy(struct ept_memory *memory)
+{
+	while (memory->segments) {
+		struct ept_memory_segment *segment = memory->segments;
+
+		memory->segments = segment->next;
+		munmap(segment->mapping, segment->size);
+		free(segment);
+	}
+}

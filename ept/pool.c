@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/* The frame pool (see pool.h). Mechanism only: which frame a page has is decided in fault.c. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* memfd_create, fallocate */
+#endif
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "ept/pool.h"
+#include "hpt/entry.h"
+
+/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every seed will do, also 0. */
+static uint64_t next_random(uint64_t *state)
+{
+	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+	return z ^ z >> 31;
+}
+
+/* Fisher and Yates. The bias of the range reduction is below 2^-32. */
+static uint32_t *shuffled(uint32_t count, uint64_t seed)
+{
+	uint32_t *order = malloc(count * sizeof(*order));
+
+	if (!order)
+		return NULL;
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t j = (uint32_t)((next_random(&seed) >> 32) * (i + UINT64_C(1)) >> 32);
+
+		order[i] = order[j];
+		order[j] = i;
+	}
+	return order;
+}
+
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint64_t limit, uint64_t seed,
+		    const char **what)
+{
+	uint64_t size = blocks * EPT_BLOCK_SIZE;
+	int ret;
+
+	*pool = (struct ept_pool){.fd = -1, .blocks = blocks, .limit = limit};
+	pool->order = shuffled(blocks, seed);
+	if (!pool->order) {
+		*what = "frame pool: no memory for the order of its blocks";
+		return -ENOMEM;
+	}
+
+	pool->fd = memfd_create("twostage-pool", MFD_CLOEXEC);
+	if (pool->fd < 0) {
+		*what = errno == ENOSYS ? "frame pool: this kernel has no memfd_create"
+					: "frame pool: memfd_create failed; raise RLIMIT_NOFILE";
+		goto fail;
+	}
+	*what = "frame pool: the memfd cannot be made as large as guest memory; raise "
+		"RLIMIT_FSIZE, or use less guest memory";
+	if (ftruncate(pool->fd, (off_t)size) < 0)
+		goto fail;
+	*what = "frame pool: no address space to map it; raise RLIMIT_AS, or use less guest memory";
+	pool->base =
+		mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, pool->fd, 0);
+	if (pool->base == MAP_FAILED)
+		goto fail;
+	/* A frame shall cost a frame. What refuses it (a kernel without huge pages) has none. */
+	(void)madvise(pool->base, size, MADV_NOHUGEPAGE);
+	return 0;
+
+fail:
+	ret = -errno;
+	if (pool->fd >= 0)
+		close(pool->fd);
+	free(pool->order);
+	return ret;
+}
+
+void ept_pool_destroy(struct ept_pool *pool)
+{
+	munmap(pool->base, pool->blocks * EPT_BLOCK_SIZE);
+	close(pool->fd);
+	free(pool->order);
+}
+
+int ept_pool_block(struct ept_pool *pool, uint32_t *block)
+{
+	if (pool->handed_out == pool->blocks)
+		return -ENOSPC;
+	*block = pool->order[pool->handed_out++];
+	return 0;
+}
+
+/*
+ * fallocate() and not a write through the mapping: it reports a lack of memory where the write
+ * would be a SIGBUS, and it is quicker, as no page-table entry of the VMM is made. The kernel
+ * zeroes such a page when it is first mapped or read.
+ */
+int ept_pool_populate(const struct ept_pool *pool, uint64_t frame)
+{
+	while (fallocate(pool->fd, 0, (off_t)(frame << HPT_PAGE_SHIFT), (off_t)HPT_PAGE_SIZE) < 0) {
+		if (errno != EINTR)
+			return -ENOMEM;
+	}
+	return 0;
+}
+
+int ept_pool_take(struct ept_pool *pool)
+{
+	if (pool->frames >= pool->limit)
+		return -EDQUOT;
+	pool->frames++;
+	return 0;
+}
+
+void ept_pool_give_back(struct ept_pool *pool)
+{
+	pool->frames--;
+}

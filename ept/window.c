@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/* The window (see window.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/userfaultfd.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "ept/pool.h"
+#include "ept/window.h"
+#include "hpt/entry.h"
+
+#ifndef USERFAULTFD_IOC_NEW /* headers before Linux 6.1 */
+#define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
+#endif
+
+#define FEATURES (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
+#define MODES	 (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
+
+/* How often an install is tried while the kernel says that the address space changes. */
+#define TRIES 100000
+
+uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa)
+{
+	uint64_t block = window->blocks[(gpa - window->start) >> EPT_BLOCK_SHIFT] - UINT64_C(1);
+
+	return block * EPT_BLOCK_PAGES + (gpa >> HPT_PAGE_SHIFT) % EPT_BLOCK_PAGES;
+}
+
+/*
+ * A userfaultfd that sees faults of the kernel too, because KVM touches the window in kernel mode:
+ * the system call wants privilege for that, the device only its own file permissions.
+ */
+static int open_userfaultfd(const char **what)
+{
+	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
+	int device;
+
+	if (fd >= 0)
+		return fd;
+	if (errno == ENOSYS) {
+		*what = "userfaultfd: this kernel is built without it (CONFIG_USERFAULTFD)";
+		return -ENOSYS;
+	}
+	if (errno != EPERM) {
+		*what = "userfaultfd: the system call failed; raise RLIMIT_NOFILE";
+		return -errno;
+	}
+	*what = "userfaultfd: no permission; run as root, or set vm.unprivileged_userfaultfd=1, or "
+		"give this user read and write access to /dev/userfaultfd (Linux 6.1 and later)";
+	device = open("/dev/userfaultfd", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		return -EPERM;
+	fd = ioctl(device, USERFAULTFD_IOC_NEW, O_CLOEXEC | O_NONBLOCK);
+	close(device);
+	return fd < 0 ? -EPERM : fd;
+}
+
+/* Tells the kernel which features are wanted; it refuses those that it does not know. */
+static int shake_hands(int uffd, const char **what)
+{
+	struct uffdio_api api = {.api = UFFD_API, .features = FEATURES};
+
+	if (ioctl(uffd, UFFDIO_API, &api) == 0 && (api.features & FEATURES) == FEATURES)
+		return 0;
+	*what = "userfaultfd: this kernel has no minor faults on shared memory "
+		"(UFFD_FEATURE_MINOR_SHMEM); it needs Linux 5.14 or later";
+	return -EOPNOTSUPP;
+}
+
+static int reserve(struct ept_window *window, const char **what)
+{
+	uintptr_t first;
+
+	window->blocks = calloc(window->size >> EPT_BLOCK_SHIFT, sizeof(*window->blocks));
+	window->reserved_size = window->size + EPT_BLOCK_SIZE; /* to align within */
+	window->reserved = MAP_FAILED;
+	if (window->blocks)
+		window->reserved = mmap(NULL, window->reserved_size, PROT_NONE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (window->reserved == MAP_FAILED) {
+		free(window->blocks);
+		*what = "window: no address space for guest memory; raise RLIMIT_AS, or use less "
+			"guest memory";
+		return -ENOMEM;
+	}
+	first = ((uintptr_t)window->reserved + EPT_BLOCK_SIZE - 1) & ~(EPT_BLOCK_SIZE - 1);
+	window->base = (char *)window->reserved + (first - (uintptr_t)window->reserved);
+	return 0;
+}
+
+int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
+{
+	int ret;
+
+	*window = (struct ept_window){
+		.start = start, .size = size, .mappings_limit = EPT_WINDOW_MAPPINGS};
+	window->uffd = open_userfaultfd(what);
+	if (window->uffd < 0)
+		return window->uffd;
+	ret = shake_hands(window->uffd, what);
+	if (ret == 0)
+		ret = reserve(window, what);
+	if (ret < 0)
+		close(window->uffd);
+	return ret;
+}
+
+void ept_window_close(struct ept_window *window)
+{
+	munmap(window->reserved, window->reserved_size);
+	close(window->uffd);
+	free(window->blocks);
+}
+
+int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t size, uint32_t block,
+		   const char **what)
+{
+	uint64_t offset = block * EPT_BLOCK_SIZE + start % EPT_BLOCK_SIZE;
+	void *place = mmap(ept_window_place(window, start), size, PROT_READ | PROT_WRITE,
+			   MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd, (off_t)offset);
+
+	if (place == MAP_FAILED) {
+		*what = "window: no mapping left for a block of guest memory; raise "
+			"vm.max_map_count, or use less guest memory";
+		return -errno;
+	}
+	window->blocks[(start - window->start) >> EPT_BLOCK_SHIFT] = block + 1;
+	window->mappings++;
+	return 0;
+}
+
+static int arm(struct ept_window *window, gpa_t start, uint64_t size)
+{
+	struct uffdio_register call = {
+		.range = {.start = (uintptr_t)ept_window_place(window, start), .len = size},
+		.mode = MODES};
+
+	if (ioctl(window->uffd, UFFDIO_REGISTER, &call) < 0)
+		return -errno;
+	return call.ioctls & UINT64_C(1) << _UFFDIO_CONTINUE ? 0 : -EOPNOTSUPP;
+}
+
+int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
+{
+	int ret = arm(window, start, size);
+
+	if (ret < 0)
+		*what = "userfaultfd: this kernel cannot watch a memfd mapping (UFFDIO_REGISTER "
+			"with minor faults); it needs Linux 5.14 or later";
+	return ret;
+}
+
+int ept_window_read(struct ept_window *window, gpa_t *gpa)
+{
+	struct uffd_msg message;
+	ssize_t got;
+
+	do
+		got = read(window->uffd, &message, sizeof(message));
+	while (got < 0 && errno == EINTR);
+	if (got < 0)
+		return errno == EAGAIN ? 0 : -errno;
+	if (got != sizeof(message) || message.event != UFFD_EVENT_PAGEFAULT)
+		return -EPROTO;
+	*gpa = (message.arg.pagefault.address - (uintptr_t)window->base + window->start) &
+	       ~(HPT_PAGE_SIZE - 1);
+	return 1;
+}
+
+static void wake(struct ept_window *window, const void *place, uint64_t size)
+{
+	struct uffdio_range range = {.start = (uintptr_t)place, .len = size};
+
+	(void)ioctl(window->uffd, UFFDIO_WAKE, &range); /* fails only for a malformed range */
+}
+
+void ept_window_wake(struct ept_window *window, gpa_t gpa)
+{
+	wake(window, ept_window_place(window, gpa), HPT_PAGE_SIZE);
+}
+
+int ept_window_install(struct ept_window *window, gpa_t gpa)
+{
+	for (int tries = 0; tries < TRIES; tries++) {
+		struct uffdio_continue call = {
+			.range = {.start = (uintptr_t)ept_window_place(window, gpa),
+				  .len = HPT_PAGE_SIZE},
+			.mode = UFFDIO_CONTINUE_MODE_DONTWAKE};
+
+		if (ioctl(window->uffd, UFFDIO_CONTINUE, &call) == 0 || errno == EEXIST)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		sched_yield();
+	}
+	return -EAGAIN;
+}
+
+int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+{
+	void *place = ept_window_place(window, gpa);
+	int ret;
+
+	if (window->mappings + 2 > window->mappings_limit)
+		return -ENOSPC;
+	if (mmap(place, HPT_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd,
+		 (off_t)(frame << HPT_PAGE_SHIFT)) == MAP_FAILED)
+		return errno == ENOMEM ? -ENOSPC : -errno;
+	window->mappings += 2;
+	ret = arm(window, gpa, HPT_PAGE_SIZE);
+	return ret < 0 ? ret : ept_window_install(window, gpa);
+}
+
+/*
+ * PROT_NONE over the mapping: who waits is woken, retries, and finds an access that is not
+ * allowed, on every kernel and for KVM as for a thread. The mapping stays registered, but a
+ * forbidden access is refused before userfaultfd is asked.
+ *
+ * If the kernel has no memory left for that, the range goes away, which cuts no mapping in two
+ * and therefore needs none.
+ */
+static void forbid(struct ept_window *window, char *place, uint64_t size)
+{
+	if (mprotect(place, size, PROT_NONE) < 0)
+		(void)munmap(place, size);
+	wake(window, place, size);
+}
+
+void ept_window_release(struct ept_window *window, gpa_t gpa)
+{
+	forbid(window, ept_window_place(window, gpa & ~(EPT_BLOCK_SIZE - 1)), EPT_BLOCK_SIZE);
+}
+
+void ept_window_seal(struct ept_window *window)
+{
+	forbid(window, window->base, window->size);
+}

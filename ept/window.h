@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The window: the address range behind the guest's memory slots. Mechanism only; which frame a
+ * page has is decided in fault.c.
+ *
+ * The range spans the guest-physical addresses [start, start + size), holes included. Each 2 MiB
+ * block of it that holds RAM is a mapping of one block of the pool's memfd, made and registered
+ * with userfaultfd before anybody touches it: were blocks mapped only on their first miss, another
+ * thread could fill the block unseen between its mmap and its registration. No page is in the
+ * page tables until ept_window_install() puts it there.
+ *
+ * The kernel may take installed pages away again (reclaim does): such a page misses once more, and
+ * installing it again is right.
+ */
+#ifndef EPT_WINDOW_H
+#define EPT_WINDOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "ept/pool.h"
+
+/* A guest-physical address: an integer of its own, never a pointer. */
+typedef uint64_t gpa_t;
+
+/*
+ * A process has 65,530 mappings (vm.max_map_count) unless the host's owner changed it. Each block
+ * is one and each single page mapped over a block makes two more.
+ */
+#define EPT_WINDOW_MAPPINGS 64000
+#define EPT_WINDOW_BLOCKS   57344 /* 112 GiB */
+
+struct ept_window {
+	int uffd;
+	void *reserved;
+	uint64_t reserved_size;
+	char *base; /* the window address of `start`, aligned to 2 MiB */
+	gpa_t start;
+	uint64_t size;
+	uint32_t *blocks;	     /* pool block of each window block, plus 1; 0: not mapped */
+	unsigned int mappings;	     /* made so far */
+	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
+};
+
+/* The gPA's place in the window. */
+static inline char *ept_window_place(const struct ept_window *window, gpa_t gpa)
+{
+	return window->base + (gpa - window->start);
+}
+
+/* Which pool block is mapped at the window block of `gpa`; false if there is none. */
+static inline bool ept_window_block(const struct ept_window *window, gpa_t gpa, uint32_t *block)
+{
+	uint32_t mapped = window->blocks[(gpa - window->start) >> EPT_BLOCK_SHIFT];
+
+	*block = mapped - 1;
+	return mapped;
+}
+
+/*
+ * The frame that ept_window_install() puts at `gpa` unless a single page was mapped over it. `gpa`
+ * must be in a mapped block.
+ */
+uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa);
+
+/*
+ * Opens userfaultfd and reserves addresses for [start, start + size), both multiples of 2 MiB. On
+ * failure a negative errno, *what (static text) says what the host lacks and the fix, and nothing
+ * is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for this user.
+ */
+int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
+void ept_window_close(struct ept_window *window);
+
+/*
+ * Maps [start, start + size), a part of one window block, to the same part of a pool block. Parts
+ * of one window block must get the same pool block.
+ */
+int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t size, uint32_t block,
+		   const char **what);
+
+/* Registers [start, start + size), all of it mapped: from now on each touch is a miss. */
+int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
+
+/* Takes the next miss: 1 and the gPA of its page, 0 if there is none waiting, or negative errno. */
+int ept_window_read(struct ept_window *window, gpa_t *gpa);
+
+/*
+ * Puts the page's frame into the page tables; nothing happens if it is there. Who waits for the
+ * page waits on until ept_window_wake(), so that counts and times can be taken before a vCPU on
+ * the same CPU runs. -EFAULT if the frame is not present in the memfd, other errors are final.
+ */
+int ept_window_install(struct ept_window *window, gpa_t gpa);
+void ept_window_wake(struct ept_window *window, gpa_t gpa);
+
+/*
+ * Maps a single frame, which must be present, over the page and installs it. -ENOSPC if there are
+ * too many mappings. A thread that touches the page between mmap and registration gets the frame
+ * without a miss, which is right: it is the page's.
+ */
+int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Makes every access to the block of `gpa` fail, those that wait included: KVM_RUN returns, a
+ * thread gets SIGSEGV. ept_window_seal() does so for all of the window. They always succeed.
+ */
+void ept_window_release(struct ept_window *window, gpa_t gpa);
+void ept_window_seal(struct ept_window *window);
+
+#endif
