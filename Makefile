@@ -93,43 +93,52 @@ clean:
 # The flags are part of what an object depends on.
 $(BUILD)/obj/host/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(HOST_FLAGS) -c $< -o $@
+	@echo '  CC   $@'
+	@$(CC) $(HOST_FLAGS) -c $< -o $@
 
 $(BUILD)/obj/guest/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_FLAGS) -c $< -o $@
+	@echo '  CC   $@'
+	@$(CC) $(GUEST_FLAGS) -c $< -o $@
 
 $(BUILD)/obj/guest/%.o: %.S Makefile
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_FLAGS) -c $< -o $@
+	@echo '  CC   $@'
+	@$(CC) $(GUEST_FLAGS) -c $< -o $@
 
 $(BUILD)/guest/kernel: $(GUEST_OBJECTS) guest/kernel.lds
 	@mkdir -p $(@D)
-	$(CC) -nostdlib -static -no-pie -Wl,-T,guest/kernel.lds -Wl,--build-id=none \
+	@echo '  LD   $@'
+	@$(CC) -nostdlib -static -no-pie -Wl,-T,guest/kernel.lds -Wl,--build-id=none \
 		-Wl,-z,max-page-size=4096 $(GUEST_OBJECTS) -o $@
 
 $(BUILD)/obj/host/vmm/embed.o: vmm/embed.S $(BUILD)/guest/kernel Makefile
 	@mkdir -p $(@D)
-	$(CC) -DGUEST_KERNEL_PATH='"$(BUILD)/guest/kernel"' -c $< -o $@
+	@echo '  AS   $@'
+	@$(CC) -DGUEST_KERNEL_PATH='"$(BUILD)/guest/kernel"' -c $< -o $@
 
 $(BUILD)/twostage: $(LIB_OBJECTS) $(VMM_OBJECTS) $(BUILD)/obj/host/vmm/main.o
-	$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS)
 
 define image_rule
 $(BUILD)/images/$(1): images/$(1)/$(1).c Makefile
 	@mkdir -p $$(@D) $(BUILD)/obj
-	$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/image_$(1).d $$< -o $$@
+	@echo '  CC   $$@'
+	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/image_$(1).d $$< -o $$@
 endef
 $(foreach image,$(notdir $(IMAGES)),$(eval $(call image_rule,$(image))))
 
 $(BUILD)/tests/images/%: tests/images/%.c Makefile
 	@mkdir -p $(@D) $(BUILD)/obj
-	$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/test_image_$*.d $< -o $@
+	@echo '  CC   $@'
+	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/test_image_$*.d $< -o $@
 
 $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 		tests/vmm/kernels/kernel.lds Makefile
 	@mkdir -p $(@D)
-	$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
+	@echo '  LD   $@'
+	@$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
 		-Wl,--build-id=none -Itests/vmm/kernels $< -o $@
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS)
@@ -137,21 +146,25 @@ $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
-	$(CC) -pthread $^ -o $@ $(TEST_LIBS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(TEST_LIBS)
 
 $(BUILD)/tests/bad_images: $(BUILD)/obj/host/tests/vmm/bad_images.o \
 		$(BUILD)/obj/host/tests/vmm/build_elf.o
 	@mkdir -p $(@D)
-	$(CC) $^ -o $@
+	@echo '  LD   $@'
+	@$(CC) $^ -o $@
 
 $(BUILD)/tests/agree: $(BUILD)/obj/host/tests/guest/agree.o $(LIB_OBJECTS) $(VMM_OBJECTS)
 	@mkdir -p $(@D)
-	$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS)
 
 # One program from sources, so that the thread sanitizer sees all of them.
 $(BUILD)/tests/torture_ept: tests/ept/torture.c $(wildcard ept/*.c hpt/*.c ept/*.h hpt/*.h) Makefile
 	@mkdir -p $(@D)
-	$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
+	@echo '  LD   $@'
+	@$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
 
 lint:
 	@tests/lint.sh "$(CLANG)" "$(filter-out -MMD -MP -I. -g,$(HOST_FLAGS))" \

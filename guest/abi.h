@@ -43,6 +43,9 @@
 /* 32-bit write of anything: write out what abi_page.write describes. No answer: it cannot fail. */
 #define ABI_PORT_WRITE 0x514
 
+/* 32-bit write of anything: take abi_page.sample_count samples; the guest begins again at 0. */
+#define ABI_PORT_SAMPLES 0x518
+
 /* gVA half of the kernel: its mappings are those of ASID 0. Programs have ASIDs from 1 on. */
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0
@@ -59,6 +62,20 @@ enum abi_leg {
 	ABI_LEG_EXIT,	 /* one doorbell, out to back: what leaving for the VMM costs */
 	ABI_LEGS
 };
+
+/*
+ * One stage-1 fault: the low halves of the time stamp counter at the first instruction of the
+ * handler, before and after the table lookup, and after the last store. Raw, since a histogram
+ * would cost ring 0 more than the fault's own bookkeeping: the VMM makes one of them.
+ */
+struct abi_sample {
+	uint32_t trap;
+	uint32_t asked;
+	uint32_t found;
+	uint32_t installed;
+};
+
+#define ABI_SAMPLES 4096
 
 /* A mapping of the program, as the kernel saw it used. */
 struct abi_region {
@@ -102,6 +119,8 @@ struct abi_page {
 	uint64_t
 		syscall_stays; /* SYSCALL does not switch rings here (pvm): the trap page is used */
 	uint64_t tsc_khz;
+	uint64_t samples; /* gPA of struct abi_sample[ABI_SAMPLES] */
+	uint64_t sample_count;
 	struct abi_region regions[ABI_REGIONS]; /* the largest by pages, largest first */
 	struct hpt_histogram legs[ABI_LEGS];
 };

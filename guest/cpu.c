@@ -42,7 +42,7 @@ struct __attribute__((packed)) table_pointer {
 
 extern uint64_t gdt[];
 extern char kernel_stack_top[], fault_stack_top[];
-extern const char trap_entries[], syscall_entry[];
+extern const char trap_entries[], page_fault_entry[], syscall_entry[];
 
 static struct tss tss;
 static struct gate idt[GATES];
@@ -66,7 +66,8 @@ static void load_idt(void)
 	struct table_pointer pointer = {.limit = sizeof(idt) - 1, .base = (uint64_t)idt};
 
 	for (unsigned int vector = 0; vector < GATES; vector++) {
-		uint64_t entry = (uint64_t)trap_entries + vector * 16;
+		uint64_t entry = vector == TRAP_PAGE_FAULT ? (uint64_t)page_fault_entry
+							   : (uint64_t)trap_entries + vector * 16;
 
 		idt[vector] = (struct gate){.offset_low = (uint16_t)entry,
 					    .selector = KERNEL_CODE,

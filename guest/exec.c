@@ -209,9 +209,7 @@ static uint64_t build_stack(void)
 void exec_start(void)
 {
 	struct trap_frame frame = {
-		.cs = USER_CODE,
-		.ss = USER_DATA,
-		.rflags = USER_RFLAGS,
+		.cpu = {.cs = USER_CODE, .ss = USER_DATA, .rflags = USER_RFLAGS},
 	};
 
 	read_headers();
@@ -222,9 +220,9 @@ void exec_start(void)
 			load_segment(&program.segments[i]);
 	}
 	memory_start_heap(program.end);
-	frame.rsp = build_stack();
-	frame.rip = program.bias + program.header->e_entry;
-	if (frame.rip >= USER_END)
+	frame.cpu.rsp = build_stack();
+	frame.cpu.rip = program.bias + program.header->e_entry;
+	if (frame.cpu.rip >= USER_END)
 		refuse("e_entry is outside user space");
 	trap_leave(&frame);
 }

@@ -35,17 +35,20 @@ static inline bool allowed(uint64_t entry, const struct rights *rights)
 	return (entry & (rights->set | rights->clear)) == rights->set;
 }
 
-/* A page that the table does not know: made, if its region allows the access. */
-static int first_touch(uint64_t vpn, struct region *region, const struct rights *rights,
-		       uint64_t *entry)
+/* A page that the table does not know: made, if a region allows the access. */
+static int first_touch(uint64_t vpn, const struct rights *rights, uint64_t *entry)
 {
-	uint64_t frame = region->frame + (vpn - region->start);
+	struct region *region = region_find(vpn);
 	uint64_t gpa = 0;
+	uint64_t frame;
 	int error;
 
-	if (!allowed(region->rights, rights))
+	if (!region || !allowed(region->rights, rights))
 		return -EFAULT;
-	if (!region->frame) {
+	region->first_touches++;
+	if (region->frame) {
+		frame = region->frame + (vpn - region->start);
+	} else {
 		gpa = frames_get();
 		if (!gpa)
 			return -ENOMEM;
@@ -80,13 +83,8 @@ void *fault_user_byte(uint64_t gva, enum access access)
 	if (gva >= USER_END)
 		return NULL;
 	if (hpt_lookup(&stage1, program_key(vpn), &entry, NULL)) {
-		struct region *region = region_find(vpn);
-
-		error = region ? first_touch(vpn, region, rights, &entry) : -EFAULT;
-		if (!error) {
-			region->first_touches++;
-			published.copies++;
-		}
+		error = first_touch(vpn, rights, &entry);
+		published.copies += !error;
 	} else {
 		error = touch_again(vpn, rights, &entry);
 	}
@@ -95,15 +93,8 @@ void *fault_user_byte(uint64_t gva, enum access access)
 	return direct((hpt_frame(entry) << HPT_PAGE_SHIFT) + (gva & (HPT_PAGE_SIZE - 1)));
 }
 
-static enum access access_of(uint64_t error)
-{
-	if (error & ERROR_WRITE)
-		return ACCESS_WRITE;
-	return error & ERROR_EXECUTE ? ACCESS_EXECUTE : ACCESS_READ;
-}
-
-static __attribute__((noreturn, noinline)) void kill(struct trap_frame *frame, uint64_t gva,
-						     int error)
+static __attribute__((noreturn, noinline)) void kill(const struct trap_cpu_frame *frame,
+						     uint64_t gva, int error)
 {
 	published.protection++;
 	if (error == -ENOMEM)
@@ -111,36 +102,47 @@ static __attribute__((noreturn, noinline)) void kill(struct trap_frame *frame, u
 	program_killed(frame, SIGNAL_SEGMENTATION, "page fault", gva);
 }
 
-void fault_handle(struct trap_frame *frame, uint64_t tsc)
+/* Faults that are no business of a program's pages. */
+static __attribute__((noreturn, noinline)) void refuse(const struct trap_cpu_frame *frame,
+						       uint64_t gva)
+{
+	if ((frame->cs & TRAP_LEVEL_MASK) != TRAP_LEVEL_USER)
+		trap_in_kernel(frame, TRAP_PAGE_FAULT);
+	trap_probe_faulted(frame);
+	kill(frame, gva, -EFAULT);
+}
+
+/* The rights that go with an error code: bit 1 says write, bit 4 says execute. */
+static inline const struct rights *rights_asked(uint64_t error)
+{
+	if (error & ERROR_WRITE)
+		return &rights_of[ACCESS_WRITE];
+	return &rights_of[error & ERROR_EXECUTE ? ACCESS_EXECUTE : ACCESS_READ];
+}
+
+void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
 {
 	uint64_t gva = read_cr2();
 	uint64_t vpn = gva >> HPT_PAGE_SHIFT;
-	const struct rights *rights = &rights_of[access_of(frame->error)];
-	struct region *region;
-	uint64_t entry, asked, found;
+	const struct rights *rights = rights_asked(frame->error);
+	uint32_t asked, found;
+	uint64_t entry;
 	int error;
 
+	if (gva >= USER_END || !(frame->error & ERROR_USER))
+		refuse(frame, gva);
 	published.faults++;
-	if (gva >= USER_END || !(region = region_find(vpn)))
-		kill(frame, gva, -EFAULT);
-	asked = rdtsc();
+	asked = rdtsc_low();
 	error = hpt_lookup(&stage1, program_key(vpn), &entry, &published.ledger);
-	found = rdtsc();
+	found = rdtsc_low();
 	if (error) {
-		error = first_touch(vpn, region, rights, &entry);
 		published.first_touches++;
-		region->first_touches++;
+		error = first_touch(vpn, rights, &entry);
 	} else {
 		error = touch_again(vpn, rights, &entry);
-		published.refills++;
-		region->refills++;
 	}
 	if (error)
 		kill(frame, gva, error);
 	window_install(vpn, entry);
-	hpt_histogram_add(&published.legs[ABI_LEG_TRAP], asked - tsc);
-	hpt_histogram_add(&published.legs[ABI_LEG_LOOKUP], found - asked);
-	tsc = rdtsc() - tsc;
-	hpt_histogram_add(&published.legs[ABI_LEG_FAULT], tsc);
-	hpt_histogram_add(&published.legs[ABI_LEG_INSTALL], rdtsc() - found);
+	publish_sample(tsc, asked, found, rdtsc_low());
 }

@@ -19,7 +19,10 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
  */
 void *fault_user_byte(uint64_t gva, enum access access);
 
-/* A page fault that the program took: resolved, or the program is killed. */
-void fault_handle(struct trap_frame *frame, uint64_t tsc);
+/*
+ * A page fault, from trap_entry.S: resolved, or the program is killed. `tsc` is the low half of the
+ * time stamp counter at the trap.
+ */
+void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc);
 
 #endif

@@ -13,6 +13,8 @@ struct abi_page published __attribute__((aligned(4096))) = {
 	.asid = ASID_PROGRAM,
 };
 
+struct abi_sample samples[ABI_SAMPLES] __attribute__((aligned(4096)));
+
 static void ring(uint16_t port, uint32_t value)
 {
 	if (boot.doorbells)
@@ -21,6 +23,7 @@ static void ring(uint16_t port, uint32_t value)
 
 void publish_start(void)
 {
+	published.samples = kernel_gpa(samples);
 	published.desc = kernel_gpa(&stage1.desc);
 	published.counts = kernel_gpa(&stage1.counts);
 	ring(ABI_PORT_PUBLISH, (uint32_t)(kernel_gpa(&published) / HPT_PAGE_SIZE));
@@ -33,6 +36,12 @@ void publish_write(int fd, uint64_t gpa, uint32_t size)
 	published.write = (struct abi_write){.gpa = gpa, .size = size, .fd = (uint32_t)fd};
 	ring(ABI_PORT_WRITE, size);
 	hpt_histogram_add(&published.legs[ABI_LEG_EXIT], rdtsc() - start);
+}
+
+void publish_samples(void)
+{
+	ring(ABI_PORT_SAMPLES, ABI_SAMPLES);
+	published.sample_count = 0;
 }
 
 void publish_panic(void)

@@ -8,12 +8,29 @@
 #include "guest/abi.h"
 
 extern struct abi_page published;
+extern struct abi_sample samples[ABI_SAMPLES];
 
 /* Fills in what stays, and rings the doorbell if there is one. After stage1_start(). */
 void publish_start(void);
 
 /* Asks the VMM to write out bytes that do not cross a page. */
 void publish_write(int fd, uint64_t gpa, uint32_t size);
+
+/*
+ * Notes the four times of one fault (abi.h): in ring 0, a few instructions, and one doorbell every
+ * ABI_SAMPLES faults.
+ */
+void publish_samples(void);
+
+static inline void publish_sample(uint32_t trap, uint32_t asked, uint32_t found, uint32_t installed)
+{
+	uint64_t at = published.sample_count;
+
+	samples[at] = (struct abi_sample){trap, asked, found, installed};
+	published.sample_count = ++at;
+	if (at == ABI_SAMPLES)
+		publish_samples();
+}
 
 /* The kernel gives up. */
 void publish_panic(void);

@@ -12,7 +12,7 @@
 
 static struct region regions[REGIONS];
 static unsigned int count;
-static unsigned int last_found; /* most faults are in the region of the one before */
+static struct region *last_found = regions; /* most faults are in the region of the one before */
 
 /* The index of the first region that ends after `vpn`. */
 static unsigned int index_from(uint64_t vpn)
@@ -32,16 +32,22 @@ static unsigned int index_from(uint64_t vpn)
 
 struct region *region_find(uint64_t vpn)
 {
-	struct region *region = &regions[last_found];
-	unsigned int at;
+	struct region *region = last_found;
 
 	if (vpn >= region->start && vpn < region->end)
 		return region;
-	at = index_from(vpn);
-	if (at == count || regions[at].start > vpn)
+	/* The last region that starts at or before vpn: without a branch that depends on it. */
+	region = regions;
+	for (unsigned int rest = count; rest > 1;) {
+		unsigned int half = rest / 2;
+
+		region = region[half].start <= vpn ? region + half : region;
+		rest -= half;
+	}
+	if (vpn < region->start || vpn >= region->end)
 		return NULL;
-	last_found = at;
-	return &regions[at];
+	last_found = region;
+	return region;
 }
 
 struct region *region_from(uint64_t vpn)
@@ -66,7 +72,7 @@ static int insert(unsigned int at, const struct region *region)
 		regions[i] = regions[i - 1];
 	regions[at] = *region;
 	count++;
-	last_found = at;
+	last_found = &regions[at];
 	return 0;
 }
 
@@ -85,7 +91,7 @@ int region_split(uint64_t vpn)
 		return 0;
 	upper = *region;
 	upper.start = vpn;
-	upper.first_touches = upper.refills = 0;
+	upper.first_touches = 0;
 	if (upper.frame)
 		upper.frame += vpn - region->start;
 	error = insert((unsigned int)(region - regions) + 1, &upper);
@@ -107,7 +113,7 @@ void region_remove(uint64_t start, uint64_t end)
 	/* No stale copy behind the end is taken for a region. */
 	for (unsigned int i = count; i < count + past - first; i++)
 		regions[i] = (struct region){0};
-	last_found = 0;
+	last_found = regions;
 }
 
 bool region_is_free(uint64_t start, uint64_t end)
@@ -148,8 +154,7 @@ static void publish_one(const struct region *region)
 	if (at < ABI_REGIONS)
 		shown[at] = (struct abi_region){.start = region->start << HPT_PAGE_SHIFT,
 						.pages = region->end - region->start,
-						.first_touches = region->first_touches,
-						.refills = region->refills};
+						.first_touches = region->first_touches};
 }
 
 void region_publish(void)

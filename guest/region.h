@@ -16,8 +16,7 @@ struct region {
 	uint64_t rights; /* HPT_PRESENT, HPT_WRITE, HPT_NOEXEC; 0: none at all */
 	uint64_t frame;	 /* of page `start`, for pages that lie in memory already; 0: fresh ones */
 	uint64_t first_touches;
-	uint64_t refills;
-};
+} __attribute__((aligned(64)));
 
 /* The region of a page, or NULL. */
 struct region *region_find(uint64_t vpn);

@@ -81,5 +81,5 @@ int64_t signal_send(struct trap_frame *frame, int number)
 	if (!number || actions[number].handler == HANDLER_IGNORE ||
 	    (!actions[number].handler && ignored_by_default(number)))
 		return 0;
-	program_killed(frame, (unsigned int)number, "sent by itself", frame->rip);
+	program_killed(&frame->cpu, (unsigned int)number, "sent by itself", frame->cpu.rip);
 }

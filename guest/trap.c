@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where traps go: page faults first, since they are what is measured here. */
+/* Where traps go that are no page faults, the probe of SYSCALL, and what kills a program. */
 #include "guest/trap.h"
 
 #include <stddef.h>
@@ -7,7 +7,6 @@
 #include "guest/boot.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
-#include "guest/fault.h"
 #include "guest/layout.h"
 #include "guest/publish.h"
 #include "guest/region.h"
@@ -23,35 +22,40 @@ extern const char syscall_entry[];
 /* While boot probes SYSCALL: what comes after. */
 static void (*probe_next)(void);
 
-static __attribute__((noreturn)) void end_probe(const struct trap_frame *frame)
+static __attribute__((noreturn)) void end_probe(void)
 {
 	void (*next)(void) = probe_next;
 
 	probe_next = NULL;
-	if (frame->vector != VECTOR_SYSCALL) {
-		if (frame->vector != TRAP_PAGE_FAULT || frame->rip != (uint64_t)syscall_entry)
-			panic("SYSCALL gave vector %lu at %lx", frame->vector, frame->rip);
-		published.syscall_stays = 1;
-		cpu_set_syscall_entry(TRAP_PAGE + TRAP_PAGE_INT3);
-	}
 	next();
 	panic("what follows the probe came back");
+}
+
+void trap_probe_faulted(const struct trap_cpu_frame *frame)
+{
+	if (!probe_next)
+		return;
+	if (frame->rip != (uint64_t)syscall_entry)
+		panic("SYSCALL went to %lx", frame->rip);
+	published.syscall_stays = 1;
+	cpu_set_syscall_entry(TRAP_PAGE + TRAP_PAGE_INT3);
+	end_probe();
 }
 
 void trap_probe_syscall(void (*next)(void))
 {
 	struct trap_frame frame = {
-		.rip = TRAP_PAGE + TRAP_PAGE_PROBE,
-		.cs = USER_CODE,
-		.rflags = RFLAGS_ALWAYS,
-		.ss = USER_DATA,
+		.cpu = {.rip = TRAP_PAGE + TRAP_PAGE_PROBE,
+			.cs = USER_CODE,
+			.rflags = RFLAGS_ALWAYS,
+			.ss = USER_DATA},
 	};
 
 	probe_next = next;
 	trap_leave(&frame);
 }
 
-void program_killed(const struct trap_frame *frame, unsigned int signal, const char *why,
+void program_killed(const struct trap_cpu_frame *frame, unsigned int signal, const char *why,
 		    uint64_t gva)
 {
 	print("twostage guest: program killed by signal %u: %s, address %lx, rip %lx, rsp %lx\n",
@@ -65,51 +69,55 @@ static void trapped_syscall(struct trap_frame *frame)
 {
 	/* A SYSCALL could not have come from there, and IRETQ would fault in ring 0. */
 	if (frame->rcx >= USER_END)
-		program_killed(frame, SIGNAL_SEGMENTATION, "jump into the trap page", frame->rcx);
-	frame->rip = frame->rcx;
-	frame->rflags = (frame->r11 & USER_RFLAGS) | RFLAGS_ALWAYS;
+		program_killed(&frame->cpu, SIGNAL_SEGMENTATION, "jump into the trap page",
+			       frame->rcx);
+	frame->cpu.rip = frame->rcx;
+	frame->cpu.rflags = (frame->r11 & USER_RFLAGS) | RFLAGS_ALWAYS;
 	system_call(frame);
 }
 
-static __attribute__((noreturn)) void exception(struct trap_frame *frame)
+/* What an exception of the program means to it, as on Linux. */
+static const struct {
+	unsigned int signal;
+	const char *why;
+} meanings[] = {
+	[TRAP_DIVIDE] = {SIGNAL_FLOAT, "division"},
+	[TRAP_DEBUG] = {SIGNAL_TRAP, "debug exception"},
+	[TRAP_BREAKPOINT] = {SIGNAL_TRAP, "breakpoint"},
+	[TRAP_INVALID_OPCODE] = {SIGNAL_ILLEGAL, "invalid instruction"},
+	[TRAP_X87] = {SIGNAL_FLOAT, "x87 floating point"},
+	[TRAP_ALIGNMENT] = {SIGNAL_BUS, "alignment"},
+	[TRAP_SIMD] = {SIGNAL_FLOAT, "SIMD floating point"},
+};
+
+static __attribute__((noreturn)) void exception(const struct trap_frame *frame)
 {
-	switch (frame->vector) {
-	case TRAP_DIVIDE:
-		program_killed(frame, SIGNAL_FLOAT, "division", frame->rip);
-	case TRAP_DEBUG:
-	case TRAP_BREAKPOINT:
-		program_killed(frame, SIGNAL_TRAP, "breakpoint", frame->rip);
-	case TRAP_INVALID_OPCODE:
-		program_killed(frame, SIGNAL_ILLEGAL, "invalid instruction", frame->rip);
-	case TRAP_X87:
-	case TRAP_SIMD:
-		program_killed(frame, SIGNAL_FLOAT, "floating point", frame->rip);
-	case TRAP_ALIGNMENT:
-		program_killed(frame, SIGNAL_BUS, "alignment", frame->rip);
-	default:
-		program_killed(frame, SIGNAL_SEGMENTATION, "protection fault", frame->rip);
-	}
+	uint64_t rip = frame->cpu.rip;
+
+	if (frame->vector < sizeof(meanings) / sizeof(meanings[0]) && meanings[frame->vector].why)
+		program_killed(&frame->cpu, meanings[frame->vector].signal,
+			       meanings[frame->vector].why, rip);
+	program_killed(&frame->cpu, SIGNAL_SEGMENTATION, "protection fault", rip);
 }
 
-static __attribute__((noreturn)) void kernel_trap(const struct trap_frame *frame)
+void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector)
 {
-	panic("vector %lu, error %lx, rip %lx, cs %lx, rsp %lx, cr2 %lx", frame->vector,
-	      frame->error, frame->rip, frame->cs, frame->rsp, read_cr2());
+	panic("vector %lu, error %lx, rip %lx, cs %lx, rsp %lx, cr2 %lx", vector, frame->error,
+	      frame->rip, frame->cs, frame->rsp, read_cr2());
 }
 
-void trap(struct trap_frame *frame, uint64_t tsc)
+void trap(struct trap_frame *frame)
 {
-	if (probe_next && (frame->cs & FROM_USER))
-		end_probe(frame);
-	if ((frame->cs & FROM_USER) != FROM_USER)
-		kernel_trap(frame);
-	if (frame->vector == TRAP_PAGE_FAULT)
-		fault_handle(frame, tsc);
-	else if (frame->vector == VECTOR_SYSCALL)
+	if ((frame->cpu.cs & TRAP_LEVEL_MASK) != TRAP_LEVEL_USER)
+		trap_in_kernel(&frame->cpu, frame->vector);
+	if (frame->vector == VECTOR_SYSCALL) {
+		if (probe_next)
+			end_probe();
 		system_call(frame);
-	else if (frame->vector == TRAP_BREAKPOINT && published.syscall_stays &&
-		 frame->rip == TRAP_PAGE + TRAP_PAGE_INT3 + 1)
+	} else if (frame->vector == TRAP_BREAKPOINT && published.syscall_stays &&
+		   frame->cpu.rip == TRAP_PAGE + TRAP_PAGE_INT3 + 1) {
 		trapped_syscall(frame);
-	else
+	} else {
 		exception(frame);
+	}
 }

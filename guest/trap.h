@@ -24,11 +24,8 @@
 #define SIGNAL_KILL	    9
 #define SIGNAL_SEGMENTATION 11
 
-/* As trap_entry.S pushes it; the upper half is what the CPU pushes. */
-struct trap_frame {
-	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
-	uint64_t rbp, rdi, rsi, rbx, rcx, rdx, rax;
-	uint64_t vector;
+/* As the CPU pushes it; trap_entry.S adds the error code where the CPU does not. */
+struct trap_cpu_frame {
 	uint64_t error;
 	uint64_t rip;
 	uint64_t cs;
@@ -37,8 +34,29 @@ struct trap_frame {
 	uint64_t ss;
 };
 
-/* Called by trap_entry.S; `tsc` is the time of the trap. */
-void trap(struct trap_frame *frame, uint64_t tsc);
+/* As trap_entry.S pushes it, above it what the CPU pushes. */
+struct trap_frame {
+	uint64_t r15, r14, r13, r12, r11, r10, r9, r8;
+	uint64_t rbp, rdi, rsi, rbx, rcx, rdx, rax;
+	uint64_t vector;
+	struct trap_cpu_frame cpu;
+};
+
+/* The privilege level in a selector. */
+#define TRAP_LEVEL_MASK 3
+#define TRAP_LEVEL_USER 3
+
+/* Every trap but page faults and (by fault_handle()) those that were none of its business. */
+void trap(struct trap_frame *frame);
+
+/* A trap that the kernel itself ran into: says which and gives up. */
+__attribute__((noreturn)) void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector);
+
+/*
+ * While boot probes SYSCALL, the page fault that tells that it stays in ring 3 comes here; at any
+ * other time the call does nothing.
+ */
+void trap_probe_faulted(const struct trap_cpu_frame *frame);
 
 /* Enters ring 3 with what the frame says. */
 __attribute__((noreturn)) void trap_leave(struct trap_frame *frame);
@@ -50,7 +68,7 @@ __attribute__((noreturn)) void trap_leave(struct trap_frame *frame);
 __attribute__((noreturn)) void trap_probe_syscall(void (*next)(void));
 
 /* Ends the program as a signal would: a message on stderr, status 128 + signal. */
-__attribute__((noreturn)) void program_killed(const struct trap_frame *frame, unsigned int signal,
-					      const char *why, uint64_t gva);
+__attribute__((noreturn)) void program_killed(const struct trap_cpu_frame *frame,
+					      unsigned int signal, const char *why, uint64_t gva);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ways into the kernel and out of it. All of them make a struct trap_frame (trap.h), and all
+ * The ways into the kernel and out of it. All but one make a struct trap_frame (trap.h), and all
  * leave by iretq: SYSRET would save little and has traps of its own (non-canonical RIP).
  */
 #include "guest/layout.h"
@@ -27,12 +27,8 @@ trap_entries:
 
 	.balign 16
 trap_common:
-	/* The time of the trap is taken as soon as there are two registers for it. */
 	pushq %rax
 	pushq %rdx
-	rdtsc
-	shlq $32, %rdx
-	orq %rax, %rdx
 	pushq %rcx
 	pushq %rbx
 	pushq %rsi
@@ -47,7 +43,6 @@ trap_common:
 	pushq %r14
 	pushq %r15
 	movq %rsp, %rdi
-	movq %rdx, %rsi
 	call trap
 	.globl trap_return
 trap_return:
@@ -67,6 +62,38 @@ trap_return:
 	popq %rdx
 	popq %rax
 	addq $16, %rsp
+	iretq
+
+/*
+ * Page faults are what is measured here, so they have a way of their own: fault_handle() keeps the
+ * registers that a C function keeps; only the others are saved. The CPU has pushed the error code.
+ */
+	.balign 16
+	.globl page_fault_entry
+page_fault_entry:
+	pushq %rax
+	pushq %rdx
+	rdtsc
+	pushq %rcx
+	pushq %rsi
+	pushq %rdi
+	pushq %r8
+	pushq %r9
+	pushq %r10
+	pushq %r11
+	leaq 72(%rsp), %rdi
+	movl %eax, %esi
+	call fault_handle
+	popq %r11
+	popq %r10
+	popq %r9
+	popq %r8
+	popq %rdi
+	popq %rsi
+	popq %rcx
+	popq %rdx
+	popq %rax
+	addq $8, %rsp
 	iretq
 
 /*

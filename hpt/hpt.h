@@ -102,7 +102,8 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 
 /*
  * Called for each mapped page; returns the entry to store in its place: the same to leave it,
- * other flags or another frame to change it, 0 to unmap it. It must not call into the table.
+ * other flags or another frame to change it (an entry that hpt_map() takes for this key), 0 to
+ * unmap it. It must not call into the table.
  */
 typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entry);
 

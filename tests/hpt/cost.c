@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What operations touch, counted without a clock: the table's memory is out of reach, each access
+ * faults, is counted, is let through for one instruction (the trap flag), and is shut out again.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* REG_EFL */
+#endif
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <ucontext.h>
+
+#include "tests/hpt/fixture.h"
+
+#define ARENA_SIZE (UINT64_C(4) << 20)
+#define TRAP_FLAG  0x100
+
+static struct hpt table;
+static char *arena;
+static uint64_t arena_used;
+static volatile bool watching;
+static volatile uint64_t touched; /* lines, counted again whenever another came between */
+static volatile uint64_t last_line;
+static char *volatile open_page;
+
+static int arena_get(void *context, size_t size, uint64_t *address)
+{
+	(void)context;
+	arena_used = (arena_used + size - 1) & ~(size - 1);
+	if (arena_used + size > ARENA_SIZE)
+		return -ENOMEM;
+	*address = (uintptr_t)arena + arena_used;
+	arena_used += size;
+	return 0;
+}
+
+/* What is freed stays in reach of the watch and is not used again. */
+static void arena_put(void *context, uint64_t address, size_t size)
+{
+	(void)context;
+	(void)address;
+	(void)size;
+}
+
+static void set_open(char *start, size_t size, bool open)
+{
+	mprotect(start, size, open ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+static void on_access(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *user = context;
+	uint64_t line = (uintptr_t)info->si_addr / HPT_LINE_SIZE;
+
+	if (!watching || (uintptr_t)info->si_addr - (uintptr_t)arena >= ARENA_SIZE) {
+		signal(number, SIG_DFL);
+		return;
+	}
+	touched += line != last_line;
+	last_line = line;
+	open_page = (char *)((uintptr_t)info->si_addr & ~(uintptr_t)(HPT_PAGE_SIZE - 1));
+	set_open(open_page, HPT_PAGE_SIZE, true);
+	user->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
+}
+
+static void on_step(int number, siginfo_t *info, void *context)
+{
+	ucontext_t *user = context;
+
+	(void)number;
+	(void)info;
+	user->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
+	set_open(open_page, HPT_PAGE_SIZE, false);
+}
+
+static void watch(void)
+{
+	touched = 0;
+	last_line = 0;
+	watching = true;
+	set_open(arena, ARENA_SIZE, false);
+}
+
+static uint64_t unwatch(void)
+{
+	set_open(arena, ARENA_SIZE, true);
+	watching = false;
+	return touched;
+}
+
+static void begin(const struct table_kind *kind)
+{
+	struct hpt_config config = {.organisation = kind->organisation,
+				    .memory = {.get = arena_get, .put = arena_put}};
+	struct sigaction access = {.sa_sigaction = on_access, .sa_flags = SA_SIGINFO};
+	struct sigaction step = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
+
+	/* The provider aligns blocks of 2 MiB within the arena, so it starts at such a border. */
+	arena = mmap(NULL, 2 * ARENA_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	cr_assert_neq(arena, MAP_FAILED);
+	arena += -(uintptr_t)arena & (ARENA_SIZE - 1);
+	set_open(arena, ARENA_SIZE, true);
+	cr_assert_eq(sigaction(SIGSEGV, &access, NULL), 0);
+	cr_assert_eq(sigaction(SIGTRAP, &step, NULL), 0);
+	cr_assert_eq(hpt_create(&table, &config), 0);
+}
+
+static uint64_t count_pages(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)key;
+	++*(uint64_t *)context;
+	return entry;
+}
+
+static uint64_t remove_pages(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)key;
+	(void)entry;
+	++*(uint64_t *)context;
+	return 0;
+}
+
+/* Lines that a visit touches; how many pages it saw is *pages. */
+static uint64_t visit_cost(struct hpt_key key, uint64_t count, hpt_visitor visit, uint64_t *pages)
+{
+	*pages = 0;
+	watch();
+	hpt_visit_range(&table, key, count, visit, pages);
+	return unwatch();
+}
+
+/* One page in each of some blocks that are far apart; few in a tree, whose nodes are 64 lines. */
+static uint64_t map_scattered(const struct table_kind *kind)
+{
+	uint64_t count = kind->organisation == HPT_RADIX ? 10 : 120;
+
+	for (uint64_t i = 0; i < count; i++)
+		cr_assert_eq(hpt_map(&table, page(kind, 0, (i << 12) + i % 8), entry_of(kind, i)),
+			     0);
+	return count;
+}
+
+TABLE_TEST(cost, the_ledgers_lines_are_those_that_are_read)
+{
+	begin(kind);
+	for (uint64_t i = 0; i < 155; i++)
+		cr_assert_eq(hpt_map(&table, page(kind, 0, i * i * 5), entry_of(kind, i)), 0);
+	for (uint64_t number = 0; number < 500; number++) {
+		struct hpt_ledger ledger = {0};
+		uint64_t entry;
+
+		watch();
+		hpt_lookup(&table, page(kind, 0, number), &entry, &ledger);
+		cr_assert_eq(unwatch(), ledger.lines);
+	}
+}
+
+TABLE_TEST(cost, a_huge_and_nearly_empty_range_costs_no_more_than_the_tables_lines)
+{
+	const uint64_t huge = UINT64_C(1) << (kind->size == HPT_2M ? 27 : 36);
+	uint64_t mapped;
+	uint64_t lines;
+	uint64_t pages;
+	uint64_t cost;
+
+	begin(kind);
+	mapped = map_scattered(kind);
+	/* The words on the way to nodes are read again when the visit comes back to them. */
+	lines = table.counts.lines + 2 * table.counts.bytes / HPT_PAGE_SIZE;
+	cost = visit_cost(page(kind, 0, 0), huge, count_pages, &pages);
+	cr_assert_eq(pages, mapped);
+	cr_assert_leq(cost, lines, "%d lines of %d", (int)cost, (int)lines);
+	cost = visit_cost(page(kind, 1, 0), huge, count_pages, &pages);
+	cr_assert_eq(pages, 0);
+	cr_assert_leq(cost, lines);
+	/* A removed line is found and left by its own sequence once more. */
+	cost = visit_cost(page(kind, 0, 0), huge, remove_pages, &pages);
+	cr_assert_eq(pages, mapped);
+	cr_assert_leq(cost, lines + 4 * pages, "%d lines of %d", (int)cost, (int)lines);
+	cr_assert_eq(table.counts.entries, 0);
+}
+
+TABLE_TEST(cost, a_small_range_costs_its_own_lines_in_a_large_table)
+{
+	uint64_t pages;
+	uint64_t cost;
+
+	begin(kind);
+	map_scattered(kind);
+	cost = visit_cost(page(kind, 0, 5 << 12), 8, count_pages, &pages);
+	cr_assert_eq(pages, 1);
+	cr_assert_leq(cost, 8, "%d lines", (int)cost);
+	/* 100 blocks of which 10 pages are neighbours: two lines a block, nodes read through. */
+	for (uint64_t i = 0; i < 10; i++)
+		cr_assert_eq(hpt_map(&table, page(kind, 0, 1000 + i), entry_of(kind, i)), 0);
+	cost = visit_cost(page(kind, 0, 600), 800, count_pages, &pages);
+	cr_assert_eq(pages, 10);
+	cr_assert_leq(cost, 200, "%d lines", (int)cost);
+}
+
+/* 2 MiB pages are asked for where 200 nodes full of small ones lie: those are not gone through. */
+Test(cost, a_visit_of_large_pages_does_not_go_through_small_ones)
+{
+	for (unsigned int organisation = 0; organisation < HPT_ORGANISATIONS; organisation++) {
+		struct table_kind kind = {(enum hpt_organisation)organisation, HPT_4K};
+		uint64_t pages;
+		uint64_t cost;
+
+		arena_used = 0;
+		begin(&kind);
+		for (uint64_t i = 0; i < 200; i++)
+			cr_assert_eq(hpt_map_range(&table, hpt_key(0, i * 512, HPT_4K), 16, 1), 0);
+		cost = visit_cost(hpt_key(0, 0, HPT_2M), 200, count_pages, &pages);
+		cr_assert_eq(pages, 0);
+		cr_assert_leq(cost, 64, "%d lines", (int)cost);
+	}
+}
+
+/* A run of neighbours is mapped a line at a time: not eight searches for eight pages. */
+TABLE_TEST(cost, a_range_is_mapped_a_line_at_a_time)
+{
+	uint64_t cost;
+
+	begin(kind);
+	for (uint64_t i = 0; i < 16; i++)
+		cr_assert_eq(hpt_map(&table, page(kind, 0, 8 * i + 4096), entry_of(kind, i)), 0);
+	watch();
+	cr_assert_eq(hpt_map_range(&table, page(kind, 0, 4096 + 8 * 16), 64, entry_of(kind, 0)), 0);
+	cost = unwatch();
+	cr_assert_leq(cost, 8 * 8, "%d lines", (int)cost);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* Average probes of a clustered table just before it grows, against the formulas. */
+#include "tests/hpt/fixture.h"
+
+struct load_kind {
+	unsigned int lines_log2;
+	bool random;
+};
+
+static struct load_kind kinds[] = {
+	{10, false}, {12, false}, {15, false}, {17, false}, {12, true}, {15, true}, {17, true},
+};
+
+static struct test_memory memory;
+static struct hpt table;
+
+/* The first page of the n-th block of a pattern. */
+static struct hpt_key block_key(const struct load_kind *kind, uint64_t n)
+{
+	uint64_t block = kind->random ? model_random(&n) >> 23 : 0x7f1234560 + n;
+
+	return hpt_key(1, block * 8, HPT_4K);
+}
+
+/* Probes a lookup, of the blocks [first, end) of the pattern. */
+static double average(const struct load_kind *kind, uint64_t first, uint64_t end, bool hits)
+{
+	struct hpt_ledger ledger = {0};
+	uint64_t entry;
+
+	for (uint64_t n = first; n < end; n++)
+		hpt_lookup(&table, block_key(kind, n), &entry, &ledger);
+	cr_assert_eq(ledger.lookups, end - first);
+	cr_assert_eq(ledger.hits, hits ? end - first : 0);
+	cr_assert_eq(ledger.hashes, ledger.lookups);
+	cr_assert(ledger.probes == ledger.lines && ledger.probes == ledger.steps);
+	return (double)ledger.probes / (double)ledger.lookups;
+}
+
+ParameterizedTestParameters(load, probes_are_what_the_formulas_say)
+{
+	return cr_make_param_array(struct load_kind, kinds, sizeof(kinds) / sizeof(kinds[0]));
+}
+
+ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say)
+{
+	const double full = 5.0 / 8;
+	uint64_t used = (UINT64_C(1) << kind->lines_log2) * 5 / 8;
+	struct hpt_config config = {.organisation = HPT_CLUSTERED, .pages = used * 8};
+	double hit;
+	double miss;
+
+	memory = (struct test_memory){0};
+	config.memory = test_memory_of(&memory);
+	cr_assert_eq(hpt_create(&table, &config), 0);
+	cr_assert_eq(table.counts.lines, UINT64_C(1) << kind->lines_log2);
+	for (uint64_t n = 0; n < used; n++)
+		cr_assert_eq(hpt_map(&table, block_key(kind, n), hpt_entry(n, HPT_PRESENT)), 0);
+	cr_assert_eq(table.counts.lines_used, used);
+	cr_assert_eq(table.counts.moves, 0);
+	hit = average(kind, 0, used, true);
+	miss = average(kind, used, 2 * used, false);
+	if (kind->random) {
+		/* Linear probing; groups fill unevenly, which costs hits a little. */
+		cr_assert_lt(hit, 1.1 * (1 + 1 / (1 - full)) / 2, "%.3f probes a hit", hit);
+		/* `passed` ends a miss before the first free line that linear probing needs. */
+		cr_assert_lt(miss, 0.8 * (1 + 1 / ((1 - full) * (1 - full))) / 2,
+			     "%.3f probes a miss", miss);
+	} else {
+		cr_assert_lt(hit, 1.1, "%.3f probes a hit", hit);
+		cr_assert_lt(miss, 1.1, "%.3f probes a miss", miss);
+	}
+	hpt_destroy(&table);
+	test_memory_end(&memory);
+}

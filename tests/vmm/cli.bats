@@ -1,0 +1,385 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+#
+# The command line: statuses and messages. TWOSTAGE and KERNELS name another build.
+# Needs /dev/kvm only where need_kvm stands; elsewhere those tests are skipped.
+
+bats_require_minimum_version 1.5.0
+
+setup() {
+	root=$BATS_TEST_DIRNAME/../..
+	twostage=${TWOSTAGE:-$root/build/twostage}
+	kernels=${KERNELS:-$root/build/tests/kernels}
+}
+
+need_kvm() {
+	kind=$("$twostage" info --json - | jq -r .host.kind)
+	[ "$kind" != none ] || skip "/dev/kvm is not usable"
+	"$twostage" info --json - | jq -e .host.userfaultfd >/dev/null || skip "no userfaultfd"
+}
+
+# usage WANTED ARG...: status 64, nothing on stdout, and the text on stderr.
+usage() {
+	local wanted=$1 status=0
+	shift
+	"$twostage" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	[ "$status" -eq 64 ]
+	[ ! -s "$BATS_TEST_TMPDIR/out" ]
+	grep -qF -- "$wanted" "$BATS_TEST_TMPDIR/err"
+}
+
+# guest KERNEL STATUS ARG...: runs a test kernel; stdout, stderr and JSON are in out, err, json.
+guest() {
+	local kernel=$1 wanted=$2 status=0
+	shift 2
+	timeout 60 "$twostage" run --timeout 20 --mem 64M --json "$BATS_TEST_TMPDIR/json" "$@" \
+		"$kernels/$kernel" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	cat "$BATS_TEST_TMPDIR/err"
+	echo "status $status, wanted $wanted"
+	[ "$status" -eq "$wanted" ]
+}
+
+ended() { # BY STATUS REASON
+	jq -c .exit "$BATS_TEST_TMPDIR/json"
+	jq -e --arg by "$1" --argjson status "$2" --arg reason "$3" \
+		'.exit.by == $by and .exit.status == $status and (.exit.reason | startswith($reason))' \
+		"$BATS_TEST_TMPDIR/json" >/dev/null
+}
+
+dumped() { # TEXT
+	grep -qF -- "$1" "$BATS_TEST_TMPDIR/err"
+}
+
+# --- without a guest
+
+@test "no command prints the list on stderr, 64" {
+	usage "usage: twostage COMMAND"
+}
+
+@test "an unknown command is named, with the list, 64" {
+	usage 'twostage: found "fly", wanted a command' fly
+	usage "inspect" fly
+	usage 'found "--fly", wanted a command' --fly
+	usage 'found "", wanted a command' ""
+}
+
+@test "--help lists the commands" {
+	run -0 "$twostage" --help
+	for command in run inspect info version; do
+		[[ $output == *"  $command "* ]]
+	done
+}
+
+@test "every command has --help" {
+	for command in run inspect info version; do
+		run -0 "$twostage" $command --help
+		[[ $output == "Usage: "*"$command"* ]]
+	done
+}
+
+@test "the help of run names every option" {
+	run -0 "$twostage" run --help
+	for option in mem host-mem window guest-table host-table seed timeout stats json; do
+		[[ $output == *"--$option"* ]]
+	done
+}
+
+@test "version and --version are alike" {
+	run -0 "$twostage" version
+	[[ $output =~ ^twostage\ [0-9]+\.[0-9]+\.[0-9]+$ ]]
+	local version=$output
+	run -0 "$twostage" --version
+	[ "$output" = "$version" ]
+}
+
+@test "arguments where none are wanted, 64" {
+	usage "Too many arguments" version now
+	usage 'found "now", wanted no argument' info now
+}
+
+@test "unknown options, and options of later versions, 64" {
+	for option in --fly --cpus=2 --swap=x --dedup --disk=x --initrd=x --append=x --snapshot=x \
+		--restore=x --walk-check=1 --host-pages=2m -x; do
+		usage "option" run $option IMAGE
+	done
+	usage "unrecognized option '--fly'" info --fly
+	usage "unrecognized option '--fly'" version --fly
+}
+
+@test "missing values, 64" {
+	for option in mem host-mem window guest-table host-table seed timeout json; do
+		usage "option '--$option' requires an argument" run --$option
+	done
+}
+
+@test "no image, 64" {
+	usage "found no IMAGE, wanted one" run
+	usage "found no IMAGE, wanted one" run --mem 64M --
+}
+
+@test "a second argument before --, 64" {
+	usage 'found a second argument "b"' run a b
+	usage 'found a second argument "b"' run a b -- c
+}
+
+@test "sizes that are none, 64" {
+	for size in "" x 12Q 1.5G -4M +4M 0x1000 99999999999999999999 4MB; do
+		usage "--mem: found \"$size\", wanted SIZE" run "--mem=$size" IMAGE
+		usage "--host-mem: found \"$size\", wanted SIZE" run "--host-mem=$size" IMAGE
+	done
+}
+
+@test "sizes out of range, 64" {
+	for size in 0 0G 4095K 113G 17179869184G 18446744073709551615; do
+		usage "--mem: found \"$size\", wanted a size from 4M to 112G" run --mem $size IMAGE
+	done
+	usage '--host-mem: found "0", wanted a size from 4K to 112G' run --host-mem 0 IMAGE
+	usage '--mem: found "5000001", wanted a multiple of 4K' run --mem 5000001 IMAGE
+}
+
+@test "other bad values, 64" {
+	usage '--window: found "15", wanted a whole number from 16 to 1048576' run --window 15 I
+	usage '--window: found "64K", wanted' run --window 64K I
+	usage '--guest-table: found "hash", wanted an organisation: one of' run --guest-table hash I
+	usage '--host-table: found "", wanted an organisation: one of' run --host-table= I
+	usage '--seed: found "-1", wanted a whole number' run --seed -1 I
+	usage '--timeout: found "0", wanted SECONDS' run --timeout 0 I
+	usage '--timeout: found "1m", wanted SECONDS' run --timeout 1m I
+}
+
+@test "an image that cannot be read, 66" {
+	run -66 "$twostage" run "$BATS_TEST_TMPDIR/none"
+	[[ $output == *"$BATS_TEST_TMPDIR/none"*"No such file or directory"* ]]
+	run -66 "$twostage" run "$BATS_TEST_TMPDIR"
+	[[ $output == *"$BATS_TEST_TMPDIR"* ]]
+}
+
+@test "an image that is none, 65, and JSON says so" {
+	echo "no image" >"$BATS_TEST_TMPDIR/text"
+	run -65 "$twostage" run --json "$BATS_TEST_TMPDIR/json" "$BATS_TEST_TMPDIR/text"
+	[[ $output == *"wanted"* ]]
+	ended vmm 65 ""
+}
+
+@test "a JSON file that cannot be written is found out before anything else, 66" {
+	run -66 "$twostage" run --json "$BATS_TEST_TMPDIR/none/json" "$BATS_TEST_TMPDIR/none"
+	[[ $output == *"--json: $BATS_TEST_TMPDIR/none/json: cannot open for writing"* ]]
+	run -66 "$twostage" info --json "$BATS_TEST_TMPDIR/none/json"
+	run -66 "$twostage" info --json /dev/full
+	[[ $output == *"--json: /dev/full: cannot write: No space left on device"* ]]
+}
+
+@test "info says which KVM it is, with the fix where there is none" {
+	run -0 "$twostage" info
+	[[ $output =~ kvm\ +(vmx|svm|pvm|none) ]]
+	[[ $output != *"kvm           none"* || $output == *"fix: "* ]]
+	[[ $output == *timings* ]]
+}
+
+@test "info writes valid JSON" {
+	"$twostage" info --json "$BATS_TEST_TMPDIR/json" | grep -q '^kvm '
+	jq -e '.command == "info" and .twostage and (.host.kind | IN("vmx", "svm", "pvm", "none"))' \
+		"$BATS_TEST_TMPDIR/json"
+	"$twostage" info --json - | jq -e .host.timings
+}
+
+@test "standard output that cannot be written, 66" {
+	local status=0
+	"$twostage" version >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
+	[ "$status" -eq 66 ]
+	dumped "No space left on device"
+}
+
+# --- with a guest
+
+@test "a kernel prints and exits with its status" {
+	need_kvm
+	guest hello 42
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = hello ]
+	dumped whisper
+	ended guest 42 exit
+}
+
+@test "a kernel gets its arguments and the memory map" {
+	need_kvm
+	run -0 "$twostage" run --timeout 20 "$kernels/arguments" -- one "two three" --mem 1G -- end
+	[ "$output" = "one two three --mem 1G -- end" ]
+	run -0 "$twostage" run --timeout 20 "$kernels/arguments"
+	[ "$output" = "" ]
+}
+
+@test "too many bytes of arguments, 64" {
+	need_kvm
+	run -64 "$twostage" run --timeout 20 "$kernels/arguments" -- "$(printf %60000s x)"
+	[[ $output == *"arguments: found 60000 bytes of kernel command line, wanted at most"* ]]
+}
+
+@test "a PVH kernel takes no options of the built-in one, 64" {
+	usage "--window: IMAGE is a PVH kernel" run --window 64 "$kernels/hello"
+	usage "--guest-table: IMAGE is a PVH kernel" run --guest-table radix "$kernels/hello"
+}
+
+@test "statuses that are also the VMM's pass through" {
+	need_kvm
+	for status in 64 70 124 125; do
+		guest exit$status $status
+		ended guest $status exit
+		[ ! -s "$BATS_TEST_TMPDIR/err" ]
+	done
+	guest exit8bit 255
+}
+
+@test "a guest that spins is ended, 124, and the dump says where" {
+	need_kvm
+	guest spin 124 --timeout 0.3
+	ended vmm 124 "timeout: the guest still ran after 0.3 s"
+	dumped "the guest was ended: timeout"
+	dumped "registers (paging off, ring 0):"
+	dumped "stage 1: no table of the guest"
+	dumped "stage 2: gpa 0x1000"
+	dumped "-> hfn 0x"
+}
+
+@test "a guest that leaves for the VMM all the time is ended, 124" {
+	need_kvm
+	guest exits 124 --timeout 0.3
+	jq -e '.exits.port > 100' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a line without an end comes out while the guest runs" {
+	need_kvm
+	timeout 60 "$twostage" run --timeout 20 "$kernels/prompt" 2>/dev/null |
+		{ read -r -n 7 text; [ "$text" = "ready?" ] || [ "$text" = "ready? " ]; }
+}
+
+@test "a flooded console whose reader goes away ends the guest, 66" {
+	need_kvm
+	set +o pipefail
+	timeout 60 "$twostage" run --timeout 20 "$kernels/flood" 2>"$BATS_TEST_TMPDIR/err" |
+		head -n 3 | grep -c flood
+	dumped "standard output: cannot write: Broken pipe"
+}
+
+@test "a flooded console that nobody reads: the timeout holds, 124" {
+	need_kvm
+	{
+		timeout 60 "$twostage" run --timeout 1 "$kernels/flood" 2>"$BATS_TEST_TMPDIR/err"
+		echo $? >"$BATS_TEST_TMPDIR/status"
+	} | while [ ! -s "$BATS_TEST_TMPDIR/status" ]; do sleep 0.1; done
+	[ "$(cat "$BATS_TEST_TMPDIR/status")" -eq 124 ]
+	dumped "timeout"
+}
+
+@test "a full disk ends the guest, 66" {
+	need_kvm
+	local status=0
+	timeout 60 "$twostage" run --timeout 20 "$kernels/flood" >/dev/full \
+		2>"$BATS_TEST_TMPDIR/err" || status=$?
+	[ "$status" -eq 66 ]
+	dumped "No space left on device"
+}
+
+@test "a triple fault, 125" {
+	need_kvm
+	guest triple_fault 125
+	ended vmm 125 "triple fault"
+	dumped "translation of cs:rip"
+}
+
+@test "a jump to nowhere, 125" {
+	need_kvm
+	guest nowhere 125
+	ended vmm 125 "instruction fetch at gpa 0xd0000000, where no memory is"
+	dumped "stage 2: gpa 0xd0000000 -> no guest RAM"
+}
+
+@test "a write to read-only text, 125" {
+	need_kvm
+	guest read_only 125
+	ended vmm 125 "triple fault"
+}
+
+@test "a halt for ever, 125" {
+	need_kvm
+	guest halt 125
+	ended vmm 125 "halted for ever"
+}
+
+@test "where nothing is, reads give ones" {
+	need_kvm
+	guest void 0
+	jq -e '.exits.mmio == 2 and .exits.unknown_port_bytes == 5' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "exhausted host memory, 125, and the page is named" {
+	need_kvm
+	guest touch_all 125 --host-mem 4M
+	ended vmm 125 "host memory exhausted"
+	jq -e '.exit.gpa >= 0x200000 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json" ||
+		jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
+	dumped "no entry (never touched)"
+	guest touch_all 0 --host-mem 40M
+	guest touch_all 125 --host-mem 4K
+	ended vmm 125 "host memory exhausted while loading"
+}
+
+@test "every page is one miss and one entry, with each organisation" {
+	need_kvm
+	for table in clustered radix; do
+		guest touch_all 0 --host-table $table
+		jq -e --arg table $table '.stage2 | .organisation == $table and
+			.first_touches == 7680 and .repeats == 0 and
+			.entries == .first_touches + .copies and .frames == .entries' \
+			"$BATS_TEST_TMPDIR/json"
+	done
+}
+
+@test "doorbells are not trusted" {
+	need_kvm
+	guest doorbells 0 --mem 16M
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = ok ]
+	[ "$(grep -c 'doorbell ignored' "$BATS_TEST_TMPDIR/err")" -eq 1 ]
+	jq -e '.exits.ignored_doorbells == 16 and .stage1 == null' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a table that leads around for ever is dumped to an end, 124" {
+	need_kvm
+	guest liar 124 --timeout 0.3
+	dumped "... 32762 more probes"
+	jq -e '.stage1.organisation == "clustered"' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "--stats goes to stderr, the console stays exact" {
+	need_kvm
+	guest hello 42 --stats
+	[ "$(cat "$BATS_TEST_TMPDIR/out")" = hello ]
+	dumped "stage 1 is absent: the guest has published no table"
+	dumped "organisation               absent      clustered"
+	dumped "stage2_lookup"
+	dumped "ended by the guest: exit, status 42"
+	for word in "entries" "load" "faults" "lookups" "probes a lookup" "lines a lookup"; do
+		dumped "$word"
+	done
+}
+
+@test "JSON on stdout follows the console" {
+	need_kvm
+	local status=0
+	"$twostage" run --timeout 20 --json - "$kernels/hello" >"$BATS_TEST_TMPDIR/out" \
+		2>/dev/null || status=$?
+	[ "$status" -eq 42 ]
+	[ "$(head -n 1 "$BATS_TEST_TMPDIR/out")" = hello ]
+	tail -n +2 "$BATS_TEST_TMPDIR/out" | jq -e '.exit.status == 42'
+}
+
+@test "JSON has the parts of the contract" {
+	need_kvm
+	guest hello 42 --host-table radix --seed 7
+	jq -e '.command == "run" and .config.seed == 7 and .config.mem == 67108864 and
+		.config.host_mem == 67108864 and .config.host_table == "radix" and
+		.config.kind == "kernel" and .stage1 == null and .host.kind and
+		(.legs | has("stage2_lookup") and has("stage2_install")) and
+		(.legs.stage2_lookup | has("count") and has("p50_ns") and has("p99_ns") and
+		has("max_ns"))' "$BATS_TEST_TMPDIR/json"
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+#include <elf.h>
+#include <stdlib.h>
+
+#include "tests/vmm/image_invariants.h"
+
+/* Sums of two 64-bit numbers, none of which may be cut off. */
+typedef unsigned __int128 wide;
+
+struct span {
+	wide start, end;
+};
+
+static struct span span_of(const struct image_segment *segment)
+{
+	wide start = segment->address;
+
+	return (struct span){start, start + segment->memory_size};
+}
+
+static bool inside(struct span span, wide start, wide end)
+{
+	return start <= span.start && span.end <= end;
+}
+
+static const char *broken_segment(const struct image *image, const struct image_segment *segment,
+				  size_t size, const struct image_ram *ram)
+{
+	struct span span = span_of(segment);
+	bool placed = !ram;
+
+	if (!segment->memory_size)
+		return "a segment occupies memory";
+	if (segment->file_size > segment->memory_size)
+		return "a segment's file bytes fit its memory";
+	if (segment->file_size && (wide)segment->file_offset + segment->file_size > size)
+		return "a segment's file bytes are in the file";
+	if (span.end > UINT64_MAX)
+		return "a segment ends in the 64-bit address space";
+	if (image->kind == IMAGE_STATIC_PROGRAM) {
+		if (!inside(span, image->relocatable ? 0 : 0x10000, 0x7fff00000000))
+			return "a program is in the low half";
+		if (segment->address % 4096 != segment->file_offset % 4096)
+			return "a program's pages are pages of the file";
+		return NULL;
+	}
+	for (unsigned i = 0; ram && i < ram->count; i++)
+		placed = placed || inside(span, ram->range[i].start, ram->range[i].end);
+	if (!placed || span.start < 0x10000)
+		return "a kernel is in guest RAM, above the boot structures";
+	return NULL;
+}
+
+static const char *broken_pair(const struct image *image)
+{
+	for (unsigned i = 0; i < image->segment_count; i++) {
+		struct span one = span_of(&image->segments[i]);
+
+		for (unsigned j = i + 1; j < image->segment_count; j++) {
+			struct span other = span_of(&image->segments[j]);
+
+			if (!(one.end <= other.start || other.end <= one.start))
+				return "segments are disjoint";
+		}
+	}
+	return NULL;
+}
+
+static const char *broken_entry(const struct image *image)
+{
+	wide entry = image->entry;
+
+	if (image->kind == IMAGE_PVH_KERNEL && entry >> 32)
+		return "a kernel's entry has 32 bits";
+	for (unsigned i = 0; i < image->segment_count; i++) {
+		const struct image_segment *segment = &image->segments[i];
+		wide start = segment->address;
+
+		if (start <= entry && entry < start + segment->file_size)
+			return image->kind == IMAGE_PVH_KERNEL || (segment->flags & PF_X)
+				       ? NULL
+				       : "a program's entry is executable";
+	}
+	return "the entry is in the file bytes of a segment";
+}
+
+/* A guest that counts what it is given, and reads every byte of it: for the address sanitizer. */
+struct sink {
+	wide total;
+	unsigned sum;
+};
+
+static int take(void *context, uint64_t address, const void *bytes, uint64_t size)
+{
+	const unsigned char *byte = bytes;
+	struct sink *sink = context;
+
+	(void)address;
+	sink->total += size;
+	for (uint64_t i = 0; byte && i < size; i++)
+		sink->sum += byte[i];
+	return 0;
+}
+
+static const char *broken_load(const struct image *image, const void *bytes, size_t size)
+{
+	struct sink sink = {0};
+
+	if (image_load(image, bytes, size, take, &sink))
+		return "an accepted image loads";
+	for (unsigned i = 0; i < image->segment_count; i++)
+		sink.total -= image->segments[i].memory_size;
+	return sink.total ? "all of the memory is written" : NULL;
+}
+
+const char *image_broken_promise(const struct image *image, const void *bytes, size_t size,
+				 const struct image_ram *ram)
+{
+	const char *broken = NULL;
+
+	if (image->kind != IMAGE_PVH_KERNEL && image->kind != IMAGE_STATIC_PROGRAM)
+		return "an image is of one of the two kinds";
+	if (!image->segment_count || image->segment_count > IMAGE_SEGMENTS_MAX)
+		return "an image has segments, at most as many as there is room for";
+	for (unsigned i = 0; i < image->segment_count && !broken; i++)
+		broken = broken_segment(image, &image->segments[i], size, ram);
+	if (!broken)
+		broken = broken_pair(image);
+	if (!broken)
+		broken = broken_entry(image);
+	return broken ? broken : broken_load(image, bytes, size);
+}

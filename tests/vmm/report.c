@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* Reports on made-up data: percentiles, conversions, the JSON's names, and the table. */
+#include <criterion/criterion.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmm/report.h"
+#include "vmm/status.h"
+
+static struct hpt_histogram histogram;
+static struct report report;
+static struct host host;
+static struct report_config config;
+
+Test(report, percentiles_are_right_within_an_eighth)
+{
+	struct report_leg leg;
+
+	for (uint64_t value = 1; value <= 100000; value++)
+		hpt_histogram_add(&histogram, value);
+	report_leg(&leg, &histogram, 1000000);
+	cr_expect_eq(leg.count, 100000);
+	cr_expect_leq(leg.p50, 50000);
+	cr_expect_geq(leg.p50, 50000 * 7 / 8);
+	cr_expect_leq(leg.p99, 99000);
+	cr_expect_geq(leg.p99, 99000 * 7 / 8);
+	cr_expect_eq(leg.max, 100000);
+}
+
+Test(report, cycles_become_nanoseconds)
+{
+	struct report_leg leg;
+
+	hpt_histogram_add(&histogram, 2048);
+	report_leg(&leg, &histogram, 2000000); /* 2 GHz */
+	cr_expect_eq(leg.p50, 1024);
+	cr_expect_eq(leg.max, 1024);
+	report_leg(&leg, &histogram, 1000); /* 1 MHz */
+	cr_expect_eq(leg.max, 2048000);
+	report_leg(&leg, &histogram, 0);
+	cr_expect_eq(leg.count, 1);
+	cr_expect_eq(leg.max, 0, "without a frequency there is no time");
+}
+
+Test(report, a_guest_that_lies_about_time_stays_a_number)
+{
+	struct report_leg leg;
+
+	hpt_histogram_add(&histogram, UINT64_MAX);
+	report_leg(&leg, &histogram, 1);
+	cr_expect_eq(leg.max, INT64_MAX);
+}
+
+Test(report, an_empty_leg_is_zeros)
+{
+	struct report_leg leg;
+
+	report_leg(&leg, &histogram, 1000000);
+	cr_expect_eq(leg.count, 0);
+	cr_expect_eq(leg.p50, 0);
+	cr_expect_eq(leg.p99, 0);
+	cr_expect_eq(leg.max, 0);
+}
+
+Test(report, ratios_of_nothing_are_zero)
+{
+	struct hpt_counts table = {.lines = 0};
+	struct hpt_ledger ledger = {.probes = 9};
+
+	cr_expect_eq(report_load(&table), 0);
+	cr_expect_eq(report_per_lookup(&ledger, ledger.probes), 0);
+	table = (struct hpt_counts){.lines = 64, .lines_used = 16};
+	ledger.lookups = 6;
+	cr_expect_eq(report_load(&table), 0.25);
+	cr_expect_eq(report_per_lookup(&ledger, ledger.probes), 1.5);
+}
+
+static void fill_report(void)
+{
+	static const struct machine_exit how = {.by = MACHINE_GUEST, .status = 125, .reason = "exit"};
+
+	host = (struct host){.kind = KVM_PVM, .api_version = 12, .has_userfaultfd = true};
+	config = (struct report_config){.image = "image\xff", .kind = "program", .mem = 1 << 28};
+	report_without_machine(&report, &host, &config, &how);
+	report.has_machine = true;
+	report.has_stage1 = true;
+	report.stage1 = (struct report_stage){.organisation = HPT_RADIX, .faults = 1000};
+	report.stage2 = (struct report_stage){.organisation = HPT_CLUSTERED, .faults = 2000};
+	report.stage2.ledger = (struct hpt_ledger){.lookups = 4, .probes = 6, .lines = 5};
+	report.region_count = 2;
+	report.regions[0] = (struct report_region){
+		.guest = {.start = 0x1000, .pages = 8}, .walked = true, .stage1_entries = 7};
+	report.regions[1].guest.pages = REPORT_WALK_PAGES + 1;
+	report.legs[REPORT_TRAP].p50 = 30000;
+}
+
+static json_t *at(json_t *object, const char *first, const char *second)
+{
+	json_t *inner = json_object_get(object, first);
+
+	cr_assert(inner, "%s", first);
+	inner = json_object_get(inner, second);
+	cr_assert(inner, "%s.%s", first, second);
+	return inner;
+}
+
+Test(report, json_has_the_names_of_the_contract)
+{
+	json_t *object;
+
+	fill_report();
+	object = report_json(&report);
+	cr_assert(object);
+	cr_expect_str_eq(json_string_value(json_object_get(object, "command")), "run");
+	cr_expect_str_eq(json_string_value(at(object, "exit", "by")), "guest");
+	cr_expect_eq(json_integer_value(at(object, "exit", "status")), 125);
+	cr_expect_str_eq(json_string_value(at(object, "host", "kind")), "pvm");
+	cr_expect(json_is_true(at(object, "host", "ring0_emulated")));
+	cr_expect_str_eq(json_string_value(at(object, "config", "image")), "image?");
+	cr_expect_str_eq(json_string_value(at(object, "stage1", "organisation")), "radix");
+	cr_expect_eq(json_integer_value(at(object, "stage1", "faults")), 1000);
+	cr_expect_eq(json_integer_value(at(object, "stage2", "faults")), 2000);
+	cr_expect_eq(json_real_value(at(object, "stage2", "probes_per_lookup")), 1.5);
+	cr_expect_eq(json_real_value(at(object, "stage2", "lines_per_lookup")), 1.25);
+	cr_expect_eq(json_integer_value(json_object_get(at(object, "legs", "trap"), "p50_ns")),
+		     30000);
+	cr_expect(json_is_true(json_object_get(at(object, "legs", "trap"), "emulated")));
+	cr_expect(json_is_false(json_object_get(at(object, "legs", "stage2_lookup"), "emulated")));
+	json_decref(object);
+}
+
+Test(report, regions_that_were_not_walked_have_no_entries)
+{
+	json_t *object, *regions;
+
+	fill_report();
+	object = report_json(&report);
+	regions = json_object_get(object, "regions");
+	cr_assert_eq(json_array_size(regions), 2);
+	cr_expect_eq(json_integer_value(
+			     json_object_get(json_array_get(regions, 0), "stage1_entries")),
+		     7);
+	cr_expect(json_is_null(json_object_get(json_array_get(regions, 1), "stage1_entries")));
+	json_decref(object);
+}
+
+Test(report, an_absent_stage_1_is_null)
+{
+	json_t *object;
+
+	fill_report();
+	report.has_stage1 = false;
+	object = report_json(&report);
+	cr_expect(json_is_null(json_object_get(object, "stage1")));
+	cr_expect_null(json_object_get(json_object_get(object, "legs"), "trap"));
+	cr_expect(json_object_get(json_object_get(object, "legs"), "stage2_lookup"));
+	json_decref(object);
+}
+
+Test(report, without_a_machine_there_is_an_exit)
+{
+	struct machine_exit how = {.by = MACHINE_VMM, .status = STATUS_UNAVAILABLE, .reason = "no"};
+	json_t *object;
+
+	report_without_machine(&report, &host, &config, &how);
+	config.image = config.kind = "";
+	object = report_json(&report);
+	cr_expect_str_eq(json_string_value(at(object, "exit", "by")), "vmm");
+	cr_expect_null(json_object_get(object, "stage2"));
+	json_decref(object);
+}
+
+Test(report, the_table_names_both_stages_and_says_what_is_emulated)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	fill_report();
+	report_print(stream, &report);
+	fclose(stream);
+	cr_expect(strstr(text, "radix      clustered\n"), "%s", text);
+	cr_expect(strstr(text, "KVM: pvm"));
+	cr_expect(strstr(text, "30000              0              0  emulated\n"), "%s", text);
+	cr_expect(strstr(text, "not walked"));
+	free(text);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A machine without KVM: guest memory and a published page, so that what reads them is tested on
+ * every machine that has userfaultfd. Without that the test is skipped.
+ */
+#ifndef TESTS_VMM_ROOM_H
+#define TESTS_VMM_ROOM_H
+
+#include <criterion/criterion.h>
+
+#include "vmm/machine.h"
+
+#define ROOM_SIZE (UINT64_C(16) << 20)
+
+static inline void room_create(struct machine *machine)
+{
+	struct ept_config config = {
+		.ranges = {{0, ROOM_SIZE}},
+		.range_count = 1,
+		.host_mem = ROOM_SIZE,
+		.organisation = HPT_CLUSTERED,
+		.cpu = -1,
+	};
+	const char *what = "";
+
+	machine->ranges[0] = config.ranges[0];
+	machine->range_count = 1;
+	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	if (ept_create(&machine->ept, &config, &what))
+		cr_skip_test("%s", what);
+	machine->has_ept = true;
+}
+
+#endif

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* `twostage run`: from the command line to a machine, and from its end to status and report. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmm/cmdline.h"
+#include "vmm/command.h"
+#include "vmm/dump.h"
+#include "vmm/guest_kernel.h"
+#include "vmm/image.h"
+#include "vmm/machine.h"
+#include "vmm/output.h"
+#include "vmm/report.h"
+#include "vmm/run_options.h"
+#include "vmm/status.h"
+
+/* One run, with all that it owns. */
+struct run {
+	struct run_options options;
+	struct output output;
+	struct host host;
+	bool host_known;
+	void *file; /* IMAGE's bytes */
+	size_t file_size;
+	struct image image;
+	struct image kernel; /* IMAGE itself, or the built-in one */
+	struct cmdline command_line;
+	struct machine machine;
+	struct machine_exit how;
+	struct report report;
+};
+
+/* Ends the run before there is a machine: the message, and how it will be reported. */
+static int refuse(struct run *run, int status, const char *text)
+{
+	fprintf(stderr, "twostage run: %s\n", text);
+	run->how.by = MACHINE_VMM;
+	run->how.status = status;
+	snprintf(run->how.reason, sizeof(run->how.reason), "%s", text);
+	return -1;
+}
+
+static void report_problem(void *context, const struct image_problem *problem)
+{
+	struct run *run = context;
+
+	fprintf(stderr, "twostage run: %s: %s\n", run->options.image, problem->text);
+	if (!run->how.status)
+		snprintf(run->how.reason, sizeof(run->how.reason), "%s", problem->text);
+	run->how.by = MACHINE_VMM;
+	run->how.status = problem->status;
+}
+
+static int read_image(struct run *run)
+{
+	struct image_problem problem;
+	struct image_ram ram;
+
+	if (image_read_file(run->options.image, &run->file, &run->file_size, &problem)) {
+		report_problem(run, &problem);
+		return -1;
+	}
+	machine_ram(run->options.mem, &ram);
+	if (image_parse(run->file, run->file_size, &ram, &run->image, report_problem, run))
+		return -1;
+	if (run->image.kind == IMAGE_STATIC_PROGRAM)
+		return 0;
+	if (run->options.window_given)
+		return refuse(run, STATUS_USAGE,
+			      "--window: IMAGE is a PVH kernel, wanted a program");
+	if (run->options.guest_table_given)
+		return refuse(run, STATUS_USAGE,
+			      "--guest-table: IMAGE is a PVH kernel, wanted a program");
+	return 0;
+}
+
+static int kernel_problem(struct run *run)
+{
+	return refuse(run, STATUS_INTERNAL, "the built-in kernel is no PVH kernel");
+}
+
+/* The kernel that the machine boots: IMAGE, or the built-in one with IMAGE as its program. */
+static int choose_kernel(struct run *run, struct machine_config *config)
+{
+	size_t size = (size_t)(guest_kernel_end - guest_kernel_start);
+	struct image_ram ram;
+
+	if (run->image.kind == IMAGE_PVH_KERNEL) {
+		config->kernel = &run->image;
+		config->kernel_bytes = run->file;
+		config->kernel_size = run->file_size;
+		return 0;
+	}
+	machine_ram(run->options.mem, &ram);
+	if (image_parse(guest_kernel_start, size, &ram, &run->kernel, report_problem, run) ||
+	    run->kernel.kind != IMAGE_PVH_KERNEL)
+		return kernel_problem(run);
+	config->kernel = &run->kernel;
+	config->kernel_bytes = guest_kernel_start;
+	config->kernel_size = size;
+	config->module = run->file;
+	config->module_size = run->file_size;
+	config->clocks = true;
+	return 0;
+}
+
+/* A kernel gets just its arguments; the built-in one its keys, and the program's arguments. */
+static int write_command_line(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct cmdline *line = &run->command_line;
+	int error = cmdline_add(line, "%s", "");
+
+	if (run->image.kind == IMAGE_STATIC_PROGRAM) {
+		error |= cmdline_add(line, "doorbells=1 window=%llu table=%s seed=%llu",
+				     (unsigned long long)options->window,
+				     hpt_organisation_name(options->guest_table),
+				     (unsigned long long)options->seed);
+		error |= cmdline_add_encoded(line, "name=", options->image);
+		if (options->argument_count)
+			error |= cmdline_add(line, "--");
+		for (int i = 0; i < options->argument_count; i++)
+			error |= cmdline_add_encoded(line, "", options->arguments[i]);
+	} else {
+		for (int i = 0; i < options->argument_count; i++)
+			error |= cmdline_add(line, "%s", options->arguments[i]);
+	}
+	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
+}
+
+static int make_machine(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct machine_config config = {
+		.mem = options->mem,
+		.host_mem = options->host_mem,
+		.organisation = options->host_table,
+		.seed = options->seed,
+		.timeout_ns = options->timeout_ns,
+		.pin = true,
+		.out_fd = STDOUT_FILENO,
+		.err_fd = STDERR_FILENO,
+	};
+	struct message message;
+
+	if (choose_kernel(run, &config) || write_command_line(run))
+		return -1;
+	config.command_line = run->command_line.text;
+	if (machine_create(&run->machine, &config, &message))
+		return refuse(run, message.status, message.text);
+	return 0;
+}
+
+static void fill_config(const struct run *run, struct report_config *config)
+{
+	const struct run_options *options = &run->options;
+
+	*config = (struct report_config){
+		.image = options->image,
+		.kind = run->image.kind == IMAGE_PVH_KERNEL	  ? "kernel"
+			: run->image.kind == IMAGE_STATIC_PROGRAM ? "program"
+								  : "unknown",
+		.mem = options->mem,
+		.host_mem = options->host_mem,
+		.window = options->window,
+		.guest_table = options->guest_table,
+		.host_table = options->host_table,
+		.seed = options->seed,
+		.timeout_ns = options->timeout_ns,
+	};
+}
+
+/* Status of the process: the run's, unless its report cannot be written. */
+static int report(struct run *run, bool has_machine)
+{
+	struct report_config config;
+	struct message message;
+
+	if (!run->host_known)
+		return run->how.status;
+	fill_config(run, &config);
+	if (has_machine)
+		report_collect(&run->report, &run->host, &config, &run->machine, &run->how);
+	else
+		report_without_machine(&run->report, &run->host, &config, &run->how);
+	if (run->options.stats && has_machine)
+		report_print(stderr, &run->report);
+	if (run->options.json &&
+	    output_json(&run->output, report_json(&run->report), &message)) {
+		fprintf(stderr, "twostage run: %s\n", message.text);
+		return message.status;
+	}
+	return run->how.status;
+}
+
+static int run_image(struct run *run)
+{
+	bool has_machine;
+	int status;
+
+	/* Before the guest runs: the trial VM of host_read() must not disturb it. */
+	run->host_known = run->options.stats || run->options.json;
+	if (run->host_known)
+		host_read(&run->host);
+	has_machine = !read_image(run) && !make_machine(run);
+	if (has_machine) {
+		machine_run(&run->machine, &run->how);
+		if (run->how.by == MACHINE_VMM && run->how.status != STATUS_NOINPUT)
+			dump_write(stderr, &run->machine, &run->how);
+		else if (run->how.by == MACHINE_VMM)
+			fprintf(stderr, "twostage run: %s\n", run->how.reason);
+	}
+	status = report(run, has_machine);
+	if (has_machine)
+		machine_destroy(&run->machine);
+	return status;
+}
+
+int cmd_run(int argc, char **argv)
+{
+	static struct run run; /* large: consoles and reports */
+	struct message message;
+	int status = run_options_parse(&run.options, argc, argv);
+
+	if (status)
+		return status;
+	if (output_open(&run.output, run.options.json, &message)) {
+		fprintf(stderr, "twostage run: %s\n", message.text);
+		return message.status;
+	}
+	/* A reader that went away shows as an error of write(), which ends the run in order. */
+	signal(SIGPIPE, SIG_IGN);
+	status = run_image(&run);
+	free(run.file);
+	free(run.command_line.text);
+	return status;
+}

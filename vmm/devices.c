@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/devices.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "guest/abi.h"
+
+#define PAGE_MASK (HPT_PAGE_SIZE - 1)
+
+static void sink(void *console, uint8_t byte)
+{
+	console_put(console, &byte, 1);
+}
+
+void devices_init(struct devices *devices, struct console *out, struct console *err,
+		  devices_read_fn *read, void *context)
+{
+	*devices = (struct devices){.out = out, .err = err, .read = read, .context = context};
+	serial_init(&devices->com1, sink, out);
+	serial_init(&devices->com2, sink, err);
+}
+
+/* Counts what a doorbell is ignored for; says it the first time only, a guest could flood us. */
+__attribute__((format(printf, 2, 3))) static void ignore(struct devices *devices,
+							 const char *format, ...)
+{
+	va_list arguments;
+	char text[160];
+	char line[256];
+
+	if (devices->ignored_doorbells++)
+		return;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	snprintf(line, sizeof(line),
+		 "twostage: guest: doorbell ignored: %s (further ones are only counted)\n", text);
+	console_put(devices->err, line, strlen(line));
+}
+
+static void publish(struct devices *devices, uint32_t frame)
+{
+	gpa_t gpa = (gpa_t)frame << HPT_PAGE_SHIFT;
+	struct abi_page page;
+
+	if (devices->published) {
+		ignore(devices, "publish: found a second page, wanted one");
+	} else if (devices->read(devices->context, gpa, &page, sizeof(page))) {
+		ignore(devices, "publish: found frame 0x%" PRIx32 ", wanted guest RAM", frame);
+	} else {
+		devices->page = gpa;
+		devices->published = true;
+	}
+}
+
+/* What the guest asks to write, if every field of it can be believed. */
+static bool read_request(struct devices *devices, struct abi_write *request)
+{
+	if (!devices->published) {
+		ignore(devices, "write: found no published page, wanted one");
+		return false;
+	}
+	if (devices->read(devices->context, devices->page + offsetof(struct abi_page, write),
+			  request, sizeof(*request))) {
+		ignore(devices, "write: the published page cannot be read");
+		return false;
+	}
+	if (request->fd != 1 && request->fd != 2) {
+		ignore(devices, "write: fd: found %" PRIu32 ", wanted 1 or 2", request->fd);
+		return false;
+	}
+	if (request->size > HPT_PAGE_SIZE - (request->gpa & PAGE_MASK)) {
+		ignore(devices,
+		       "write: found gpa 0x%" PRIx64 " and size %" PRIu32 ", wanted bytes of one page",
+		       request->gpa, request->size);
+		return false;
+	}
+	return true;
+}
+
+static void write_out(struct devices *devices)
+{
+	uint8_t bytes[HPT_PAGE_SIZE];
+	struct console *console;
+	struct abi_write request;
+
+	if (!read_request(devices, &request))
+		return;
+	if (devices->read(devices->context, request.gpa, bytes, request.size)) {
+		ignore(devices, "write: gpa: found 0x%" PRIx64 ", wanted guest RAM", request.gpa);
+		return;
+	}
+	console = request.fd == 1 ? devices->out : devices->err;
+	console_put(console, bytes, request.size);
+	/* One call of the program's write(2) is one write here, be there an end of line or not. */
+	console->due = true;
+}
+
+static void write_doorbell(struct devices *devices, uint16_t port, unsigned int size,
+			   const void *data)
+{
+	uint32_t value;
+
+	if (size != sizeof(value)) {
+		ignore(devices, "port 0x%x: found a write of %u bytes, wanted 4", port, size);
+		return;
+	}
+	memcpy(&value, data, sizeof(value));
+	if (port == ABI_PORT_PUBLISH)
+		publish(devices, value);
+	else
+		write_out(devices);
+}
+
+/* The serial port that decodes `port`, and the register's number; NULL if neither does. */
+static struct serial *find_serial(struct devices *devices, uint16_t port, unsigned int *offset)
+{
+	if (port >= ABI_PORT_COM1 && port < ABI_PORT_COM1 + SERIAL_PORTS) {
+		*offset = port - ABI_PORT_COM1;
+		return &devices->com1;
+	}
+	if (port >= ABI_PORT_COM2 && port < ABI_PORT_COM2 + SERIAL_PORTS) {
+		*offset = port - ABI_PORT_COM2;
+		return &devices->com2;
+	}
+	return NULL;
+}
+
+/* A serial port is eight bits wide: a wider access is one to each of the ports it covers. */
+static void write_byte(struct devices *devices, uint16_t port, uint8_t value)
+{
+	unsigned int offset;
+	struct serial *serial = find_serial(devices, port, &offset);
+
+	if (serial)
+		serial_write(serial, offset, value);
+	else
+		devices->unknown_ports++;
+}
+
+static uint8_t read_byte(struct devices *devices, uint16_t port)
+{
+	unsigned int offset;
+	struct serial *serial = find_serial(devices, port, &offset);
+
+	if (serial)
+		return serial_read(serial, offset);
+	devices->unknown_ports++;
+	return 0xff;
+}
+
+void devices_write(struct devices *devices, uint16_t port, unsigned int size, const void *data)
+{
+	const uint8_t *bytes = data;
+
+	if (port == ABI_PORT_EXIT) {
+		devices->exited = true;
+		devices->exit_status = bytes[0];
+	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE) {
+		write_doorbell(devices, port, size, data);
+	} else {
+		for (unsigned int i = 0; i < size; i++)
+			write_byte(devices, (uint16_t)(port + i), bytes[i]);
+	}
+}
+
+void devices_read(struct devices *devices, uint16_t port, unsigned int size, void *data)
+{
+	uint8_t *bytes = data;
+
+	for (unsigned int i = 0; i < size; i++)
+		bytes[i] = read_byte(devices, (uint16_t)(port + i));
+}

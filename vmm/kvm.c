@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/kvm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "vmm/status.h"
+
+/*
+ * Intel CPUs without "unrestricted guest" run real mode and unpaged protected mode with the help of
+ * four pages that must not be guest RAM: in the hole below 4 GiB, below where firmware would be.
+ */
+#define IDENTITY_MAP_ADDRESS UINT64_C(0xfffbc000)
+#define TSS_ADDRESS	     0xfffbd000ul
+
+#define CPUID_ENTRIES	     256
+#define CPUID_HYPERVISOR_BIT (1u << 31) /* leaf 1, ecx */
+
+static int failed(struct message *message, const char *what)
+{
+	int error = errno;
+
+	return message_set(message, -error, STATUS_UNAVAILABLE, "%s: %s failed: %s", KVM_DEVICE, what,
+			   strerror(error));
+}
+
+static int open_failed(struct message *message)
+{
+	int error = errno;
+	const char *fix = "check what the device is";
+
+	if (error == ENOENT || error == ENODEV || error == ENXIO)
+		fix = "load the module kvm_intel or kvm_amd (virtualization must be enabled in the "
+		      "firmware, or in the hypervisor of this machine), or use the testbed";
+	else if (error == EACCES || error == EPERM)
+		fix = "run as root, or join the group that owns the device (often \"kvm\")";
+	return message_set(message, -error, STATUS_UNAVAILABLE, "%s: cannot open: %s; fix: %s",
+			   KVM_DEVICE, strerror(error), fix);
+}
+
+int kvm_open(struct kvm *kvm, struct message *message)
+{
+	int version;
+
+	*kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	kvm->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
+	if (kvm->fd < 0)
+		return open_failed(message);
+	version = ioctl(kvm->fd, KVM_GET_API_VERSION, 0);
+	if (version == KVM_API_VERSION)
+		return 0;
+	if (version < 0)
+		message_set(message, 0, STATUS_UNAVAILABLE,
+			    "%s: is not a KVM device; fix: load the module kvm", KVM_DEVICE);
+	else
+		message_set(message, 0, STATUS_UNAVAILABLE,
+			    "%s: found API version %d, wanted %d; fix: use a current kernel",
+			    KVM_DEVICE, version, KVM_API_VERSION);
+	kvm_close(kvm);
+	return -ENOTSUP;
+}
+
+static void close_one(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+void kvm_close(struct kvm *kvm)
+{
+	if (kvm->run)
+		munmap(kvm->run, kvm->run_size);
+	kvm->run = NULL;
+	close_one(&kvm->vcpu);
+	close_one(&kvm->vm);
+	close_one(&kvm->fd);
+}
+
+int kvm_create_vm(struct kvm *kvm, struct message *message)
+{
+	uint64_t identity = IDENTITY_MAP_ADDRESS;
+
+	do {
+		kvm->vm = ioctl(kvm->fd, KVM_CREATE_VM, 0ul);
+	} while (kvm->vm < 0 && errno == EINTR);
+	if (kvm->vm < 0)
+		return failed(message, "KVM_CREATE_VM");
+	/* Only Intel's needs them, so only Intel's must know them. */
+	if (kvm_capability(kvm, KVM_CAP_SET_IDENTITY_MAP_ADDR))
+		ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
+	if (kvm_capability(kvm, KVM_CAP_SET_TSS_ADDR))
+		ioctl(kvm->vm, KVM_SET_TSS_ADDR, TSS_ADDRESS);
+	return 0;
+}
+
+int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
+		   struct message *message)
+{
+	struct kvm_userspace_memory_region region = {
+		.slot = kvm->slots,
+		.guest_phys_addr = gpa,
+		.memory_size = size,
+		.userspace_addr = (uintptr_t)address,
+	};
+
+	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
+		return failed(message, "KVM_SET_USER_MEMORY_REGION");
+	kvm->slots++;
+	return 0;
+}
+
+/*
+ * The guest sees what KVM can do, and that it runs under a hypervisor. (On the pvm kind CPUID in the
+ * guest shows the host whatever is set here.)
+ */
+static int set_cpuid(struct kvm *kvm, struct message *message)
+{
+	struct kvm_cpuid2 *cpuid;
+	int result = 0;
+
+	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return message_set(message, -ENOMEM, STATUS_INTERNAL, "out of memory");
+	cpuid->nent = CPUID_ENTRIES;
+	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
+		result = failed(message, "KVM_GET_SUPPORTED_CPUID");
+	} else {
+		for (uint32_t i = 0; i < cpuid->nent; i++) {
+			if (cpuid->entries[i].function == 1)
+				cpuid->entries[i].ecx |= CPUID_HYPERVISOR_BIT;
+		}
+		if (ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0)
+			result = failed(message, "KVM_SET_CPUID2");
+	}
+	free(cpuid);
+	return result;
+}
+
+int kvm_create_vcpu(struct kvm *kvm, struct message *message)
+{
+	int size = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	void *run;
+
+	if (size < (int)sizeof(struct kvm_run))
+		return failed(message, "KVM_GET_VCPU_MMAP_SIZE");
+	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0ul);
+	if (kvm->vcpu < 0)
+		return failed(message, "KVM_CREATE_VCPU");
+	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, kvm->vcpu, 0);
+	if (run == MAP_FAILED)
+		return failed(message, "mmap of the run area");
+	kvm->run = run;
+	kvm->run_size = (size_t)size;
+	return set_cpuid(kvm, message);
+}
+
+/* A flat segment: base 0, limit 4 GiB; `type` as in the low byte of a descriptor's attributes. */
+static struct kvm_segment flat_segment(uint8_t type, uint16_t selector)
+{
+	return (struct kvm_segment){
+		.limit = UINT32_MAX,
+		.selector = selector,
+		.type = type,
+		.present = 1,
+		.db = 1,
+		.s = 1,
+		.g = 1,
+	};
+}
+
+int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info,
+		      struct message *message)
+{
+	struct kvm_regs registers = {.rip = entry, .rbx = start_info, .rflags = 2};
+	struct kvm_sregs special;
+
+	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &special) < 0)
+		return failed(message, "KVM_GET_SREGS");
+	special.cs = flat_segment(0xb, 0x8); /* attributes 0xc9b: code, read, accessed */
+	special.ds = flat_segment(0x3, 0x10); /* attributes 0xc93: data, write, accessed */
+	special.es = special.ss = special.fs = special.gs = special.ds;
+	special.tr = (struct kvm_segment){.limit = 0x67, .type = 0xb, .present = 1}; /* 0x8b */
+	special.ldt = (struct kvm_segment){.type = 0x2, .unusable = 1};
+	special.gdt = (struct kvm_dtable){0};
+	special.idt = (struct kvm_dtable){0};
+	special.cr0 = 0x11; /* PE, ET */
+	special.cr3 = 0;
+	special.cr4 = 0;
+	special.efer = 0;
+	if (ioctl(kvm->vcpu, KVM_SET_SREGS, &special) < 0)
+		return failed(message, "KVM_SET_SREGS");
+	if (ioctl(kvm->vcpu, KVM_SET_REGS, &registers) < 0)
+		return failed(message, "KVM_SET_REGS");
+	return 0;
+}
+
+int kvm_capability(const struct kvm *kvm, int capability)
+{
+	int value = ioctl(kvm->vm >= 0 ? kvm->vm : kvm->fd, KVM_CHECK_EXTENSION, capability);
+
+	return value > 0 ? value : 0;
+}
+
+uint64_t kvm_tsc_khz(const struct kvm *kvm)
+{
+	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
+
+	return khz > 0 ? (uint64_t)khz : 0;
+}

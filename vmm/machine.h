@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine: second stage, VM, vCPU and devices, with a kernel loaded and ready to run.
+ *
+ *	machine_create() -> machine_run() -> look into it -> machine_destroy()
+ *
+ * After the guest ended everything stays readable: its memory through guest_read() and ept_*(),
+ * its first stage through machine_translate() and vmm/stage1.h, its registers by KVM_GET_REGS.
+ *
+ * A machine is used by the thread that created it (the vCPU thread). One other thread exists: the
+ * handler of ept.
+ */
+#ifndef VMM_MACHINE_H
+#define VMM_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ept/ept.h"
+#include "vmm/console.h"
+#include "vmm/devices.h"
+#include "vmm/image.h"
+#include "vmm/kvm.h"
+#include "vmm/message.h"
+#include "vmm/pin.h"
+
+/* Less is no machine that a kernel can do something in; more has no room in the window. */
+#define MACHINE_MEM_MIN (UINT64_C(4) << 20)
+#define MACHINE_MEM_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
+
+struct machine_config {
+	uint64_t mem;	   /* bytes of guest RAM, a multiple of 4 KiB, MACHINE_MEM_MIN to _MAX */
+	uint64_t host_mem; /* bytes of host frames, a multiple of 4 KiB */
+	enum hpt_organisation organisation; /* of the host table */
+	uint64_t seed;
+	uint64_t timeout_ns; /* how long the guest may run; 0: without limit */
+	bool pin;	     /* vCPU thread and ept handler to one CPU: misses take half the time */
+	const struct image *kernel; /* accepted, of kind IMAGE_PVH_KERNEL */
+	const void *kernel_bytes;
+	size_t kernel_size;
+	const char *command_line; /* of the kernel */
+	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
+	const void *module;	  /* NULL: none */
+	size_t module_size;
+	int out_fd; /* the guest's console and standard output */
+	int err_fd; /* its standard error, and the devices' diagnostics */
+};
+
+enum machine_ender { MACHINE_GUEST, MACHINE_VMM };
+
+/* How the guest ended. */
+struct machine_exit {
+	enum machine_ender by;
+	int status;	   /* the guest's own, or one of vmm/status.h */
+	char reason[512];  /* one line: "exit", "timeout: ...", "triple fault", ... */
+	bool has_address;  /* the access that failed is known: */
+	gpa_t address;
+};
+
+/* Exits from the guest, by what was done about them. */
+struct machine_counts {
+	uint64_t entries; /* KVM_RUN calls that reached the guest or an interruption */
+	uint64_t port;	  /* exits for port I/O */
+	uint64_t mmio;	  /* accesses to addresses where nothing is */
+	uint64_t interruptions;
+};
+
+struct machine {
+	struct machine_config config;
+	struct ept_range ranges[EPT_RANGES_MAX];
+	unsigned int range_count;
+	struct ept ept;
+	bool has_ept;
+	struct kvm kvm;
+	struct console out;
+	struct console err;
+	struct devices devices;
+	struct machine_counts counts;
+	uint64_t run_ns; /* how long machine_run() took */
+	struct pin pin;
+	pid_t thread;	    /* that runs the vCPU; 0 while it does not */
+	bool host_failed;   /* ept gave up on a miss: atomic, set by its handler */
+};
+
+/* Guest RAM for `mem` bytes: up to the hole, and behind it. Returns how many ranges (1 or 2). */
+unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX]);
+
+/* The same in the loader's form, to be given to image_parse(). */
+void machine_ram(uint64_t mem, struct image_ram *ram);
+
+/*
+ * Makes the machine in *machine, which must not move until machine_destroy(). The kernel and the
+ * module are copied; everything else that the configuration points to is no longer needed either.
+ * On failure nothing is left and the message says what to do about it.
+ */
+int machine_create(struct machine *machine, const struct machine_config *config,
+		   struct message *message);
+
+/* Runs until the guest ends, dies, or runs out of time. Call it once. It cannot fail otherwise. */
+void machine_run(struct machine *machine, struct machine_exit *how);
+
+/*
+ * What the guest's own paging says about `gva` (KVM_TRANSLATE: a walk of the tables under CR3; the
+ * identity while paging is off). -ENOENT if they have no translation.
+ */
+int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa);
+
+/*
+ * Reads guest memory without touching it: a page that has no frame reads as the zeros it would
+ * have. -EFAULT if any byte is not guest RAM, and then nothing is read.
+ */
+int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size);
+
+void machine_destroy(struct machine *machine);
+
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/report.h"
+
+#include <string.h>
+
+#include "vmm/stage1.h"
+
+#define NANOSECONDS_KHZ UINT64_C(1000000)
+
+_Static_assert((int)REPORT_EXIT == (int)ABI_LEG_EXIT, "the guest's legs come first, in its order");
+_Static_assert((int)REPORT_STAGE2_LOOKUP == (int)ABI_LEGS, "and then the VMM's");
+
+const char *report_leg_name(enum report_leg_name leg)
+{
+	static const char *const names[REPORT_LEGS] = {
+		[REPORT_TRAP] = "trap",
+		[REPORT_LOOKUP] = "lookup",
+		[REPORT_INSTALL] = "install",
+		[REPORT_FAULT] = "fault",
+		[REPORT_EXIT] = "exit",
+		[REPORT_STAGE2_LOOKUP] = "stage2_lookup",
+		[REPORT_STAGE2_INSTALL] = "stage2_install",
+	};
+
+	return names[leg];
+}
+
+bool report_leg_is_guests(enum report_leg_name leg)
+{
+	return (int)leg < (int)ABI_LEGS;
+}
+
+double report_load(const struct hpt_counts *table)
+{
+	return table->lines ? (double)table->lines_used / (double)table->lines : 0;
+}
+
+double report_per_lookup(const struct hpt_ledger *ledger, uint64_t amount)
+{
+	return ledger->lookups ? (double)amount / (double)ledger->lookups : 0;
+}
+
+/* In 128 bits: a guest may say that a leg took all of time. */
+static uint64_t to_ns(uint64_t units, uint64_t khz)
+{
+	unsigned __int128 ns;
+
+	if (!khz)
+		return 0;
+	ns = (unsigned __int128)units * NANOSECONDS_KHZ / khz;
+	return ns > INT64_MAX ? INT64_MAX : (uint64_t)ns;
+}
+
+void report_leg(struct report_leg *leg, const struct hpt_histogram *histogram, uint64_t khz)
+{
+	leg->count = hpt_histogram_count(histogram);
+	leg->p50 = to_ns(hpt_histogram_percentile(histogram, 50), khz);
+	leg->p99 = to_ns(hpt_histogram_percentile(histogram, 99), khz);
+	leg->max = to_ns(histogram->max, khz);
+}
+
+static void collect_stage2(struct report *report, struct machine *machine)
+{
+	struct ept *ept = &machine->ept;
+	struct ept_snapshot snapshot;
+
+	ept_read(ept, &snapshot);
+	report->ept = snapshot.counts;
+	report->stage2 = (struct report_stage){
+		.organisation = machine->config.organisation,
+		.table = snapshot.table,
+		.ledger = snapshot.ledger,
+		.faults = snapshot.counts.misses,
+		.first_touches = snapshot.counts.touches,
+		.refills = snapshot.counts.loaded,
+		.copies = snapshot.counts.copies,
+	};
+	report_leg(&report->legs[REPORT_STAGE2_LOOKUP], &ept->lookup_ns, NANOSECONDS_KHZ);
+	report_leg(&report->legs[REPORT_STAGE2_INSTALL], &ept->install_ns, NANOSECONDS_KHZ);
+}
+
+static void walk_region(struct report_region *region, struct stage1 *stage1)
+{
+	uint64_t frame;
+	gpa_t gpa;
+
+	region->walked = region->guest.pages <= REPORT_WALK_PAGES;
+	for (uint64_t i = 0; region->walked && i < region->guest.pages; i++) {
+		if (stage1_translate(stage1, region->guest.start + i * HPT_PAGE_SIZE, &gpa))
+			continue;
+		region->stage1_entries++;
+		if (!ept_translate(&stage1->machine->ept, gpa, &frame))
+			region->stage2_entries++;
+	}
+}
+
+static void collect_stage1(struct report *report, struct machine *machine)
+{
+	static struct stage1 stage1; /* 50 KiB */
+	const struct abi_page *page = &stage1.page;
+
+	report->has_stage1 = !stage1_read(&stage1, machine, &report->stage1_absent);
+	if (!report->has_stage1)
+		return;
+	report->page = *page;
+	report->stage1 = (struct report_stage){
+		.organisation = (enum hpt_organisation)stage1.desc.organisation,
+		.table = stage1.counts,
+		.ledger = page->ledger,
+		.faults = page->faults,
+		.first_touches = page->first_touches,
+		.refills = page->refills,
+		.evictions = page->evictions,
+		.copies = page->copies,
+	};
+	for (unsigned int i = 0; i < ABI_LEGS; i++)
+		report_leg(&report->legs[i], &page->legs[i], page->tsc_khz);
+	for (unsigned int i = 0; i < ABI_REGIONS && page->regions[i].pages; i++) {
+		report->regions[i].guest = page->regions[i];
+		walk_region(&report->regions[i], &stage1);
+		report->region_count++;
+	}
+}
+
+void report_without_machine(struct report *report, const struct host *host,
+			    const struct report_config *config, const struct machine_exit *how)
+{
+	memset(report, 0, sizeof(*report));
+	report->host = host;
+	report->config = config;
+	report->exit = *how;
+	report->stage1_absent = "the machine could not be made";
+}
+
+void report_collect(struct report *report, const struct host *host,
+		    const struct report_config *config, struct machine *machine,
+		    const struct machine_exit *how)
+{
+	report_without_machine(report, host, config, how);
+	report->has_machine = true;
+	report->run_ns = machine->run_ns;
+	report->exits = machine->counts;
+	report->unknown_ports = machine->devices.unknown_ports;
+	report->ignored_doorbells = machine->devices.ignored_doorbells;
+	/* Before anything else looks around in the guest's memory. */
+	collect_stage2(report, machine);
+	collect_stage1(report, machine);
+}

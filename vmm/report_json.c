@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The object of --json, with the names of the command-line contract. */
+#include <string.h>
+
+#include "vmm/report.h"
+#include "vmm/version.h"
+
+/* A count may come from a guest that lies; JSON integers end at 2^63 - 1. */
+static json_t *number(uint64_t value)
+{
+	return json_integer(value > INT64_MAX ? INT64_MAX : (json_int_t)value);
+}
+
+static void set(json_t *object, const char *name, json_t *value)
+{
+	json_object_set_new(object, name, value);
+}
+
+/* A file name may be any bytes; JSON is UTF-8, so what is not ASCII then becomes '?'. */
+static json_t *text(const char *bytes)
+{
+	json_t *string = json_string(bytes);
+	char copy[512];
+	size_t i;
+
+	if (string)
+		return string;
+	for (i = 0; bytes[i] && i < sizeof(copy) - 1; i++)
+		copy[i] = bytes[i] & 0x80 ? '?' : bytes[i];
+	return json_stringn(copy, i);
+}
+
+static json_t *config_json(const struct report_config *config)
+{
+	json_t *object = json_object();
+
+	set(object, "image", text(config->image));
+	set(object, "kind", json_string(config->kind));
+	set(object, "mem", number(config->mem));
+	set(object, "host_mem", number(config->host_mem));
+	set(object, "window", number(config->window));
+	set(object, "guest_table", json_string(hpt_organisation_name(config->guest_table)));
+	set(object, "host_table", json_string(hpt_organisation_name(config->host_table)));
+	set(object, "seed", number(config->seed));
+	set(object, "timeout_s",
+	    config->timeout_ns ? json_real((double)config->timeout_ns / 1e9) : json_null());
+	return object;
+}
+
+static json_t *exit_json(const struct machine_exit *how)
+{
+	json_t *object = json_object();
+
+	set(object, "by", json_string(how->by == MACHINE_GUEST ? "guest" : "vmm"));
+	set(object, "status", json_integer(how->status));
+	set(object, "reason", text(how->reason));
+	if (how->has_address)
+		set(object, "gpa", number(how->address));
+	return object;
+}
+
+/* What both stages have. */
+static json_t *stage_json(const struct report_stage *stage)
+{
+	const struct hpt_ledger *ledger = &stage->ledger;
+	json_t *object = json_object();
+
+	set(object, "organisation", json_string(hpt_organisation_name(stage->organisation)));
+	set(object, "entries", number(stage->table.entries));
+	set(object, "load", json_real(report_load(&stage->table)));
+	set(object, "lines", number(stage->table.lines));
+	set(object, "lines_used", number(stage->table.lines_used));
+	set(object, "lines_moved", number(stage->table.moves));
+	set(object, "bytes", number(stage->table.bytes));
+	set(object, "faults", number(stage->faults));
+	set(object, "first_touches", number(stage->first_touches));
+	set(object, "refills", number(stage->refills));
+	set(object, "evictions", number(stage->evictions));
+	set(object, "copies", number(stage->copies));
+	set(object, "lookups", number(ledger->lookups));
+	set(object, "hits", number(ledger->hits));
+	set(object, "hashes_per_lookup", json_real(report_per_lookup(ledger, ledger->hashes)));
+	set(object, "probes_per_lookup", json_real(report_per_lookup(ledger, ledger->probes)));
+	set(object, "lines_per_lookup", json_real(report_per_lookup(ledger, ledger->lines)));
+	set(object, "steps_per_lookup", json_real(report_per_lookup(ledger, ledger->steps)));
+	return object;
+}
+
+static json_t *stage1_json(const struct report *report)
+{
+	const struct abi_page *page = &report->page;
+	json_t *object;
+
+	if (!report->has_stage1)
+		return json_null();
+	object = stage_json(&report->stage1);
+	set(object, "window_pages", number(page->window_pages));
+	set(object, "window_resident", number(page->window_resident));
+	set(object, "pinned", number(page->pinned));
+	set(object, "protection_faults", number(page->protection));
+	set(object, "system_calls", number(page->system_calls));
+	set(object, "unknown_calls", number(page->unknown_calls));
+	set(object, "unknown_last", number(page->unknown_last));
+	set(object, "syscall_stays", json_boolean(page->syscall_stays));
+	set(object, "panicked", json_boolean(page->panicked));
+	set(object, "tsc_khz", number(page->tsc_khz));
+	return object;
+}
+
+static json_t *stage2_json(const struct report *report)
+{
+	json_t *object = stage_json(&report->stage2);
+
+	set(object, "repeats", number(report->ept.repeats));
+	set(object, "frames", number(report->ept.frames));
+	set(object, "blocks", number(report->ept.blocks));
+	return object;
+}
+
+static json_t *legs_json(const struct report *report)
+{
+	bool emulated = host_emulates_ring0(report->host);
+	json_t *legs = json_object();
+
+	for (int i = 0; i < REPORT_LEGS; i++) {
+		bool guests = report_leg_is_guests((enum report_leg_name)i);
+		const struct report_leg *leg = &report->legs[i];
+		json_t *object;
+
+		if (guests && !report->has_stage1)
+			continue;
+		object = json_object();
+		set(object, "count", number(leg->count));
+		set(object, "p50_ns", number(leg->p50));
+		set(object, "p99_ns", number(leg->p99));
+		set(object, "max_ns", number(leg->max));
+		set(object, "emulated", json_boolean(guests && emulated));
+		set(legs, report_leg_name((enum report_leg_name)i), object);
+	}
+	return legs;
+}
+
+static json_t *regions_json(const struct report *report)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < report->region_count; i++) {
+		const struct report_region *region = &report->regions[i];
+		json_t *object = json_object();
+
+		set(object, "start", number(region->guest.start));
+		set(object, "pages", number(region->guest.pages));
+		set(object, "first_touches", number(region->guest.first_touches));
+		set(object, "refills", number(region->guest.refills));
+		set(object, "stage1_entries",
+		    region->walked ? number(region->stage1_entries) : json_null());
+		set(object, "stage2_entries",
+		    region->walked ? number(region->stage2_entries) : json_null());
+		json_array_append_new(array, object);
+	}
+	return array;
+}
+
+static json_t *exits_json(const struct report *report)
+{
+	json_t *object = json_object();
+
+	set(object, "entries", number(report->exits.entries));
+	set(object, "port", number(report->exits.port));
+	set(object, "mmio", number(report->exits.mmio));
+	set(object, "interruptions", number(report->exits.interruptions));
+	set(object, "ignored_doorbells", number(report->ignored_doorbells));
+	set(object, "unknown_port_bytes", number(report->unknown_ports));
+	return object;
+}
+
+json_t *report_json(const struct report *report)
+{
+	json_t *object = json_object();
+
+	set(object, "twostage", json_string(TWOSTAGE_VERSION));
+	set(object, "command", json_string("run"));
+	set(object, "host", host_json(report->host));
+	set(object, "config", config_json(report->config));
+	set(object, "exit", exit_json(&report->exit));
+	if (!report->has_machine)
+		return object;
+	set(object, "run_ns", number(report->run_ns));
+	set(object, "stage1", stage1_json(report));
+	set(object, "stage2", stage2_json(report));
+	set(object, "legs", legs_json(report));
+	set(object, "regions", regions_json(report));
+	set(object, "exits", exits_json(report));
+	return object;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The table of --stats:
+ *
+ *	                          stage 1      stage 2
+ *	organisation            clustered    clustered
+ *	entries                     65662        66113
+ *	...
+ *	leg                count      p50 ns      p99 ns      max ns
+ *	trap               65538         ...
+ */
+#include <inttypes.h>
+#include <string.h>
+
+#include "vmm/report.h"
+
+static void print_number(FILE *stream, const struct report *report, const char *name,
+			 uint64_t stage1, uint64_t stage2)
+{
+	char absent[] = "-";
+	char first[24];
+
+	snprintf(first, sizeof(first), "%" PRIu64, stage1);
+	fprintf(stream, "%-18s %14s %14" PRIu64 "\n", name, report->has_stage1 ? first : absent,
+		stage2);
+}
+
+static void print_ratio(FILE *stream, const struct report *report, const char *name, double stage1,
+			double stage2)
+{
+	char absent[] = "-";
+	char first[24];
+
+	snprintf(first, sizeof(first), "%.3f", stage1);
+	fprintf(stream, "%-18s %14s %14.3f\n", name, report->has_stage1 ? first : absent, stage2);
+}
+
+static void print_stages(FILE *stream, const struct report *report)
+{
+	const struct report_stage *one = &report->stage1;
+	const struct report_stage *two = &report->stage2;
+	const struct hpt_ledger *first = &one->ledger;
+	const struct hpt_ledger *second = &two->ledger;
+
+	fprintf(stream, "%-18s %14s %14s\n", "", "stage 1", "stage 2");
+	fprintf(stream, "%-18s %14s %14s\n", "organisation",
+		report->has_stage1 ? hpt_organisation_name(one->organisation) : "absent",
+		hpt_organisation_name(two->organisation));
+	print_number(stream, report, "entries", one->table.entries, two->table.entries);
+	print_ratio(stream, report, "load", report_load(&one->table), report_load(&two->table));
+	print_number(stream, report, "table bytes", one->table.bytes, two->table.bytes);
+	print_number(stream, report, "faults", one->faults, two->faults);
+	print_number(stream, report, "first touches", one->first_touches, two->first_touches);
+	print_number(stream, report, "refills", one->refills, two->refills);
+	print_number(stream, report, "evictions", one->evictions, two->evictions);
+	print_number(stream, report, "lookups", first->lookups, second->lookups);
+	print_ratio(stream, report, "probes a lookup", report_per_lookup(first, first->probes),
+		    report_per_lookup(second, second->probes));
+	print_ratio(stream, report, "lines a lookup", report_per_lookup(first, first->lines),
+		    report_per_lookup(second, second->lines));
+	print_ratio(stream, report, "steps a lookup", report_per_lookup(first, first->steps),
+		    report_per_lookup(second, second->steps));
+	print_number(stream, report, "copied pages", one->copies, two->copies);
+	if (report->has_stage1)
+		fprintf(stream,
+			"window             %14" PRIu64 " pages, %" PRIu64 " resident, %" PRIu64
+			" pinned\n",
+			report->page.window_pages, report->page.window_resident,
+			report->page.pinned);
+	else
+		fprintf(stream, "stage 1 is absent: %s\n", report->stage1_absent);
+	fprintf(stream, "frames             %14s %14" PRIu64 "  (%" PRIu64 " MiB)\n", "",
+		report->ept.frames, report->ept.frames >> 8);
+}
+
+static void print_legs(FILE *stream, const struct report *report)
+{
+	bool emulated = host_emulates_ring0(report->host);
+
+	fprintf(stream, "\n%-18s %14s %14s %14s %14s\n", "leg", "count", "p50 ns", "p99 ns",
+		"max ns");
+	for (int i = 0; i < REPORT_LEGS; i++) {
+		const struct report_leg *leg = &report->legs[i];
+		bool guests = report_leg_is_guests((enum report_leg_name)i);
+
+		if (guests && !report->has_stage1)
+			continue;
+		fprintf(stream,
+			"%-18s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "%s\n",
+			report_leg_name((enum report_leg_name)i), leg->count, leg->p50, leg->p99,
+			leg->max, guests && emulated ? "  emulated" : "");
+	}
+}
+
+static void print_regions(FILE *stream, const struct report *report)
+{
+	if (!report->region_count)
+		return;
+	fprintf(stream, "\n%-18s %14s %14s %14s %14s %14s\n", "region", "pages", "first touches",
+		"refills", "stage-1 mapped", "stage-2 mapped");
+	for (unsigned int i = 0; i < report->region_count; i++) {
+		const struct report_region *region = &report->regions[i];
+
+		fprintf(stream, "0x%-16" PRIx64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64,
+			region->guest.start, region->guest.pages, region->guest.first_touches,
+			region->guest.refills);
+		if (region->walked)
+			fprintf(stream, " %14" PRIu64 " %14" PRIu64 "\n", region->stage1_entries,
+				region->stage2_entries);
+		else
+			fprintf(stream, " %14s %14s\n", "not walked", "not walked");
+	}
+}
+
+void report_print(FILE *stream, const struct report *report)
+{
+	const struct machine_exit *how = &report->exit;
+
+	fprintf(stream, "\nended by the %s: %s, status %d",
+		how->by == MACHINE_GUEST ? "guest" : "VMM", how->reason, how->status);
+	if (!report->has_machine) {
+		fputc('\n', stream);
+		return;
+	}
+	fprintf(stream, "; %.3f s; KVM: %s%s\n\n", (double)report->run_ns / 1e9,
+		kvm_kind_name(report->host->kind),
+		report->host->software_cpu ? " (on a software CPU)" : "");
+	print_stages(stream, report);
+	print_legs(stream, report);
+	print_regions(stream, report);
+	fprintf(stream,
+		"\nexits: %" PRIu64 " port, %" PRIu64 " memory-mapped, %" PRIu64 " interruptions; "
+		"ignored: %" PRIu64 " doorbells, %" PRIu64 " bytes at unknown ports\n",
+		report->exits.port, report->exits.mmio, report->exits.interruptions,
+		report->ignored_doorbells, report->unknown_ports);
+	if (report->has_stage1)
+		fprintf(stream,
+			"system calls: %" PRIu64 ", %" PRIu64 " unknown (the last was number "
+			"%" PRIu64 ")\n",
+			report->page.system_calls, report->page.unknown_calls,
+			report->page.unknown_last);
+	fprintf(stream, "timings: %s\n", host_timings(report->host));
+}

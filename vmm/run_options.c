@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmm/run_options.h"
+
+#include <argp.h>
+#include <errno.h>
+
+#include "guest/abi.h"
+#include "vmm/machine.h"
+#include "vmm/message.h"
+#include "vmm/options.h"
+#include "vmm/status.h"
+
+#define DEFAULT_MEM	     (UINT64_C(256) << 20)
+#define DEFAULT_ORGANISATION HPT_CLUSTERED
+
+/* Long options have keys that are no letters. */
+enum {
+	OPTION_MEM = 0x100,
+	OPTION_HOST_MEM,
+	OPTION_WINDOW,
+	OPTION_GUEST_TABLE,
+	OPTION_HOST_TABLE,
+	OPTION_SEED,
+	OPTION_TIMEOUT,
+	OPTION_STATS,
+	OPTION_JSON,
+};
+
+static const struct argp_option rows[] = {
+	{"mem", OPTION_MEM, "SIZE", 0, "guest memory, 4M to 112G (256M)", 0},
+	{"host-mem", OPTION_HOST_MEM, "SIZE", 0,
+	 "host memory that the guest's pages may take (as --mem)", 0},
+	{"window", OPTION_WINDOW, "PAGES", 0,
+	 "entries of the stage-1 window, 16 to 1048576 (4096): the guest's TLB, so to speak", 0},
+	{"guest-table", OPTION_GUEST_TABLE, "ORG", 0,
+	 "organisation of the stage-1 table: clustered or radix (clustered)", 0},
+	{"host-table", OPTION_HOST_TABLE, "ORG", 0,
+	 "organisation of the stage-2 table: clustered or radix (clustered)", 0},
+	{"seed", OPTION_SEED, "N", 0,
+	 "what everything random is derived from (0): runs of one seed are alike", 0},
+	{"timeout", OPTION_TIMEOUT, "SECONDS", 0,
+	 "end the guest after so long, with status 124 and a dump (no limit)", 0},
+	{"stats", OPTION_STATS, NULL, 0, "afterwards print both stages to standard error", 0},
+	{"json", OPTION_JSON, "FILE", 0,
+	 "afterwards write the same as one JSON object to FILE (- is standard output)", 0},
+	{0},
+};
+
+/* A usage error of argp's form, which ends the process. */
+static error_t check(struct argp_state *state, int error, const struct message *message)
+{
+	if (error)
+		argp_error(state, "%s", message->text);
+	return error ? EINVAL : 0;
+}
+
+static error_t parse_machine(int key, char *text, struct argp_state *state)
+{
+	struct run_options *options = state->input;
+	struct message message;
+
+	switch (key) {
+	case OPTION_MEM:
+		return check(state,
+			     option_size("--mem", text, MACHINE_MEM_MIN, MACHINE_MEM_MAX,
+					 &options->mem, &message),
+			     &message);
+	case OPTION_HOST_MEM:
+		return check(state,
+			     option_size("--host-mem", text, HPT_PAGE_SIZE, MACHINE_MEM_MAX,
+					 &options->host_mem, &message),
+			     &message);
+	case OPTION_WINDOW:
+		options->window_given = true;
+		return check(state,
+			     option_count("--window", text, ABI_WINDOW_PAGES_MIN,
+					  ABI_WINDOW_PAGES_MAX, &options->window, &message),
+			     &message);
+	case OPTION_GUEST_TABLE:
+		options->guest_table_given = true;
+		return check(state,
+			     option_organisation("--guest-table", text, &options->guest_table,
+						 &message),
+			     &message);
+	case OPTION_HOST_TABLE:
+		return check(
+			state,
+			option_organisation("--host-table", text, &options->host_table, &message),
+			&message);
+	default:
+		return ARGP_ERR_UNKNOWN;
+	}
+}
+
+/* IMAGE comes first; what stands behind -- is the guest's. */
+static error_t parse_argument(char *text, struct argp_state *state)
+{
+	struct run_options *options = state->input;
+	int index = state->next - 1;
+
+	if (!options->image) {
+		options->image = text;
+		return 0;
+	}
+	if (!state->quoted || index < state->quoted)
+		argp_error(state,
+			   "found a second argument \"%s\", wanted one IMAGE; arguments for the "
+			   "guest stand behind --",
+			   text);
+	if (!options->argument_count++)
+		options->arguments = &state->argv[index];
+	return 0;
+}
+
+static error_t parse_option(int key, char *text, struct argp_state *state)
+{
+	struct run_options *options = state->input;
+	struct message message;
+
+	switch (key) {
+	case OPTION_SEED:
+		return check(state,
+			     option_count("--seed", text, 0, INT64_MAX, &options->seed, &message),
+			     &message);
+	case OPTION_TIMEOUT:
+		return check(state,
+			     option_seconds("--timeout", text, &options->timeout_ns, &message),
+			     &message);
+	case OPTION_STATS:
+		options->stats = true;
+		return 0;
+	case OPTION_JSON:
+		options->json = text;
+		return 0;
+	case ARGP_KEY_ARG:
+		return parse_argument(text, state);
+	case ARGP_KEY_NO_ARGS:
+		argp_error(state, "found no IMAGE, wanted one");
+		return EINVAL;
+	default:
+		return parse_machine(key, text, state);
+	}
+}
+
+static const struct argp argp = {
+	.options = rows,
+	.parser = parse_option,
+	.args_doc = "IMAGE [-- ARG...]",
+	.doc = "Boot IMAGE, a PVH kernel or a static Linux program (which runs under the built-in "
+	       "kernel with the ARGs), on two page tables. The guest's console is standard output; "
+	       "its own exit status becomes that of this command.\v"
+	       "SIZE is a whole number with an optional K, M or G (powers of two), a multiple of "
+	       "4K. A PVH kernel brings its own page tables: --window and --guest-table are not "
+	       "for it, and the ARGs are its command line.\n\n"
+	       "Exit status, where it is not the guest's own: 64 usage, 65 the image is malformed, "
+	       "66 a file cannot be read or written (standard output too), 69 KVM or userfaultfd "
+	       "is missing, 70 internal error, 124 timeout, 125 the guest died. With --json, "
+	       "\"exit\" says whose status it is."};
+
+int run_options_parse(struct run_options *options, int argc, char **argv)
+{
+	*options = (struct run_options){
+		.mem = DEFAULT_MEM,
+		.window = ABI_WINDOW_PAGES,
+		.guest_table = DEFAULT_ORGANISATION,
+		.host_table = DEFAULT_ORGANISATION,
+	};
+	/* In order: else getopt would move IMAGE behind the --, among the guest's arguments. */
+	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options))
+		return STATUS_USAGE;
+	if (!options->host_mem)
+		options->host_mem = options->mem;
+	return 0;
+}

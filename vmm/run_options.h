@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of `twostage run`. */
+#ifndef VMM_RUN_OPTIONS_H
+#define VMM_RUN_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "hpt/hpt.h"
+
+/* Every field has its default or a value in its range. Strings are those of argv. */
+struct run_options {
+	uint64_t mem;
+	uint64_t host_mem; /* 0: as mem */
+	uint64_t window;
+	bool window_given;
+	enum hpt_organisation guest_table;
+	bool guest_table_given;
+	enum hpt_organisation host_table;
+	uint64_t seed;
+	uint64_t timeout_ns; /* 0: none */
+	bool stats;
+	const char *json; /* NULL: none */
+	const char *image;
+	char **arguments; /* the guest's, after -- */
+	int argument_count;
+};
+
+/*
+ * Parses argv. As every parser here, argp ends the process for --help (0) and for what it cannot
+ * take (64, the message names option, value found and value wanted). Returns 0, or a status.
+ */
+int run_options_parse(struct run_options *options, int argc, char **argv);
+
+#endif
