@@ -13,7 +13,7 @@ MUSL_CC ?= musl-gcc
 BUILD := build
 
 PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
-	clang clang-format libcriterion-dev libelf-dev bats jq \
+	clang clang-format libcriterion-dev libelf-dev bats jq shellcheck \
 	qemu-system-x86 busybox-static cpio xz-utils
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
@@ -139,7 +139,7 @@ $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
-		-Wl,--build-id=none -Itests/vmm/kernels $< -o $@
+		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels $< -o $@
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS)
 $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)

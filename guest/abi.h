@@ -53,16 +53,6 @@
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
 #define ABI_VERSION 1
 
-/* The legs of a stage-1 fault, in cycles of the guest's time stamp counter. */
-enum abi_leg {
-	ABI_LEG_TRAP,	 /* from the first instruction of the handler to the table lookup */
-	ABI_LEG_LOOKUP,	 /* the lookup in the stage-1 table */
-	ABI_LEG_INSTALL, /* table entry (if new) and window entry, to the last before iretq */
-	ABI_LEG_FAULT,	 /* all of the handler, first instruction to last */
-	ABI_LEG_EXIT,	 /* one doorbell, out to back: what leaving for the VMM costs */
-	ABI_LEGS
-};
-
 /*
  * One stage-1 fault: the low halves of the time stamp counter at the first instruction of the
  * handler, before and after the table lookup, and after the last store. Raw, since a histogram
@@ -82,7 +72,6 @@ struct abi_region {
 	uint64_t start; /* gVA */
 	uint64_t pages;
 	uint64_t first_touches; /* lookups that found no entry */
-	uint64_t refills;	/* lookups that found one: the window had lost it */
 };
 
 #define ABI_REGIONS 16
@@ -103,12 +92,11 @@ struct abi_page {
 	uint64_t counts; /* gPA of its struct hpt_counts */
 	uint16_t asid;	 /* of the program that runs */
 	uint16_t reserved[3];
-	struct hpt_ledger ledger; /* lookups on behalf of faults */
-	uint64_t faults;	  /* #PF taken for user pages */
-	uint64_t first_touches;
-	uint64_t refills;
-	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
-	uint64_t evictions;  /* window entries taken back */
+	uint64_t first_touches; /* faults whose lookup found no entry */
+	uint64_t refills;	/* faults whose lookup found one: the window had lost it */
+	uint64_t more_probes;	/* lines that those lookups read, beyond one for each */
+	uint64_t protection;	/* faults that the mapping forbids, and programs killed for it */
+	uint64_t evictions;	/* window entries taken back */
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
 	uint64_t window_pages;
 	uint64_t window_resident;
@@ -122,7 +110,8 @@ struct abi_page {
 	uint64_t samples; /* gPA of struct abi_sample[ABI_SAMPLES] */
 	uint64_t sample_count;
 	struct abi_region regions[ABI_REGIONS]; /* the largest by pages, largest first */
-	struct hpt_histogram legs[ABI_LEGS];
+	/* One doorbell, out to back, in cycles: what leaving for the VMM costs. */
+	struct hpt_histogram exits;
 };
 
 #endif

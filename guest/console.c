@@ -66,7 +66,7 @@ static void write_port(uint16_t port, const uint8_t *bytes, uint32_t size)
 
 void console_write(int fd, uint64_t gpa, uint32_t size)
 {
-	if (boot.doorbells)
+	if (boot.doorbells && published.desc)
 		publish_write(fd, gpa, size);
 	else
 		write_port(port_of_fd[fd], direct(gpa), size);

@@ -13,7 +13,7 @@
 #include "guest/publish.h"
 #include "guest/region.h"
 #include "guest/stage1.h"
-#include "guest/window.h"
+#include "guest/window_install.h"
 
 #define ERROR_WRITE   0x2
 #define ERROR_USER    0x4
@@ -21,22 +21,25 @@
 
 /* What an entry must say for an access, and what the access leaves in it. */
 static const struct rights {
-	uint64_t set;	/* these bits are set */
-	uint64_t clear; /* these are not */
+	uint64_t asked; /* of these bits ... */
+	uint64_t set;	/* ... these are set */
 	uint64_t leave;
 } rights_of[] = {
-	[ACCESS_READ] = {HPT_PRESENT, 0, HPT_ACCESSED},
-	[ACCESS_WRITE] = {HPT_PRESENT | HPT_WRITE, 0, HPT_ACCESSED | HPT_DIRTY},
-	[ACCESS_EXECUTE] = {HPT_PRESENT, HPT_NOEXEC, HPT_ACCESSED},
+	[ACCESS_READ] = {HPT_PRESENT, HPT_PRESENT, HPT_ACCESSED},
+	[ACCESS_WRITE] = {HPT_PRESENT | HPT_WRITE, HPT_PRESENT | HPT_WRITE,
+			  HPT_ACCESSED | HPT_DIRTY},
+	[ACCESS_EXECUTE] = {HPT_PRESENT | HPT_NOEXEC, HPT_PRESENT, HPT_ACCESSED},
 };
 
 static inline bool allowed(uint64_t entry, const struct rights *rights)
 {
-	return (entry & (rights->set | rights->clear)) == rights->set;
+	return (entry & rights->asked) == rights->set;
 }
 
 /* A page that the table does not know: made, if a region allows the access. */
-static int first_touch(uint64_t vpn, const struct rights *rights, uint64_t *entry)
+static inline __attribute__((always_inline)) int first_touch(uint64_t vpn,
+							     const struct rights *rights,
+							     struct hpt_found *found)
 {
 	struct region *region = region_find(vpn);
 	uint64_t gpa = 0;
@@ -54,22 +57,20 @@ static int first_touch(uint64_t vpn, const struct rights *rights, uint64_t *entr
 			return -ENOMEM;
 		frame = gpa >> HPT_PAGE_SHIFT;
 	}
-	*entry = hpt_entry(frame, region->rights | HPT_USER | rights->leave);
-	error = hpt_map(&stage1, program_key(vpn), *entry);
+	found->entry = hpt_entry(frame, region->rights | HPT_USER | rights->leave);
+	error = hpt_map_found(&stage1, program_key(vpn), found->entry, found);
 	if (error && gpa)
 		frames_put(gpa);
 	return error;
 }
 
 /* A page that the table knows: checked, and the access noted. */
-static int touch_again(uint64_t vpn, const struct rights *rights, uint64_t *entry)
+static inline int touch_again(const struct rights *rights, struct hpt_found *found)
 {
-	if (!allowed(*entry, rights))
+	if (!allowed(found->entry, rights))
 		return -EFAULT;
-	if ((*entry & rights->leave) != rights->leave) {
-		*entry |= rights->leave;
-		hpt_change(&stage1, program_key(vpn), 0, rights->leave);
-	}
+	if ((found->entry & rights->leave) != rights->leave)
+		hpt_set_found(found, rights->leave);
 	return 0;
 }
 
@@ -77,20 +78,20 @@ void *fault_user_byte(uint64_t gva, enum access access)
 {
 	const struct rights *rights = &rights_of[access];
 	uint64_t vpn = gva >> HPT_PAGE_SHIFT;
-	uint64_t entry;
+	struct hpt_found found;
 	int error;
 
 	if (gva >= USER_END)
 		return NULL;
-	if (hpt_lookup(&stage1, program_key(vpn), &entry, NULL)) {
-		error = first_touch(vpn, rights, &entry);
-		published.copies += !error;
+	if (hpt_find(&stage1, program_key(vpn), &found)) {
+		error = touch_again(rights, &found);
 	} else {
-		error = touch_again(vpn, rights, &entry);
+		error = first_touch(vpn, rights, &found);
+		published.copies += !error;
 	}
 	if (error)
 		return NULL;
-	return direct((hpt_frame(entry) << HPT_PAGE_SHIFT) + (gva & (HPT_PAGE_SIZE - 1)));
+	return direct((found.entry & HPT_FRAME_MASK) | (gva & (HPT_PAGE_SIZE - 1)));
 }
 
 static __attribute__((noreturn, noinline)) void kill(const struct trap_cpu_frame *frame,
@@ -120,29 +121,57 @@ static inline const struct rights *rights_asked(uint64_t error)
 	return &rights_of[error & ERROR_EXECUTE ? ACCESS_EXECUTE : ACCESS_READ];
 }
 
-void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
+/* What follows the lookup, whatever the organisation and however many probes. */
+HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
+			const struct rights *rights, bool known, struct hpt_found *found)
 {
-	uint64_t gva = read_cr2();
-	uint64_t vpn = gva >> HPT_PAGE_SHIFT;
-	const struct rights *rights = rights_asked(frame->error);
-	uint32_t asked, found;
-	uint64_t entry;
 	int error;
 
-	if (gva >= USER_END || !(frame->error & ERROR_USER))
-		refuse(frame, gva);
-	published.faults++;
-	asked = rdtsc_low();
-	error = hpt_lookup(&stage1, program_key(vpn), &entry, &published.ledger);
-	found = rdtsc_low();
-	if (error) {
-		published.first_touches++;
-		error = first_touch(vpn, rights, &entry);
+	if (known) {
+		published.refills++;
+		error = touch_again(rights, found);
 	} else {
-		error = touch_again(vpn, rights, &entry);
+		published.first_touches++;
+		error = first_touch(gva >> HPT_PAGE_SHIFT, rights, found);
 	}
 	if (error)
 		kill(frame, gva, error);
-	window_install(vpn, entry);
-	publish_sample(tsc, asked, found, rdtsc_low());
+	window_install(gva >> HPT_PAGE_SHIFT, found->entry);
+}
+
+HPT_INLINE void handle(const struct trap_cpu_frame *frame, uint64_t gva, uint32_t tsc,
+		       enum hpt_organisation organisation)
+{
+	const struct rights *rights = rights_asked(frame->error);
+	struct hpt_key key = program_key(gva >> HPT_PAGE_SHIFT);
+	uint32_t asked, answered;
+	struct hpt_found found;
+	bool known;
+
+	asked = rdtsc_low();
+	known = organisation == HPT_CLUSTERED ? hpt_find_clustered(&stage1, key, &found)
+					      : hpt_find_radix(&stage1, key, &found);
+	answered = rdtsc_low();
+	published.more_probes += found.probes - 1;
+	resolve(frame, gva, rights, known, &found);
+	publish_sample(tsc, asked, answered, rdtsc_low());
+}
+
+/* Apart, so that neither organisation's code is in the way of the other's. */
+static __attribute__((noinline)) void handle_radix(const struct trap_cpu_frame *frame, uint64_t gva,
+						   uint32_t tsc)
+{
+	handle(frame, gva, tsc, HPT_RADIX);
+}
+
+void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
+{
+	uint64_t gva = read_cr2();
+
+	if (gva >= USER_END || !(frame->error & ERROR_USER))
+		refuse(frame, gva);
+	if (stage1.desc.organisation == HPT_CLUSTERED)
+		handle(frame, gva, tsc, HPT_CLUSTERED);
+	else
+		handle_radix(frame, gva, tsc);
 }

@@ -7,10 +7,10 @@
 #include "guest/boot.h"
 #include "guest/console.h"
 
-#define SIZES_LOG2 (HPT_CHUNK_SHIFT + 1)
+/* So that a page is had without much ado, and alignment costs little. */
+#define ARENA_SIZE (UINT64_C(1) << 20)
 
-/* How much of the kernel's memory must lie between its image and a module, at the least. */
-#define MODULE_GAP (UINT64_C(64) << 20)
+#define SIZES_LOG2 (HPT_CHUNK_SHIFT + 1)
 
 extern char kernel_start[], kernel_end[];
 
@@ -18,8 +18,10 @@ static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards 
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
-static uint64_t user_next; /* ... below this gPA */
-static uint64_t user_free; /* list, linked through the frames */
+uint64_t frames_next;	   /* ... below this gPA */
+uint64_t frames_stop;	   /* ... and above this one */
+static uint64_t arena_next, arena_end; /* kernel pages one by one: most of what it needs */
+static uint64_t user_free;	       /* list, linked through the frames */
 static uint64_t user_free_count;
 
 static void clear(uint64_t gpa, size_t size)
@@ -45,9 +47,36 @@ static void push(uint64_t *list, uint64_t gpa)
 	*list = gpa;
 }
 
+static uint64_t module_end(void)
+{
+	return (boot.module.end + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
+}
+
+static bool in_home(uint64_t gpa)
+{
+	return gpa >= kernel_next && gpa < boot.ram[home].end;
+}
+
 static bool in_module(uint64_t gpa)
 {
 	return gpa + HPT_PAGE_SIZE > boot.module.start && gpa < boot.module.end;
+}
+
+/* The lowest gPA that the program's frames may come down to in the present range. */
+static uint64_t user_floor(void)
+{
+	return range == home ? kernel_next : boot.ram[range].start;
+}
+
+/*
+ * Frames down to here can be handed out one after the other: to the kernel's memory, the start of
+ * the range, or the module, which is stepped over.
+ */
+static void set_stop(void)
+{
+	frames_stop = user_floor();
+	if (module_end() <= frames_next && module_end() > frames_stop)
+		frames_stop = module_end();
 }
 
 void frames_start(void)
@@ -58,43 +87,34 @@ void frames_start(void)
 	if (home == boot.ram_count || boot.ram[home].start > kernel_gpa(kernel_start))
 		panic("there is no RAM where the kernel is");
 	range = boot.ram_count - 1;
-	user_next = boot.ram[range].end;
-	/* A module that a VMM put right behind the kernel must survive the kernel's tables. */
-	if (boot.module.end > kernel_next && boot.module.start < kernel_next + MODULE_GAP)
-		kernel_next = (boot.module.end + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
+	frames_next = boot.ram[range].end;
+	/* The kernel's memory goes where there is more room: before the module or behind it. */
+	if (in_home(boot.module.start) &&
+	    boot.module.start - kernel_next < boot.ram[home].end - boot.module.end)
+		kernel_next = module_end();
+	set_stop();
 }
 
-/* The lowest gPA that the program's frames may come down to in the present range. */
-static uint64_t user_floor(void)
+uint64_t frames_next_run(void)
 {
-	return range == home ? kernel_next : boot.ram[range].start;
-}
+	uint64_t gpa;
 
-static uint64_t fresh_frame(void)
-{
-	for (;;) {
-		if (user_next >= user_floor() + HPT_PAGE_SIZE) {
-			user_next -= HPT_PAGE_SIZE;
-			if (!in_module(user_next))
-				return user_next;
+	while (frames_next <= frames_stop) {
+		if (frames_next > user_floor() && in_module(frames_next - HPT_PAGE_SIZE)) {
+			frames_next = boot.module.start & ~(HPT_PAGE_SIZE - 1);
 		} else if (range > home) {
-			user_next = boot.ram[--range].end;
+			frames_next = boot.ram[--range].end;
 		} else {
-			return 0;
+			gpa = pop(&user_free);
+			if (gpa) {
+				user_free_count--;
+				clear(gpa, HPT_PAGE_SIZE);
+			}
+			return gpa;
 		}
+		set_stop();
 	}
-}
-
-uint64_t frames_get(void)
-{
-	uint64_t gpa = fresh_frame();
-
-	if (gpa || !user_free)
-		return gpa;
-	gpa = pop(&user_free);
-	user_free_count--;
-	clear(gpa, HPT_PAGE_SIZE);
-	return gpa;
+	return frames_next -= HPT_PAGE_SIZE;
 }
 
 void frames_put(uint64_t gpa)
@@ -107,31 +127,59 @@ void frames_put(uint64_t gpa)
 
 uint64_t frames_left(void)
 {
-	uint64_t left = user_next - user_floor();
+	uint64_t left = frames_next - user_floor();
 
 	for (unsigned int i = home; i < range; i++)
 		left += boot.ram[i].end - (i == home ? kernel_next : boot.ram[i].start);
 	return left / HPT_PAGE_SIZE + user_free_count;
 }
 
-int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
+/* Larger blocks, and new arenas for the small ones. */
+static int get_block(size_t size, uint64_t *gpa)
 {
 	uint64_t start = (kernel_next + size - 1) & ~((uint64_t)size - 1);
-	uint64_t limit = range == home ? user_next : boot.ram[home].end;
+	uint64_t limit = range == home ? frames_next : boot.ram[home].end;
+
+	if (boot.module.start >= kernel_next && boot.module.start < limit)
+		limit = boot.module.start;
+	if (start + size > limit || start + size < start)
+		return -ENOMEM;
+	kernel_next = start + size;
+	set_stop();
+	*gpa = start;
+	return 0;
+}
+
+static int new_arena(void)
+{
+	size_t size = ARENA_SIZE;
+
+	while (size >= HPT_PAGE_SIZE) {
+		if (!get_block(size, &arena_next)) {
+			arena_end = arena_next + size;
+			return 0;
+		}
+		size /= 2;
+	}
+	return -ENOMEM;
+}
+
+int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
+{
+	uint64_t *list = &kernel_free[__builtin_ctzll(size)];
 
 	(void)context;
-	*gpa = pop(&kernel_free[__builtin_ctzll(size)]);
-	if (*gpa) {
+	if (*list) {
+		*gpa = pop(list);
 		clear(*gpa, size);
 		return 0;
 	}
-	if (start + size > limit)
+	if (size > HPT_PAGE_SIZE)
+		return get_block(size, gpa);
+	if (arena_next == arena_end && new_arena())
 		return -ENOMEM;
-	/* What alignment skips is not lost: tables of one page are the most frequent. */
-	for (; kernel_next < start; kernel_next += HPT_PAGE_SIZE)
-		push(&kernel_free[HPT_PAGE_SHIFT], kernel_next);
-	kernel_next = start + size;
-	*gpa = start;
+	*gpa = arena_next;
+	arena_next += HPT_PAGE_SIZE;
 	return 0;
 }
 

@@ -28,8 +28,19 @@ static inline uint64_t kernel_gpa(const volatile void *object)
 
 void frames_start(void);
 
+/* The run of fresh frames that are handed out one after the other, downwards. (frames.c) */
+extern uint64_t frames_next, frames_stop;
+
+/* What to do when that run has come to its end. */
+uint64_t frames_next_run(void);
+
 /* A zeroed frame for the program: its gPA, or 0 where memory has run out. */
-uint64_t frames_get(void);
+static inline uint64_t frames_get(void)
+{
+	if (__builtin_expect(frames_next <= frames_stop, 0))
+		return frames_next_run();
+	return frames_next -= HPT_PAGE_SIZE;
+}
 
 /* Gives a program's frame back. Frames of the boot module are not ours to reuse and are ignored. */
 void frames_put(uint64_t gpa);

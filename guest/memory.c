@@ -127,6 +127,7 @@ int memory_add(uint64_t vpn, uint64_t pages, uint64_t protection, uint64_t frame
 	if (vpn < USER_LOW || region.end > USER_HIGH || region.end < vpn ||
 	    !region_is_free(vpn, region.end))
 		return -EINVAL;
+	window_prepare(vpn);
 	return region_add(&region);
 }
 

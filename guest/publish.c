@@ -35,7 +35,7 @@ void publish_write(int fd, uint64_t gpa, uint32_t size)
 
 	published.write = (struct abi_write){.gpa = gpa, .size = size, .fd = (uint32_t)fd};
 	ring(ABI_PORT_WRITE, size);
-	hpt_histogram_add(&published.legs[ABI_LEG_EXIT], rdtsc() - start);
+	hpt_histogram_add(&published.exits, rdtsc() - start);
 }
 
 void publish_samples(void)

@@ -24,11 +24,10 @@ void publish_samples(void);
 
 static inline void publish_sample(uint32_t trap, uint32_t asked, uint32_t found, uint32_t installed)
 {
-	uint64_t at = published.sample_count;
+	uint64_t at = published.sample_count++;
 
 	samples[at] = (struct abi_sample){trap, asked, found, installed};
-	published.sample_count = ++at;
-	if (at == ABI_SAMPLES)
+	if (at == ABI_SAMPLES - 1)
 		publish_samples();
 }
 

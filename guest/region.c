@@ -12,7 +12,7 @@
 
 static struct region regions[REGIONS];
 static unsigned int count;
-static struct region *last_found = regions; /* most faults are in the region of the one before */
+struct region *region_last = regions;
 
 /* The index of the first region that ends after `vpn`. */
 static unsigned int index_from(uint64_t vpn)
@@ -30,14 +30,11 @@ static unsigned int index_from(uint64_t vpn)
 	return low;
 }
 
-struct region *region_find(uint64_t vpn)
+struct region *region_search(uint64_t vpn)
 {
-	struct region *region = last_found;
+	struct region *region = regions;
 
-	if (vpn >= region->start && vpn < region->end)
-		return region;
 	/* The last region that starts at or before vpn: without a branch that depends on it. */
-	region = regions;
 	for (unsigned int rest = count; rest > 1;) {
 		unsigned int half = rest / 2;
 
@@ -46,7 +43,7 @@ struct region *region_find(uint64_t vpn)
 	}
 	if (vpn < region->start || vpn >= region->end)
 		return NULL;
-	last_found = region;
+	region_last = region;
 	return region;
 }
 
@@ -72,7 +69,7 @@ static int insert(unsigned int at, const struct region *region)
 		regions[i] = regions[i - 1];
 	regions[at] = *region;
 	count++;
-	last_found = &regions[at];
+	region_last = &regions[at];
 	return 0;
 }
 
@@ -113,7 +110,7 @@ void region_remove(uint64_t start, uint64_t end)
 	/* No stale copy behind the end is taken for a region. */
 	for (unsigned int i = count; i < count + past - first; i++)
 		regions[i] = (struct region){0};
-	last_found = regions;
+	region_last = regions;
 }
 
 bool region_is_free(uint64_t start, uint64_t end)

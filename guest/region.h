@@ -18,8 +18,18 @@ struct region {
 	uint64_t first_touches;
 } __attribute__((aligned(64)));
 
+/* The region that was found last: most faults are in the same one again. (region.c) */
+extern struct region *region_last;
+
+struct region *region_search(uint64_t vpn);
+
 /* The region of a page, or NULL. */
-struct region *region_find(uint64_t vpn);
+static inline struct region *region_find(uint64_t vpn)
+{
+	if (vpn >= region_last->start && vpn < region_last->end)
+		return region_last;
+	return region_search(vpn);
+}
 
 /* Enters a region where there is none. -ENOMEM where there are too many. */
 int region_add(const struct region *region);

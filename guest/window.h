@@ -19,12 +19,10 @@ void window_pin(struct hpt_key key, uint64_t entry);
 /* Gives the CPU these tables. */
 void window_start(void);
 
-/*
- * Enters a page of the program, whose hashed entry is `entry`, in place of what the window has for
- * it, if anything. Evicts the oldest page where the window is full; what the CPU noted there
- * (dirty) goes into the hashed entry of that page first.
- */
-void window_install(uint64_t vpn, uint64_t entry);
+/* Installing a page of the program is window_install() of window_install.h. */
+
+/* Makes what leads to the page's leaf table, so that the first fault there need not. */
+void window_prepare(uint64_t vpn);
 
 /*
  * Takes a page out of the window. Returns HPT_DIRTY if the CPU has written to it since it was

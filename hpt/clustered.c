@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "hpt/clustered_grow.h"
+#include "hpt/lookup.h"
 #include "hpt/organisation.h"
-#include "hpt/probe.h"
 
 static uint64_t *line_of(const struct hpt *table, const struct clustered_probe *probe)
 {
@@ -57,12 +57,6 @@ static void count_passing(struct hpt *table, uint64_t tag, uint32_t end, int cha
 	}
 }
 
-static void set_tag(uint64_t *line, uint64_t tag)
-{
-	for (unsigned int i = 0; i < 4; i++)
-		((clustered_piece *)line)[CLUSTERED_PIECE(i)] = (uint16_t)(tag >> (16 * i));
-}
-
 uint64_t *clustered_add_line(struct hpt *table, uint64_t tag)
 {
 	struct clustered_probe probe;
@@ -80,7 +74,7 @@ uint64_t *clustered_add_line(struct hpt *table, uint64_t tag)
 	count_passing(table, tag, probe.index, 1);
 	table->counts.spilled += probe.index >= HPT_GROUP_LINES;
 	table->counts.lines_used++;
-	set_tag(line, tag);
+	clustered_set_tag(line, tag);
 	return line;
 }
 
@@ -93,7 +87,7 @@ static void remove_line(struct hpt *table, uint64_t tag)
 	count_passing(table, tag, probe.index, -1);
 	table->counts.spilled -= probe.index >= HPT_GROUP_LINES;
 	table->counts.lines_used--;
-	set_tag(line, 0);
+	clustered_set_tag(line, 0);
 }
 
 static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
@@ -121,6 +115,50 @@ static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, 
 		hpt_store(&line[first + i], entry + i * stride);
 	table->counts.entries += count;
 	*done = count;
+	return 0;
+}
+
+static clustered_piece *passed_of(uint64_t *line)
+{
+	return (clustered_piece *)line + CLUSTERED_PASSED_PIECE;
+}
+
+/* Takes a count back from the first `count` lines of the sequence. */
+static void uncount(const struct hpt *table, const struct clustered_probe *probe, uint32_t count)
+{
+	while (count--)
+		--*passed_of(hpt_pointer(table, probe->home ^ (count << HPT_LINE_SHIFT)));
+}
+
+/* The first free line from the home on, if there is one in the group; those before it count. */
+static inline uint64_t *claim_in_group(struct hpt *table, const struct clustered_probe *probe)
+{
+	for (uint32_t index = 0; index < HPT_GROUP_LINES; index++) {
+		uint64_t *line = hpt_pointer(table, probe->home ^ (index << HPT_LINE_SHIFT));
+
+		if (!clustered_line_used(line)) {
+			table->counts.lines_used++;
+			clustered_set_tag(line, probe->tag);
+			return line;
+		}
+		++*passed_of(line);
+	}
+	uncount(table, probe, HPT_GROUP_LINES);
+	return NULL;
+}
+
+int hpt_map_line(struct hpt *table, struct hpt_key key, uint64_t entry,
+		 const struct clustered_probe *probe)
+{
+	uint64_t *line = NULL;
+	uint64_t done;
+
+	if (table->counts.lines_used < table->grow_at)
+		line = claim_in_group(table, probe);
+	if (!line)
+		return clustered_map(table, key, 1, entry, 0, &done);
+	line[probe->word] |= entry;
+	table->counts.entries++;
 	return 0;
 }
 

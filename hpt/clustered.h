@@ -19,10 +19,12 @@
  * Bit budget: VPN 45 bits, ASID 16, frame 36, flags 12. The whole key is in the line, so a match is
  * exact, whatever the hash, and the smallest table is one group.
  *
- * Where a line lives. hash = (tag ^ salt) * 2^64/phi (Knuth's multiplicative hash: neighbouring
- * blocks spread almost evenly); its top bits choose the home line. A probe sequence visits the
- * home's group, the 64 lines of one 4 KiB page, in the order home ^ 0, home ^ 1, ... home ^ 63,
- * and then the spill lines in order: all probes of one lookup have, spill apart, one page address.
+ * Where a line lives. t = tag ^ salt; hash = (t ^ t >> 12) * 2^64/phi: Knuth's multiplicative hash,
+ * by which neighbouring blocks spread almost evenly, after a fold without which blocks a power of
+ * two apart collect in few lines (tests/hpt/load.c). Its top bits choose the home line. A probe
+ * sequence visits the home's group, the 64 lines of one 4 KiB page, in the order home ^ 0, home ^
+ * 1, ... home ^ 63, and then the spill lines in order: all probes of one lookup have, spill apart,
+ * one page address.
  *
  * `passed` counts the lines that were stored further along a sequence through this line. A lookup
  * ends at the first line with passed = 0 that does not match. So a removal clears its line and
@@ -46,6 +48,7 @@
 #define CLUSTERED_BLOCK	     (1u << CLUSTERED_BLOCK_LOG2)
 #define CLUSTERED_USED	     (UINT64_C(1) << 63)
 #define CLUSTERED_GOLDEN     UINT64_C(0x9e3779b97f4a7c15)
+#define CLUSTERED_FOLD	     12
 
 /* The 16-bit pieces lie at the top of each word: element 3 of every four. */
 typedef uint16_t __attribute__((may_alias)) clustered_piece;
@@ -55,10 +58,10 @@ typedef uint16_t __attribute__((may_alias)) clustered_piece;
 
 struct clustered_probe {
 	uint64_t tag;
-	uint64_t base;	/* address of the group's first line */
-	uint32_t home;	/* home line in the group */
+	uint64_t home;	/* address of the home line */
 	uint32_t index; /* of the probe in the sequence */
 	uint32_t word;	/* the entry's word in the line */
+	bool matched;	/* the line that was read last is that of the tag */
 };
 
 static inline uint64_t clustered_tag(struct hpt_key key)
@@ -78,7 +81,10 @@ static inline unsigned int clustered_word(struct hpt_key key)
 
 static inline uint64_t clustered_hash(const struct hpt_desc *desc, uint64_t tag)
 {
-	return (tag ^ desc->salt) * CLUSTERED_GOLDEN;
+	uint64_t folded = tag ^ desc->salt;
+
+	folded ^= folded >> CLUSTERED_FOLD;
+	return folded * CLUSTERED_GOLDEN;
 }
 
 static inline uint64_t clustered_line_address(const struct hpt_desc *desc,
@@ -90,14 +96,17 @@ static inline uint64_t clustered_line_address(const struct hpt_desc *desc,
 	return chunk + ((line & ((1u << HPT_CHUNK_LINES_LOG2) - 1)) << HPT_LINE_SHIFT);
 }
 
-/* Address of the line that probe->index says. */
+/*
+ * Address of the line that probe->index says. A group is a naturally aligned 4 KiB page, so that
+ * home ^ index, in lines, is done on the address.
+ */
 static inline uint64_t clustered_probe_line(const struct hpt_desc *desc,
 					    const struct clustered_probe *probe)
 {
 	uint32_t spill = probe->index - HPT_GROUP_LINES;
 
 	if (probe->index < HPT_GROUP_LINES)
-		return probe->base + ((probe->home ^ probe->index) << HPT_LINE_SHIFT);
+		return probe->home ^ (probe->index << HPT_LINE_SHIFT);
 	return desc->spill[spill >> HPT_GROUP_LOG2] +
 	       ((spill & (HPT_GROUP_LINES - 1)) << HPT_LINE_SHIFT);
 }
@@ -107,11 +116,10 @@ static inline void clustered_start_tag(const struct hpt_desc *desc, uint64_t tag
 {
 	uint64_t hash = clustered_hash(desc, tag);
 	const struct hpt_generation *generation = hash <= desc->split ? &desc->current : &desc->old;
-	uint64_t line = hash >> (64 - generation->lines_log2);
 
 	probe->tag = tag;
-	probe->home = line & (HPT_GROUP_LINES - 1);
-	probe->base = clustered_line_address(desc, generation, line - probe->home);
+	probe->home =
+		clustered_line_address(desc, generation, hash >> (64 - generation->lines_log2));
 	probe->index = 0;
 }
 
@@ -120,6 +128,7 @@ static inline void clustered_start(const struct hpt_desc *desc, struct hpt_key k
 {
 	clustered_start_tag(desc, clustered_tag(key), probe);
 	probe->word = clustered_word(key);
+	probe->matched = false;
 }
 
 static inline uint64_t clustered_line_tag(const uint64_t *line)
@@ -131,12 +140,25 @@ static inline uint64_t clustered_line_tag(const uint64_t *line)
 	       (uint64_t)piece[CLUSTERED_PIECE(3)] << 48;
 }
 
-/* The low piece differs in most lines that do not match, so it is asked first. */
+/* Piece by piece: the lowest differs in most lines that do not match. */
 static inline bool clustered_line_matches(const uint64_t *line, uint64_t tag)
 {
 	const clustered_piece *piece = (const clustered_piece *)line;
 
-	return piece[CLUSTERED_PIECE(0)] == (uint16_t)tag && clustered_line_tag(line) == tag;
+	return piece[CLUSTERED_PIECE(0)] == (uint16_t)tag &&
+	       piece[CLUSTERED_PIECE(1)] == (uint16_t)(tag >> 16) &&
+	       piece[CLUSTERED_PIECE(2)] == (uint16_t)(tag >> 32) &&
+	       piece[CLUSTERED_PIECE(3)] == (uint16_t)(tag >> 48);
+}
+
+static inline void clustered_set_tag(uint64_t *line, uint64_t tag)
+{
+	clustered_piece *piece = (clustered_piece *)line;
+
+	piece[CLUSTERED_PIECE(0)] = (uint16_t)tag;
+	piece[CLUSTERED_PIECE(1)] = (uint16_t)(tag >> 16);
+	piece[CLUSTERED_PIECE(2)] = (uint16_t)(tag >> 32);
+	piece[CLUSTERED_PIECE(3)] = (uint16_t)(tag >> 48);
 }
 
 static inline bool clustered_line_used(const uint64_t *line)
@@ -156,6 +178,22 @@ static inline bool clustered_goes_on(const struct hpt_desc *desc,
 	if (probe->index < HPT_GROUP_LINES && !clustered_line_passed(line))
 		return false;
 	return probe->index + 1 < HPT_GROUP_LINES + desc->spill_lines;
+}
+
+/* What `line`, read at clustered_probe_line(), says; HPT_NEXT leaves the probe at the next line. */
+static inline enum hpt_answer clustered_step(const struct hpt_desc *desc,
+					     struct clustered_probe *probe, const uint64_t *line,
+					     uint64_t *entry)
+{
+	if (clustered_line_matches(line, probe->tag)) {
+		probe->matched = true;
+		*entry = line[probe->word] & HPT_ENTRY_MASK;
+		return *entry ? HPT_HIT : HPT_MISS;
+	}
+	if (!clustered_goes_on(desc, probe, line))
+		return HPT_MISS;
+	probe->index++;
+	return HPT_NEXT;
 }
 
 #endif

@@ -27,6 +27,14 @@ static bool growing(const struct hpt_desc *desc)
 	return desc->split != UINT64_MAX;
 }
 
+/* While a table grows, every line that is added moves a group: then the limit is 0. */
+static void set_grow_at(struct hpt *table)
+{
+	table->grow_at = growing(&table->desc) ? 0
+					       : generation_lines(&table->desc.current) *
+							 LOAD_NUMERATOR / LOAD_DENOMINATOR;
+}
+
 static size_t chunk_size(const struct hpt_generation *generation)
 {
 	return generation->lines_log2 < HPT_CHUNK_LINES_LOG2
@@ -79,6 +87,7 @@ int clustered_create(struct hpt *table, uint64_t pages)
 	error = get_chunks(table, current);
 	if (!error)
 		table->counts.lines = generation_lines(current);
+	set_grow_at(table);
 	return error;
 }
 
@@ -160,6 +169,7 @@ static void move_group(struct hpt *table, uint64_t group)
 	}
 	if (is_last)
 		drop_old(table);
+	set_grow_at(table);
 }
 
 static void begin_growth(struct hpt *table)
@@ -186,8 +196,7 @@ void clustered_grow(struct hpt *table)
 		unsigned int shift = 64 - desc->old.lines_log2 + HPT_GROUP_LOG2;
 
 		move_group(table, (desc->split + 1) >> shift);
-	} else if ((table->counts.lines_used + 1) * LOAD_DENOMINATOR >
-		   generation_lines(&desc->current) * LOAD_NUMERATOR) {
+	} else if (table->counts.lines_used >= table->grow_at) {
 		begin_growth(table);
 	}
 }

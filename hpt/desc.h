@@ -88,6 +88,9 @@ static inline bool hpt_generation_placed(const struct hpt_generation *generation
 	       (generation->first_chunk == 0 || generation->first_chunk == HPT_CHUNKS);
 }
 
+/* What a line says: the key has no entry, it has one, or another line must be read. */
+enum hpt_answer { HPT_MISS, HPT_HIT, HPT_NEXT };
+
 /* Whether every field is in its range, so that a walk computes only addresses from the directory.
  */
 static inline bool hpt_desc_valid(const struct hpt_desc *desc)

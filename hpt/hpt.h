@@ -56,6 +56,7 @@ struct hpt {
 	struct hpt_desc desc;
 	struct hpt_memory memory;
 	struct hpt_counts counts;
+	uint64_t grow_at; /* clustered: a line added beyond so many makes the table grow */
 };
 
 /* The organisation's name ("clustered"), and back: a negative value if there is none such. */

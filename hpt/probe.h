@@ -25,8 +25,6 @@
 #include "hpt/desc.h"
 #include "hpt/radix.h"
 
-enum hpt_answer { HPT_MISS, HPT_HIT, HPT_NEXT };
-
 #define HPT_PROBES_MAX (HPT_GROUP_LINES + HPT_SPILL_PAGES * HPT_GROUP_LINES)
 
 struct hpt_probe {
@@ -38,32 +36,7 @@ struct hpt_probe {
 	};
 };
 
-static inline void hpt_probe_clustered_start(const struct hpt_desc *desc, struct hpt_key key,
-					     struct hpt_probe *probe)
-{
-	bool fits = hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS);
-
-	clustered_start(desc, key, &probe->clustered);
-	probe->word = probe->clustered.word;
-	probe->line = fits ? clustered_probe_line(desc, &probe->clustered) : 0;
-}
-
-static inline enum hpt_answer hpt_probe_clustered_step(const struct hpt_desc *desc,
-						       struct hpt_probe *probe,
-						       const uint64_t *line, uint64_t *entry)
-{
-	if (clustered_line_matches(line, probe->clustered.tag)) {
-		*entry = line[probe->word] & HPT_ENTRY_MASK;
-		return *entry ? HPT_HIT : HPT_MISS;
-	}
-	if (!clustered_goes_on(desc, &probe->clustered, line))
-		return HPT_MISS;
-	probe->clustered.index++;
-	probe->line = clustered_probe_line(desc, &probe->clustered);
-	return HPT_NEXT;
-}
-
-/* A node's word lies in one of its 64 lines; the walk reads just that one. */
+/* Where the word is that a radix probe reads next: in one of the 64 lines of its node. */
 static inline void hpt_probe_radix_line(struct hpt_probe *probe)
 {
 	uint64_t address = radix_word_address(&probe->radix);
@@ -72,46 +45,36 @@ static inline void hpt_probe_radix_line(struct hpt_probe *probe)
 	probe->word = (address / sizeof(uint64_t)) & (HPT_LINE_WORDS - 1);
 }
 
-static inline void hpt_probe_radix_start(const struct hpt_desc *desc, struct hpt_key key,
-					 struct hpt_probe *probe)
-{
-	radix_start(desc, key, &probe->radix);
-	hpt_probe_radix_line(probe);
-}
-
-static inline enum hpt_answer hpt_probe_radix_step(struct hpt_probe *probe, const uint64_t *line,
-						   uint64_t *entry)
-{
-	uint64_t word = line[probe->word];
-	int leaf = probe->radix.size == HPT_2M ? 1 : 0;
-
-	if (probe->radix.level == leaf) {
-		*entry = word & HPT_ENTRY_MASK;
-		return *entry && !!(word & HPT_LARGE) == leaf ? HPT_HIT : HPT_MISS;
-	}
-	if (!(word & HPT_PRESENT) || word & HPT_LARGE)
-		return HPT_MISS;
-	probe->radix.node = radix_node(word);
-	probe->radix.level--;
-	hpt_probe_radix_line(probe);
-	return HPT_NEXT;
-}
-
 static inline void hpt_probe_start(const struct hpt_desc *desc, struct hpt_key key,
 				   struct hpt_probe *probe)
 {
-	if (desc->organisation == HPT_RADIX)
-		hpt_probe_radix_start(desc, key, probe);
-	else
-		hpt_probe_clustered_start(desc, key, probe);
+	*probe = (struct hpt_probe){.line = 0};
+	if (desc->organisation == HPT_RADIX) {
+		radix_start(desc, key, &probe->radix);
+		hpt_probe_radix_line(probe);
+		return;
+	}
+	clustered_start(desc, key, &probe->clustered);
+	probe->word = probe->clustered.word;
+	if (hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS))
+		probe->line = clustered_probe_line(desc, &probe->clustered);
 }
 
 static inline enum hpt_answer hpt_probe_step(const struct hpt_desc *desc, struct hpt_probe *probe,
 					     const uint64_t *line, uint64_t *entry)
 {
-	if (desc->organisation == HPT_RADIX)
-		return hpt_probe_radix_step(probe, line, entry);
-	return hpt_probe_clustered_step(desc, probe, line, entry);
+	enum hpt_answer answer;
+
+	if (desc->organisation == HPT_RADIX) {
+		answer = radix_step(&probe->radix, line[probe->word], entry);
+		if (answer == HPT_NEXT)
+			hpt_probe_radix_line(probe);
+		return answer;
+	}
+	answer = clustered_step(desc, &probe->clustered, line, entry);
+	if (answer == HPT_NEXT)
+		probe->line = clustered_probe_line(desc, &probe->clustered);
+	return answer;
 }
 
 #endif

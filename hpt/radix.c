@@ -2,8 +2,8 @@
 /* The radix tree: see radix.h for its nodes and words. */
 #include <errno.h>
 
+#include "hpt/lookup.h"
 #include "hpt/organisation.h"
-#include "hpt/probe.h"
 
 /* The words passed on the way from the directory to a leaf: path[level] holds that level's node. */
 struct radix_path {
@@ -92,19 +92,18 @@ static uint64_t *radix_find(struct hpt *table, struct hpt_key key)
 	return path.leaf;
 }
 
-/* Frees, from the leaf's node upwards, every node whose last word has gone. */
-static void forget_words(struct hpt *table, struct radix_path *path, int leaf, unsigned int words)
+/* One word of the node at `level` has gone: frees it and those above that have none left. */
+static void forget_word(struct hpt *table, struct radix_path *path, int level)
 {
-	for (int level = leaf; level < HPT_RADIX_LEVELS; level++) {
+	for (; level < HPT_RADIX_LEVELS; level++) {
 		uint64_t *to_node = path->to_node[level];
 
-		if (radix_used(*to_node) > words) {
-			*to_node -= words * RADIX_USED_ONE;
+		if (radix_used(*to_node) > 1) {
+			*to_node -= RADIX_USED_ONE;
 			return;
 		}
 		free_node(table, radix_node(*to_node));
 		*to_node = 0;
-		words = 1;
 	}
 }
 
@@ -114,7 +113,7 @@ static void radix_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 
 	(void)word;
 	radix_walk(table, key, &path);
-	forget_words(table, &path, leaf_level(key.size), 1);
+	forget_word(table, &path, leaf_level(key.size));
 	table->counts.entries--;
 }
 
@@ -156,7 +155,7 @@ static int radix_reach(struct hpt *table, struct hpt_key key, struct radix_path 
 		if (error) {
 			/* The new node above has this word alone: without it, it goes again. */
 			if (!at_root && parent_is_new)
-				forget_words(table, path, level + 1, 1);
+				forget_word(table, path, level + 1);
 			return error;
 		}
 		if (is_new && !at_root && !parent_is_new)
@@ -192,6 +191,52 @@ static int radix_map(struct hpt *table, struct hpt_key key, uint64_t count, uint
 	*path.to_node[leaf] += (count - new_node) * RADIX_USED_ONE;
 	table->counts.entries += count;
 	*done = count;
+	return 0;
+}
+
+/* Gets `count` nodes, or none. */
+static int get_nodes(struct hpt *table, uint64_t *nodes, int count)
+{
+	for (int i = 0; i < count; i++) {
+		int error = hpt_get(table, HPT_PAGE_SIZE, &nodes[i]);
+
+		if (error) {
+			while (i--)
+				hpt_put(table, nodes[i], HPT_PAGE_SIZE);
+			return error;
+		}
+	}
+	table->counts.lines += (uint64_t)count * (HPT_PAGE_SIZE / HPT_LINE_SIZE);
+	table->counts.lines_used = table->counts.lines;
+	return 0;
+}
+
+/* Hangs the missing nodes below the empty word at which the walk ended, and the leaf below them. */
+int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
+		 const struct radix_probe *probe)
+{
+	int missing = probe->level - leaf_level(key.size);
+	uint64_t nodes[HPT_RADIX_LEVELS];
+	uint64_t *word;
+	uint64_t done;
+	int error;
+
+	if (!probe->node || !probe->parent || missing <= 0)
+		return radix_map(table, key, 1, entry, 0, &done);
+	word = hpt_pointer(table, radix_word_address(probe));
+	if (*word)
+		return -EEXIST;
+	error = get_nodes(table, nodes, missing);
+	if (error)
+		return error;
+	/* Each new node has one word in use, which is how a `used` field of 0 reads. */
+	*(uint64_t *)hpt_pointer(table, probe->parent) += RADIX_USED_ONE;
+	for (int i = 0; i < missing; i++) {
+		*word = nodes[i] | HPT_PRESENT;
+		word = word_in(table, *word, key.vpn, probe->level - 1 - i);
+	}
+	*word = entry;
+	table->counts.entries++;
 	return 0;
 }
 

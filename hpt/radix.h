@@ -30,8 +30,9 @@ _Static_assert(1u << RADIX_ASID_BITS == HPT_RADIX_ASIDS, "the directory holds ev
 
 struct radix_probe {
 	uint64_t vpn;
-	uint64_t node; /* address; 0: there is none */
-	int level;     /* of `node`: 3 is the root */
+	uint64_t node;	 /* address; 0: there is none */
+	uint64_t parent; /* address of the word that names it; 0: it is the root */
+	int level;	 /* of `node`: 3 is the root */
 	uint8_t size;
 };
 
@@ -53,12 +54,30 @@ static inline void radix_start(const struct hpt_desc *desc, struct hpt_key key,
 	probe->vpn = key.vpn;
 	probe->size = key.size;
 	probe->level = HPT_RADIX_LEVELS - 1;
+	probe->parent = 0;
 	probe->node = fits ? radix_node(desc->directory[key.asid]) : 0;
 }
 
 static inline uint64_t radix_word_address(const struct radix_probe *probe)
 {
 	return probe->node + radix_index(probe->vpn, probe->level) * sizeof(uint64_t);
+}
+
+/* What the word read at radix_word_address() says; HPT_NEXT leaves the probe at the node below. */
+static inline enum hpt_answer radix_step(struct radix_probe *probe, uint64_t word, uint64_t *entry)
+{
+	int leaf = probe->size == HPT_2M ? 1 : 0;
+
+	if (probe->level == leaf) {
+		*entry = word & HPT_ENTRY_MASK;
+		return *entry && !!(word & HPT_LARGE) == leaf ? HPT_HIT : HPT_MISS;
+	}
+	if (!(word & HPT_PRESENT) || word & HPT_LARGE)
+		return HPT_MISS;
+	probe->parent = radix_word_address(probe);
+	probe->node = radix_node(word);
+	probe->level--;
+	return HPT_NEXT;
 }
 
 #endif

@@ -3,8 +3,8 @@
 #include <errno.h>
 
 #include "hpt/hpt.h"
+#include "hpt/lookup.h"
 #include "hpt/organisation.h"
-#include "hpt/probe.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,
@@ -88,39 +88,14 @@ static bool entry_valid(struct hpt_key key, uint64_t entry)
 int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	       struct hpt_ledger *ledger)
 {
-	const struct hpt_desc *desc = &table->desc;
-	enum hpt_answer answer = HPT_MISS;
-	struct hpt_probe probe;
-	unsigned int probes = 0;
+	struct hpt_found found;
+	bool hit = hpt_find(table, key, &found);
 
-	if (desc->organisation == HPT_CLUSTERED) {
-		hpt_probe_clustered_start(desc, key, &probe);
-		while (probe.line) {
-			answer = hpt_probe_clustered_step(desc, &probe,
-							  hpt_pointer(table, probe.line), entry);
-			probes++;
-			if (answer != HPT_NEXT)
-				break;
-		}
-	} else {
-		hpt_probe_radix_start(desc, key, &probe);
-		while (probe.line) {
-			answer =
-				hpt_probe_radix_step(&probe, hpt_pointer(table, probe.line), entry);
-			probes++;
-			if (answer != HPT_NEXT)
-				break;
-		}
-	}
-	if (ledger) {
-		ledger->lookups++;
-		ledger->hits += answer == HPT_HIT;
-		ledger->hashes += desc->organisation == HPT_CLUSTERED;
-		ledger->probes += probes;
-		ledger->lines += probes;
-		ledger->steps += probes;
-	}
-	return answer == HPT_HIT ? 0 : -ENOENT;
+	if (hit)
+		*entry = found.entry;
+	if (ledger)
+		hpt_ledger_add(ledger, table, &found, hit);
+	return hit ? 0 : -ENOENT;
 }
 
 int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)

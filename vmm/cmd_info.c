@@ -30,7 +30,8 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 }
 
 static const struct argp_option options[] = {
-	{"json", OPTION_JSON, "FILE", 0, "write the same as one JSON object to FILE (- is standard output)", 0},
+	{"json", OPTION_JSON, "FILE", 0,
+	 "write the same as one JSON object to FILE (- is standard output)", 0},
 	{0},
 };
 

@@ -86,7 +86,7 @@ static int kernel_problem(struct run *run)
 /* The kernel that the machine boots: IMAGE, or the built-in one with IMAGE as its program. */
 static int choose_kernel(struct run *run, struct machine_config *config)
 {
-	size_t size = (size_t)(guest_kernel_end - guest_kernel_start);
+	size_t size = (uintptr_t)guest_kernel_end - (uintptr_t)guest_kernel_start;
 	struct image_ram ram;
 
 	if (run->image.kind == IMAGE_PVH_KERNEL) {
@@ -189,8 +189,7 @@ static int report(struct run *run, bool has_machine)
 		report_without_machine(&run->report, &run->host, &config, &run->how);
 	if (run->options.stats && has_machine)
 		report_print(stderr, &run->report);
-	if (run->options.json &&
-	    output_json(&run->output, report_json(&run->report), &message)) {
+	if (run->options.json && output_json(&run->output, report_json(&run->report), &message)) {
 		fprintf(stderr, "twostage run: %s\n", message.text);
 		return message.status;
 	}

@@ -54,7 +54,8 @@ int console_flush(struct console *console)
 			console->written += (size_t)written;
 			console->used -= (size_t)written;
 			memmove(console->bytes, console->bytes + written, console->used);
-		} else if (errno == EINTR || (errno == EAGAIN && wait_for_room(console) == -EINTR)) {
+		} else if (errno == EINTR ||
+			   (errno == EAGAIN && wait_for_room(console) == -EINTR)) {
 			return -EINTR;
 		} else if (errno != EAGAIN) {
 			return give_up(console, errno);

@@ -3,8 +3,8 @@
  * A console: what the guest prints, gathered and written to a file descriptor.
  *
  * The vCPU loop decides when to write: it calls console_flush() before each entry into the guest
- * for which console_is_due(), so a line is out before the guest goes on, and on every tick of its
- * clock, so a line without an end is out soon. One exit of the guest adds at most
+ * for which console_is_due(), so a line is out before the guest goes on, and a moment later by a
+ * timer, so a line without an end is out soon. One exit of the guest adds at most
  * CONSOLE_EXIT_MAX bytes, and a console that is not due has room for that much.
  */
 #ifndef VMM_CONSOLE_H

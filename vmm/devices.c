@@ -17,7 +17,7 @@ static void sink(void *console, uint8_t byte)
 }
 
 void devices_init(struct devices *devices, struct console *out, struct console *err,
-		  devices_read_fn *read, void *context)
+		  guest_read_fn *read, void *context)
 {
 	*devices = (struct devices){.out = out, .err = err, .read = read, .context = context};
 	serial_init(&devices->com1, sink, out);
@@ -75,7 +75,8 @@ static bool read_request(struct devices *devices, struct abi_write *request)
 	}
 	if (request->size > HPT_PAGE_SIZE - (request->gpa & PAGE_MASK)) {
 		ignore(devices,
-		       "write: found gpa 0x%" PRIx64 " and size %" PRIu32 ", wanted bytes of one page",
+		       "write: found gpa 0x%" PRIx64 " and size %" PRIu32
+		       ", wanted bytes of one page",
 		       request->gpa, request->size);
 		return false;
 	}
@@ -100,6 +101,14 @@ static void write_out(struct devices *devices)
 	console->due = true;
 }
 
+static void take_samples(struct devices *devices)
+{
+	if (!devices->published)
+		ignore(devices, "samples: found no published page, wanted one");
+	else if (samples_take(&devices->samples, devices->read, devices->context, devices->page))
+		ignore(devices, "samples: found more than %d, or no guest RAM", ABI_SAMPLES);
+}
+
 static void write_doorbell(struct devices *devices, uint16_t port, unsigned int size,
 			   const void *data)
 {
@@ -112,8 +121,10 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 	memcpy(&value, data, sizeof(value));
 	if (port == ABI_PORT_PUBLISH)
 		publish(devices, value);
-	else
+	else if (port == ABI_PORT_WRITE)
 		write_out(devices);
+	else
+		take_samples(devices);
 }
 
 /* The serial port that decodes `port`, and the register's number; NULL if neither does. */
@@ -160,7 +171,7 @@ void devices_write(struct devices *devices, uint16_t port, unsigned int size, co
 	if (port == ABI_PORT_EXIT) {
 		devices->exited = true;
 		devices->exit_status = bytes[0];
-	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE) {
+	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES) {
 		write_doorbell(devices, port, size, data);
 	} else {
 		for (unsigned int i = 0; i < size; i++)

@@ -12,34 +12,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "ept/ept.h"
 #include "vmm/console.h"
+#include "vmm/guest_read.h"
+#include "vmm/samples.h"
 #include "vmm/serial.h"
-
-/*
- * Reads guest memory for a doorbell: 0, or -EFAULT if a byte of it is not guest RAM. Injected: the
- * machine's is guest_read().
- */
-typedef int devices_read_fn(void *context, gpa_t gpa, void *target, uint64_t size);
 
 struct devices {
 	struct console *out; /* COM1 and fd 1 */
 	struct console *err; /* COM2, fd 2 and diagnostics */
-	devices_read_fn *read;
+	guest_read_fn *read;
 	void *context;
 	struct serial com1;
 	struct serial com2;
 	bool exited;
 	uint8_t exit_status;
 	bool published;
-	gpa_t page; /* of the struct abi_page, once published */
+	gpa_t page;		/* of the struct abi_page, once published */
+	struct samples samples; /* what the guest has handed over so far */
 	uint64_t ignored_doorbells;
 	uint64_t unknown_ports; /* bytes accessed at ports where nothing is */
 };
 
 /* The consoles stay the caller's and outlive the devices. */
 void devices_init(struct devices *devices, struct console *out, struct console *err,
-		  devices_read_fn *read, void *context);
+		  guest_read_fn *read, void *context);
 
 /* One access of `size` bytes (1, 2 or 4). `data` holds what is written, or gets what is read. */
 void devices_write(struct devices *devices, uint16_t port, unsigned int size, const void *data);

@@ -31,9 +31,9 @@ static void dump_registers(FILE *stream, const struct kvm_regs *r, const struct 
 	static const char row[] = "  %-6s %016llx  %-6s %016llx  %-6s %016llx  %-6s %016llx\n";
 
 	fprintf(stream, "registers (%s, ring %u):\n",
-		!(s->cr0 & CR0_PG)	 ? "paging off"
+		!(s->cr0 & CR0_PG)	? "paging off"
 		: !(s->efer & EFER_LMA) ? "32-bit paging"
-					 : "long mode",
+					: "long mode",
 		s->ss.dpl);
 	fprintf(stream, row, "rip", r->rip, "rflags", r->rflags, "rsp", r->rsp, "rbp", r->rbp);
 	fprintf(stream, row, "rax", r->rax, "rbx", r->rbx, "rcx", r->rcx, "rdx", r->rdx);

@@ -30,8 +30,7 @@ static void describe_instruction(const struct kvm_run *run, char *text, size_t s
 
 	text[0] = 0;
 	if (run->emulation_failure.ndata < 3 ||
-	    !(run->emulation_failure.flags &
-	      KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
+	    !(run->emulation_failure.flags & KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES))
 		return;
 	count = run->emulation_failure.insn_size;
 	if (count > sizeof(run->emulation_failure.insn_bytes))

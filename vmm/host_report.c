@@ -18,10 +18,22 @@ static const char *const capability_names[HOST_CAPABILITIES] = {
 
 /* By bit, as <linux/userfaultfd.h> of Linux 6.18 has them. */
 static const char *const userfault_features[] = {
-	"write_protect",      "event_fork",	"event_remap",	     "event_remove",
-	"missing_hugetlbfs",  "missing_shmem",	"event_unmap",	     "sigbus",
-	"thread_id",	      "minor_hugetlbfs", "minor_shmem",	     "exact_address",
-	"wp_hugetlbfs_shmem", "wp_unpopulated", "poison",	     "wp_async",
+	"write_protect",
+	"event_fork",
+	"event_remap",
+	"event_remove",
+	"missing_hugetlbfs",
+	"missing_shmem",
+	"event_unmap",
+	"sigbus",
+	"thread_id",
+	"minor_hugetlbfs",
+	"minor_shmem",
+	"exact_address",
+	"wp_hugetlbfs_shmem",
+	"wp_unpopulated",
+	"poison",
+	"wp_async",
 	"move",
 };
 

@@ -25,8 +25,8 @@ static int failed(struct message *message, const char *what)
 {
 	int error = errno;
 
-	return message_set(message, -error, STATUS_UNAVAILABLE, "%s: %s failed: %s", KVM_DEVICE, what,
-			   strerror(error));
+	return message_set(message, -error, STATUS_UNAVAILABLE, "%s: %s failed: %s", KVM_DEVICE,
+			   what, strerror(error));
 }
 
 static int open_failed(struct message *message)
@@ -116,8 +116,8 @@ int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 }
 
 /*
- * The guest sees what KVM can do, and that it runs under a hypervisor. (On the pvm kind CPUID in the
- * guest shows the host whatever is set here.)
+ * The guest sees what KVM can do, and that it runs under a hypervisor. (On the pvm kind CPUID in
+ * the guest shows the host whatever is set here.)
  */
 static int set_cpuid(struct kvm *kvm, struct message *message)
 {
@@ -174,15 +174,14 @@ static struct kvm_segment flat_segment(uint8_t type, uint16_t selector)
 	};
 }
 
-int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info,
-		      struct message *message)
+int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info, struct message *message)
 {
 	struct kvm_regs registers = {.rip = entry, .rbx = start_info, .rflags = 2};
 	struct kvm_sregs special;
 
 	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &special) < 0)
 		return failed(message, "KVM_GET_SREGS");
-	special.cs = flat_segment(0xb, 0x8); /* attributes 0xc9b: code, read, accessed */
+	special.cs = flat_segment(0xb, 0x8);  /* attributes 0xc9b: code, read, accessed */
 	special.ds = flat_segment(0x3, 0x10); /* attributes 0xc93: data, write, accessed */
 	special.es = special.ss = special.fs = special.gs = special.ds;
 	special.tr = (struct kvm_segment){.limit = 0x67, .type = 0xb, .present = 1}; /* 0x8b */

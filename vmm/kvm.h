@@ -19,7 +19,7 @@
 #define KVM_DEVICE "/dev/kvm"
 
 struct kvm {
-	int fd;	  /* /dev/kvm; all three are -1 until they are open */
+	int fd; /* /dev/kvm; all three are -1 until they are open */
 	int vm;
 	int vcpu;
 	struct kvm_run *run; /* shared with the kernel; NULL until there is a vCPU */

@@ -50,7 +50,8 @@ static bool has_module(const char *name)
 static int run_probe(struct kvm *kvm, void *page, struct message *message)
 {
 	memcpy((uint8_t *)page + PROBE_ADDRESS, probe_code, sizeof(probe_code));
-	if (kvm_create_vm(kvm, message) || kvm_add_memory(kvm, 0, 2 * PROBE_ADDRESS, page, message) ||
+	if (kvm_create_vm(kvm, message) ||
+	    kvm_add_memory(kvm, 0, 2 * PROBE_ADDRESS, page, message) ||
 	    kvm_create_vcpu(kvm, message) || kvm_set_pvh_state(kvm, PROBE_ADDRESS, 0, message))
 		return -1;
 	for (int i = 0; i < PROBE_RUNS; i++) {

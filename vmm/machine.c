@@ -66,10 +66,9 @@ static int create_vm(struct machine *machine, struct message *message)
 	if (!error)
 		error = kvm_create_vm(&machine->kvm, message);
 	for (unsigned int i = 0; i < machine->range_count && !error; i++)
-		error = kvm_add_memory(&machine->kvm, machine->ranges[i].start,
-				       machine->ranges[i].size,
-				       ept_window_address(&machine->ept, machine->ranges[i].start),
-				       message);
+		error = kvm_add_memory(
+			&machine->kvm, machine->ranges[i].start, machine->ranges[i].size,
+			ept_window_address(&machine->ept, machine->ranges[i].start), message);
 	return error ? error : kvm_create_vcpu(&machine->kvm, message);
 }
 
@@ -83,9 +82,9 @@ static int copy_in(void *context, uint64_t address, const void *bytes, uint64_t 
 static int load_failed(struct message *message, int error, const char *what)
 {
 	if (error == -ENOMEM)
-		return message_set(message, error, STATUS_GUEST_DIED,
-				   "host memory exhausted while loading %s; fix: a larger --host-mem",
-				   what);
+		return message_set(
+			message, error, STATUS_GUEST_DIED,
+			"host memory exhausted while loading %s; fix: a larger --host-mem", what);
 	return message_set(message, error, STATUS_DATA, "%s cannot be loaded: %s", what,
 			   strerror(-error));
 }

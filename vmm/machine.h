@@ -53,9 +53,9 @@ enum machine_ender { MACHINE_GUEST, MACHINE_VMM };
 /* How the guest ended. */
 struct machine_exit {
 	enum machine_ender by;
-	int status;	   /* the guest's own, or one of vmm/status.h */
-	char reason[512];  /* one line: "exit", "timeout: ...", "triple fault", ... */
-	bool has_address;  /* the access that failed is known: */
+	int status;	  /* the guest's own, or one of vmm/status.h */
+	char reason[512]; /* one line: "exit", "timeout: ...", "triple fault", ... */
+	bool has_address; /* the access that failed is known: */
 	gpa_t address;
 };
 
@@ -80,8 +80,8 @@ struct machine {
 	struct machine_counts counts;
 	uint64_t run_ns; /* how long machine_run() took */
 	struct pin pin;
-	pid_t thread;	    /* that runs the vCPU; 0 while it does not */
-	bool host_failed;   /* ept gave up on a miss: atomic, set by its handler */
+	pid_t thread;	  /* that runs the vCPU; 0 while it does not */
+	bool host_failed; /* ept gave up on a miss: atomic, set by its handler */
 };
 
 /* Guest RAM for `mem` bytes: up to the hole, and behind it. Returns how many ranges (1 or 2). */

@@ -10,13 +10,14 @@ void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned i
 	       gpa_t module, uint64_t module_size)
 {
 	*boot = (struct pvh_boot){
-		.info = {
-			.magic = PVH_MAGIC,
-			.version = PVH_VERSION,
-			.command_line = PVH_COMMAND_LINE,
-			.memory_map = PVH_START_INFO + offsetof(struct pvh_boot, memory),
-			.memory_map_count = count,
-		},
+		.info =
+			{
+				.magic = PVH_MAGIC,
+				.version = PVH_VERSION,
+				.command_line = PVH_COMMAND_LINE,
+				.memory_map = PVH_START_INFO + offsetof(struct pvh_boot, memory),
+				.memory_map_count = count,
+			},
 	};
 	if (module_size) {
 		boot->info.module_count = 1;

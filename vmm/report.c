@@ -7,8 +7,7 @@
 
 #define NANOSECONDS_KHZ UINT64_C(1000000)
 
-_Static_assert((int)REPORT_EXIT == (int)ABI_LEG_EXIT, "the guest's legs come first, in its order");
-_Static_assert((int)REPORT_STAGE2_LOOKUP == (int)ABI_LEGS, "and then the VMM's");
+_Static_assert((int)REPORT_FAULT == (int)SAMPLES_FAULT, "the legs of a fault come first");
 
 const char *report_leg_name(enum report_leg_name leg)
 {
@@ -27,7 +26,7 @@ const char *report_leg_name(enum report_leg_name leg)
 
 bool report_leg_is_guests(enum report_leg_name leg)
 {
-	return (int)leg < (int)ABI_LEGS;
+	return leg <= REPORT_EXIT;
 }
 
 double report_load(const struct hpt_counts *table)
@@ -94,6 +93,38 @@ static void walk_region(struct report_region *region, struct stage1 *stage1)
 	}
 }
 
+/* The legs of faults come from samples, of which the last ones are still in the guest's memory. */
+static void collect_legs(struct report *report, struct machine *machine,
+			 const struct abi_page *page)
+{
+	struct devices *devices = &machine->devices;
+
+	samples_take(&devices->samples, devices->read, devices->context, devices->page);
+	for (unsigned int i = 0; i < SAMPLES_LEGS; i++)
+		report_leg(&report->legs[i], &devices->samples.legs[i], page->tsc_khz);
+	report_leg(&report->legs[REPORT_EXIT], &page->exits, page->tsc_khz);
+}
+
+/*
+ * The guest counts as little as it can; the rest follows. A fault is one lookup, no two probes of
+ * one go to the same line, and each depends on the one before.
+ */
+static struct hpt_ledger stage1_ledger(const struct stage1 *stage1)
+{
+	const struct abi_page *page = &stage1->page;
+	uint64_t lookups = page->first_touches + page->refills;
+	uint64_t probes = lookups + page->more_probes;
+
+	return (struct hpt_ledger){
+		.lookups = lookups,
+		.hits = page->refills,
+		.hashes = stage1->desc.organisation == HPT_RADIX ? 0 : lookups,
+		.probes = probes,
+		.lines = probes,
+		.steps = probes,
+	};
+}
+
 static void collect_stage1(struct report *report, struct machine *machine)
 {
 	static struct stage1 stage1; /* 50 KiB */
@@ -106,15 +137,14 @@ static void collect_stage1(struct report *report, struct machine *machine)
 	report->stage1 = (struct report_stage){
 		.organisation = (enum hpt_organisation)stage1.desc.organisation,
 		.table = stage1.counts,
-		.ledger = page->ledger,
-		.faults = page->faults,
+		.ledger = stage1_ledger(&stage1),
+		.faults = page->first_touches + page->refills,
 		.first_touches = page->first_touches,
 		.refills = page->refills,
 		.evictions = page->evictions,
 		.copies = page->copies,
 	};
-	for (unsigned int i = 0; i < ABI_LEGS; i++)
-		report_leg(&report->legs[i], &page->legs[i], page->tsc_khz);
+	collect_legs(report, machine, page);
 	for (unsigned int i = 0; i < ABI_REGIONS && page->regions[i].pages; i++) {
 		report->regions[i].guest = page->regions[i];
 		walk_region(&report->regions[i], &stage1);

@@ -49,11 +49,11 @@ struct report_leg {
 };
 
 enum report_leg_name {
-	REPORT_TRAP, /* the first ABI_LEGS are those of guest/abi.h */
+	REPORT_TRAP, /* the first four are those of vmm/samples.h */
 	REPORT_LOOKUP,
 	REPORT_INSTALL,
 	REPORT_FAULT,
-	REPORT_EXIT,
+	REPORT_EXIT, /* one doorbell of the guest, out to back: what leaving for the VMM costs */
 	REPORT_STAGE2_LOOKUP,
 	REPORT_STAGE2_INSTALL,
 	REPORT_LEGS
@@ -93,7 +93,10 @@ struct report {
 void report_without_machine(struct report *report, const struct host *host,
 			    const struct report_config *config, const struct machine_exit *how);
 
-/* Reads everything out of a machine whose guest has ended. Host and configuration must live on. */
+/*
+ * Reads everything out of a machine whose guest has ended; once, since it takes the last samples.
+ * Host and configuration must live on.
+ */
 void report_collect(struct report *report, const struct host *host,
 		    const struct report_config *config, struct machine *machine,
 		    const struct machine_exit *how);

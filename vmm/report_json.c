@@ -25,7 +25,7 @@ static json_t *text(const char *bytes)
 
 	if (string)
 		return string;
-	for (i = 0; bytes[i] && i < sizeof(copy) - 1; i++)
+	for (i = 0; i < sizeof(copy) - 1 && bytes[i]; i++)
 		copy[i] = bytes[i] & 0x80 ? '?' : bytes[i];
 	return json_stringn(copy, i);
 }
@@ -151,7 +151,6 @@ static json_t *regions_json(const struct report *report)
 		set(object, "start", number(region->guest.start));
 		set(object, "pages", number(region->guest.pages));
 		set(object, "first_touches", number(region->guest.first_touches));
-		set(object, "refills", number(region->guest.refills));
 		set(object, "stage1_entries",
 		    region->walked ? number(region->stage1_entries) : json_null());
 		set(object, "stage2_entries",

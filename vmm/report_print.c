@@ -85,8 +85,7 @@ static void print_legs(FILE *stream, const struct report *report)
 
 		if (guests && !report->has_stage1)
 			continue;
-		fprintf(stream,
-			"%-18s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "%s\n",
+		fprintf(stream, "%-18s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "%s\n",
 			report_leg_name((enum report_leg_name)i), leg->count, leg->p50, leg->p99,
 			leg->max, guests && emulated ? "  emulated" : "");
 	}
@@ -96,14 +95,13 @@ static void print_regions(FILE *stream, const struct report *report)
 {
 	if (!report->region_count)
 		return;
-	fprintf(stream, "\n%-18s %14s %14s %14s %14s %14s\n", "region", "pages", "first touches",
-		"refills", "stage-1 mapped", "stage-2 mapped");
+	fprintf(stream, "\n%-18s %14s %14s %14s %14s\n", "region", "pages", "first touches",
+		"stage-1 mapped", "stage-2 mapped");
 	for (unsigned int i = 0; i < report->region_count; i++) {
 		const struct report_region *region = &report->regions[i];
 
-		fprintf(stream, "0x%-16" PRIx64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64,
-			region->guest.start, region->guest.pages, region->guest.first_touches,
-			region->guest.refills);
+		fprintf(stream, "0x%-16" PRIx64 " %14" PRIu64 " %14" PRIu64, region->guest.start,
+			region->guest.pages, region->guest.first_touches);
 		if (region->walked)
 			fprintf(stream, " %14" PRIu64 " %14" PRIu64 "\n", region->stage1_entries,
 				region->stage2_entries);

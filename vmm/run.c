@@ -2,12 +2,15 @@
 /*
  * The vCPU loop.
  *
- * Who gets the vCPU out of the guest: a timer that ticks ten times a second, and the ept handler
- * when it gives up. Both send a signal to the vCPU thread, whose handler sets `immediate_exit` in
- * the run area. So there is no race: a signal before KVM_RUN makes it return at once, a signal
- * during it interrupts it, and one in a write() to a console that nobody reads interrupts that; a
- * signal that falls between two of these is followed by the next tick. What the signal meant is
- * then read from the clock and from `host_failed`.
+ * Who gets the vCPU out of the guest: a timer at the deadline, a timer when the console holds half
+ * a line, and the ept handler when it gives up. Each sends a signal to the vCPU thread, whose
+ * handler sets `immediate_exit` in the run area. So there is no race: a signal before KVM_RUN makes
+ * it return at once, a signal during it interrupts it, and one in a write() to a console that
+ * nobody reads interrupts that. For the signal that falls just before such a write(), the deadline
+ * comes again and again. What a signal meant is then read from the clock and from `host_failed`.
+ *
+ * There is no regular tick: a signal that meets the vCPU waiting for the second stage makes it miss
+ * on the same page again, and misses are what is counted here.
  *
  * A vCPU that waits in the kernel for the second stage is interrupted on current kernels; on older
  * ones (6.1) as soon as the handler has resolved the miss or released it to fail.
@@ -28,7 +31,8 @@
 #include "vmm/machine.h"
 #include "vmm/status.h"
 
-#define TICK_NS	    100000000
+#define FLUSH_NS    100000000 /* how long half a line may wait */
+#define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
 #define NANOSECONDS UINT64_C(1000000000)
 
 /* The run area of the vCPU that this thread runs; what the signal handler may touch. */
@@ -53,8 +57,13 @@ int run_prepare(struct message *message)
 	/* No SA_RESTART: a blocked write() must return. */
 	struct sigaction action = {.sa_handler = on_kick};
 
+	sigset_t kicks;
+
 	sigemptyset(&action.sa_mask);
-	if (!sigaction(kick_signal(), &action, NULL))
+	sigemptyset(&kicks);
+	sigaddset(&kicks, kick_signal());
+	/* Whoever started us may have blocked it. */
+	if (!pthread_sigmask(SIG_UNBLOCK, &kicks, NULL) && !sigaction(kick_signal(), &action, NULL))
 		return 0;
 	return message_set(message, -errno, STATUS_INTERNAL, "sigaction failed: %m");
 }
@@ -91,8 +100,10 @@ struct loop {
 	struct machine_exit *how;
 	uint64_t started;
 	uint64_t deadline; /* UINT64_MAX: none */
-	timer_t timer;
-	bool has_timer;
+	timer_t deadline_timer;
+	timer_t flush_timer;
+	unsigned int timers; /* how many of them exist, in this order */
+	bool flush_is_set;   /* the flush timer will come */
 };
 
 /* Ends the run by the VMM, if something asks for it; true then. */
@@ -145,6 +156,18 @@ static bool flush_all(struct loop *loop)
 	return flush(loop, &loop->machine->err) || flush(loop, &loop->machine->out);
 }
 
+/* Sees to it that what the consoles still hold is not held for long. */
+static void set_flush(struct loop *loop)
+{
+	static const struct itimerspec soon = {.it_value.tv_nsec = FLUSH_NS};
+	struct machine *machine = loop->machine;
+
+	if (loop->flush_is_set || !(machine->out.used || machine->err.used))
+		return;
+	timer_settime(loop->flush_timer, 0, &soon, NULL);
+	loop->flush_is_set = true;
+}
+
 /* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
 static bool handle_port(struct loop *loop)
 {
@@ -168,6 +191,7 @@ static bool handle_port(struct loop *loop)
 		if (flush_due(loop))
 			return true;
 	}
+	set_flush(loop);
 	return false;
 }
 
@@ -189,6 +213,7 @@ static bool handle_interruption(struct loop *loop, int error)
 	if (error == EINTR || error == EAGAIN) {
 		machine->counts.interruptions++;
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
+		loop->flush_is_set = false;
 		return is_over(loop) || flush_all(loop);
 	}
 	if (is_over(loop))
@@ -221,20 +246,40 @@ static bool step(struct loop *loop)
 	}
 }
 
-static bool start_timer(struct loop *loop)
+static bool add_timer(struct loop *loop, timer_t *timer)
 {
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = kick_signal()};
-	struct itimerspec ticks = {.it_interval.tv_nsec = TICK_NS, .it_value.tv_nsec = TICK_NS};
 
-	/* A timeout shorter than a tick is kept as well. */
-	if (loop->machine->config.timeout_ns && loop->machine->config.timeout_ns < TICK_NS)
-		ticks.it_value.tv_nsec = (long)loop->machine->config.timeout_ns;
 	event._sigev_un._tid = loop->machine->thread;
-	loop->has_timer = !timer_create(CLOCK_MONOTONIC, &event, &loop->timer) &&
-			  !timer_settime(loop->timer, 0, &ticks, NULL);
-	if (!loop->has_timer)
-		exit_set(loop->how, STATUS_INTERNAL, "the timer cannot be set: %m");
-	return loop->has_timer;
+	if (timer_create(CLOCK_MONOTONIC, &event, timer))
+		return false;
+	loop->timers++;
+	return true;
+}
+
+static bool start_timers(struct loop *loop)
+{
+	uint64_t timeout = loop->machine->config.timeout_ns;
+	struct itimerspec deadline = {
+		.it_value = {.tv_sec = (time_t)(timeout / NANOSECONDS),
+			     .tv_nsec = (long)(timeout % NANOSECONDS)},
+		.it_interval.tv_nsec = REPEAT_NS,
+	};
+
+	/* A timeout of 0 leaves the timer unset, which is what it means. */
+	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
+	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL))
+		return true;
+	exit_set(loop->how, STATUS_INTERNAL, "the timers cannot be set: %m");
+	return false;
+}
+
+static void delete_timers(struct loop *loop)
+{
+	if (loop->timers > 0)
+		timer_delete(loop->deadline_timer);
+	if (loop->timers > 1)
+		timer_delete(loop->flush_timer);
 }
 
 static void start(struct loop *loop)
@@ -260,8 +305,7 @@ static void finish(struct loop *loop)
 	 */
 	if (flush_all(loop) && how.by == MACHINE_VMM)
 		*loop->how = how;
-	if (loop->has_timer)
-		timer_delete(loop->timer);
+	delete_timers(loop);
 	__atomic_store_n(&machine->thread, 0, __ATOMIC_RELEASE);
 	running = NULL;
 	machine->kvm.run->immediate_exit = 0;
@@ -273,7 +317,7 @@ void machine_run(struct machine *machine, struct machine_exit *how)
 
 	memset(how, 0, sizeof(*how));
 	start(&loop);
-	if (start_timer(&loop)) {
+	if (start_timers(&loop)) {
 		while (!step(&loop))
 			continue;
 	}

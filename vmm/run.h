@@ -6,7 +6,7 @@
 #include "ept/ept.h"
 #include "vmm/message.h"
 
-/* Installs the handler of the signal that interrupts the vCPU (for the whole process). */
+/* Installs the handler of the signal that interrupts the vCPU, for this thread to receive. */
 int run_prepare(struct message *message);
 
 /* ept_config.failed of a machine: marks it, and gets its vCPU out of the guest. */

@@ -78,10 +78,10 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     &message);
 	case OPTION_GUEST_TABLE:
 		options->guest_table_given = true;
-		return check(state,
-			     option_organisation("--guest-table", text, &options->guest_table,
-						 &message),
-			     &message);
+		return check(
+			state,
+			option_organisation("--guest-table", text, &options->guest_table, &message),
+			&message);
 	case OPTION_HOST_TABLE:
 		return check(
 			state,

@@ -3,15 +3,15 @@
 
 #define LINE_DLAB 0x80
 
-#define MODEM_DTR	0x01
-#define MODEM_RTS	0x02
-#define MODEM_OUT1	0x04
-#define MODEM_OUT2	0x08
-#define MODEM_LOOPBACK	0x10
-#define MODEM_WRITABLE	0x1f
+#define MODEM_DTR      0x01
+#define MODEM_RTS      0x02
+#define MODEM_OUT1     0x04
+#define MODEM_OUT2     0x08
+#define MODEM_LOOPBACK 0x10
+#define MODEM_WRITABLE 0x1f
 
-#define LINE_STATUS_DATA_READY	0x01
-#define LINE_STATUS_EMPTY	0x60 /* holding register and shift register */
+#define LINE_STATUS_DATA_READY 0x01
+#define LINE_STATUS_EMPTY      0x60 /* holding register and shift register */
 
 #define MODEM_STATUS_CTS 0x10
 #define MODEM_STATUS_DSR 0x20

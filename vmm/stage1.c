@@ -53,7 +53,7 @@ int stage1_lookup(struct stage1 *stage1, struct hpt_key key, uint64_t *entry,
 		  stage1_probe_fn *report, void *context)
 {
 	enum hpt_answer answer = HPT_NEXT;
-	struct hpt_probe probe;
+	struct hpt_probe probe = {0};
 
 	hpt_probe_start(&stage1->desc, key, &probe);
 	for (unsigned int i = 0; answer == HPT_NEXT && probe.line && i < HPT_PROBES_MAX; i++) {

@@ -31,7 +31,8 @@ struct stage1 {
 
 /*
  * Reads what the guest has published. 0, or a negative errno with *why (static text): -ENOENT if it
- * has published nothing (a kernel that others wrote), -EINVAL if what it has published is not valid.
+ * has published nothing (a kernel that others wrote), -EINVAL if what it has published is not
+ * valid.
  */
 int stage1_read(struct stage1 *stage1, struct machine *machine, const char **why);
 

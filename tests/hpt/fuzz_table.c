@@ -12,6 +12,7 @@
 
 #include "hpt/clustered.h"
 #include "tests/hpt/model.h"
+#include "tests/hpt/unhash.h"
 
 struct input {
 	const uint8_t *bytes;
@@ -36,20 +37,10 @@ static uint64_t take(struct input *input, unsigned int bytes)
 	return value;
 }
 
-/* The inverse of the hash's multiplier, by Newton's method. */
-static uint64_t golden_inverse(void)
-{
-	uint64_t inverse = CLUSTERED_GOLDEN;
-
-	for (unsigned int i = 0; i < 5; i++)
-		inverse *= 2 - CLUSTERED_GOLDEN * inverse;
-	return inverse;
-}
-
 /* A block whose hash starts with zeros, if that is a block at all. */
 static struct hpt_key colliding_key(uint64_t low)
 {
-	uint64_t tag = ((low << 40) >> 12) * golden_inverse() ^ pair.table.desc.salt;
+	uint64_t tag = clustered_unhash(low << 40 >> 12, pair.table.desc.salt);
 
 	return hpt_key((uint16_t)(tag >> 46), tag << 3 & ((UINT64_C(1) << 45) - 1), HPT_4K);
 }

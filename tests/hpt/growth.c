@@ -8,21 +8,12 @@
 
 #include "hpt/clustered_grow.h"
 #include "tests/hpt/fixture.h"
+#include "tests/hpt/unhash.h"
 
 #define COLLIDING 300
 
 static struct pair pair;
 static const struct table_kind clustered = {HPT_CLUSTERED, HPT_4K};
-
-/* x with x * golden = 1 modulo 2^64: each step of Newton's doubles the bits that are right. */
-static uint64_t golden_inverse(void)
-{
-	uint64_t inverse = CLUSTERED_GOLDEN;
-
-	for (unsigned int i = 0; i < 5; i++)
-		inverse *= 2 - CLUSTERED_GOLDEN * inverse;
-	return inverse;
-}
 
 /* A key of the first page of a block, whose hash has `top` as its upper `bits` bits. */
 static struct hpt_key colliding_key(uint64_t salt, uint64_t top, unsigned int bits,
@@ -30,7 +21,7 @@ static struct hpt_key colliding_key(uint64_t salt, uint64_t top, unsigned int bi
 {
 	for (;;) {
 		uint64_t hash = top << (64 - bits) | model_random(random) >> bits;
-		uint64_t tag = (hash * golden_inverse()) ^ salt;
+		uint64_t tag = clustered_unhash(hash, salt);
 		uint64_t block = tag & ((UINT64_C(1) << 46) - 1);
 		struct hpt_key key = hpt_key((uint16_t)(tag >> 46), block * 8, HPT_4K);
 
@@ -94,12 +85,18 @@ Test(growth, the_old_generation_is_given_back)
 
 	begin_kind(&pair, &clustered, 0, 0);
 	for (uint64_t lines = 128; lines <= 65536; lines *= 2) {
+		uint64_t moves = pair.table.counts.moves;
+		uint64_t full = lines / 2 * 5 / 8;
+
 		while (pair.table.counts.lines < lines)
 			map_bounded(page(&clustered, 0, 8 * number++), 1);
 		if (lines > 128)
 			cr_assert_eq(pair.memory.bytes, (lines + lines / 2) * 64);
 		while (pair.table.desc.split != UINT64_MAX)
 			map_bounded(page(&clustered, 0, 8 * number++), 1);
+		/* Lines that came to the old generation while it was left move as well. */
+		moves = pair.table.counts.moves - moves;
+		cr_assert(moves >= full && moves < full + lines / 2 / 64);
 		cr_assert_eq(pair.memory.bytes, lines * 64);
 		cr_assert_eq(pair.table.counts.lines, lines);
 		cr_assert_eq(pair.table.counts.lines_used, number);

@@ -117,6 +117,8 @@ Test(table, a_large_page_in_the_middle_of_one_is_refused_but_found)
 		for (uint64_t vpn = 0; vpn < HPT_LARGE_PAGES; vpn++) {
 			cr_assert_eq(pair_lookup(&pair, hpt_key(0, vpn, HPT_2M), NULL), 0);
 			cr_assert_eq(pair_lookup(&pair, hpt_key(0, vpn, HPT_4K), NULL), -ENOENT);
+			cr_assert_eq(pair_change(&pair, hpt_key(0, vpn, HPT_4K), 0, 1), -ENOENT);
+			cr_assert_eq(pair_unmap(&pair, hpt_key(0, vpn, HPT_4K)), -ENOENT);
 		}
 		cr_assert_eq(pair_change(&pair, hpt_key(0, 5, HPT_2M), 0, HPT_DIRTY), 0);
 		cr_assert_eq(pair_unmap(&pair, hpt_key(0, 511, HPT_2M)), 0);
@@ -283,6 +285,33 @@ Test(table, creating_fails_cleanly_at_every_allocation)
 	hpt_destroy(&pair.table);
 	test_memory_end(&pair.memory);
 	model_end(&pair.model);
+}
+
+/* The nodes above the one that cannot be had go again, those that others use stay. */
+TABLE_TEST(table, a_map_that_runs_out_of_memory_leaves_nothing_behind)
+{
+	const uint64_t numbers[] = {0, 1 << 6, 1 << 9, 1 << 18, 1 << 26};
+
+	for (uint64_t n = 1; kind->organisation == HPT_RADIX && n <= 4; n++) {
+		begin_kind(&pair, kind, 0, 0);
+		for (unsigned int i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+			struct hpt_key key = page(kind, 0, numbers[i]);
+			size_t held = pair.memory.outstanding;
+
+			pair.memory.first_failure = pair.memory.calls + n;
+			pair.memory.last_failure = pair.memory.first_failure;
+			if (pair_map(&pair, key, entry_of(kind, 1)) == -ENOMEM)
+				cr_assert_eq(pair.memory.outstanding, held);
+			pair_check(&pair);
+			pair.memory.last_failure = 0;
+			pair_map(&pair, key, entry_of(kind, 1));
+			pair_check(&pair);
+		}
+		cr_assert(n == 4 || pair.memory.failures);
+		pair_visit_all(&pair, PAIR_UNMAP);
+		pair_expect_empty(&pair);
+		pair_end(&pair);
+	}
 }
 
 /* The expected pages fit without growth where they are contiguous. */

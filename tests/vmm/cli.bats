@@ -249,8 +249,10 @@ dumped() { # TEXT
 
 @test "a line without an end comes out while the guest runs" {
 	need_kvm
-	timeout 60 "$twostage" run --timeout 20 "$kernels/prompt" 2>/dev/null |
-		{ read -r -n 7 text; [ "$text" = "ready?" ] || [ "$text" = "ready? " ]; }
+	local early="$BATS_TEST_TMPDIR/early"
+	{ timeout 60 "$twostage" run --timeout 3 "$kernels/prompt" 2>/dev/null || true; } |
+		{ read -r -N 7 text; date +%s%N >"$early"; [ "$text" = "ready? " ]; cat; }
+	(($(date +%s%N) - $(cat "$early") > 1000000000))
 }
 
 @test "a flooded console whose reader goes away ends the guest, 66" {
@@ -263,11 +265,13 @@ dumped() { # TEXT
 
 @test "a flooded console that nobody reads: the timeout holds, 124" {
 	need_kvm
-	{
-		timeout 60 "$twostage" run --timeout 1 "$kernels/flood" 2>"$BATS_TEST_TMPDIR/err"
-		echo $? >"$BATS_TEST_TMPDIR/status"
-	} | while [ ! -s "$BATS_TEST_TMPDIR/status" ]; do sleep 0.1; done
-	[ "$(cat "$BATS_TEST_TMPDIR/status")" -eq 124 ]
+	local status=0
+	mkfifo "$BATS_TEST_TMPDIR/fifo"
+	exec 8<>"$BATS_TEST_TMPDIR/fifo"
+	timeout 60 "$twostage" run --timeout 1 "$kernels/flood" >"$BATS_TEST_TMPDIR/fifo" \
+		2>"$BATS_TEST_TMPDIR/err" || status=$?
+	exec 8>&-
+	[ "$status" -eq 124 ]
 	dumped "timeout"
 }
 
@@ -316,8 +320,7 @@ dumped() { # TEXT
 	need_kvm
 	guest touch_all 125 --host-mem 4M
 	ended vmm 125 "host memory exhausted"
-	jq -e '.exit.gpa >= 0x200000 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json" ||
-		jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
+	jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
 	dumped "no entry (never touched)"
 	guest touch_all 0 --host-mem 40M
 	guest touch_all 125 --host-mem 4K

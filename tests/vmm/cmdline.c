@@ -37,8 +37,8 @@ Test(cmdline, every_byte_comes_back)
 		char value[] = {(char)byte, 0};
 		char text[8];
 		size_t length = cmdline_encode(value, text);
-		int back = length == 1 ? (unsigned char)text[0]
-				       : digit(text[1]) * 16 + digit(text[2]);
+		int back =
+			length == 1 ? (unsigned char)text[0] : digit(text[1]) * 16 + digit(text[2]);
 
 		cr_expect_eq(back, byte);
 		for (size_t i = 0; i < length; i++)

@@ -133,7 +133,7 @@ Test(devices, bad_publications_are_ignored)
 
 	out32(ABI_PORT_PUBLISH, 0xffffffff);
 	out32(ABI_PORT_PUBLISH, RAM_SIZE / HPT_PAGE_SIZE);
-	out32(ABI_PORT_PUBLISH, RAM_SIZE / HPT_PAGE_SIZE - 1); /* it does not fit */
+	out32(ABI_PORT_PUBLISH, UINT32_MAX / 2);
 	devices_write(&devices, ABI_PORT_PUBLISH, 1, &byte);
 	cr_expect_not(devices.published);
 	expect_ignored(4);
@@ -162,6 +162,52 @@ Test(devices, bad_requests_are_ignored)
 	request(UINT64_MAX - 7, 9, 1);
 	request(UINT64_C(1) << 63, 1, 1);
 	expect_ignored(13);
+}
+
+#define SAMPLES_GPA UINT64_C(0x40000)
+
+static void hand_over(uint64_t gpa, uint64_t count)
+{
+	struct abi_page *page = (struct abi_page *)(ram + PAGE_FRAME * HPT_PAGE_SIZE);
+
+	page->samples = gpa;
+	page->sample_count = count;
+	out32(ABI_PORT_SAMPLES, 0);
+}
+
+Test(devices, samples_become_histograms)
+{
+	struct abi_sample *sample = (struct abi_sample *)(ram + SAMPLES_GPA);
+	struct hpt_histogram *legs = devices.samples.legs;
+
+	out32(ABI_PORT_PUBLISH, PAGE_FRAME);
+	sample[0] = (struct abi_sample){100, 110, 130, 170};
+	sample[1] = (struct abi_sample){UINT32_MAX - 9, 10, 30, 70}; /* the counter wraps */
+	hand_over(SAMPLES_GPA, 2);
+	hand_over(SAMPLES_GPA, 1);
+	hand_over(SAMPLES_GPA, 0);
+	cr_expect_eq(devices.samples.faults, 3);
+	cr_expect_eq(hpt_histogram_count(&legs[SAMPLES_TRAP]), 3);
+	cr_expect_eq(legs[SAMPLES_TRAP].max, 20);
+	cr_expect_eq(legs[SAMPLES_LOOKUP].max, 20);
+	cr_expect_eq(legs[SAMPLES_INSTALL].max, 40);
+	cr_expect_eq(legs[SAMPLES_FAULT].max, 80);
+	cr_expect_eq(devices.ignored_doorbells, 0);
+}
+
+Test(devices, bad_samples_are_ignored)
+{
+	out32(ABI_PORT_SAMPLES, 0);
+	out32(ABI_PORT_PUBLISH, PAGE_FRAME);
+	hand_over(SAMPLES_GPA, ABI_SAMPLES + 1);
+	hand_over(SAMPLES_GPA, UINT64_MAX);
+	hand_over(SAMPLES_GPA, UINT64_C(1) << 60);
+	hand_over(RAM_SIZE - 8, 1);
+	hand_over(UINT64_MAX, 1);
+	expect_ignored(6);
+	cr_expect_eq(devices.samples.faults, 0);
+	hand_over(RAM_SIZE - ABI_SAMPLES * sizeof(struct abi_sample), ABI_SAMPLES);
+	cr_expect_eq(devices.samples.faults, ABI_SAMPLES);
 }
 
 Test(devices, only_the_first_complaint_is_said)

@@ -44,11 +44,11 @@ static void make(const uint8_t *code, size_t size, struct machine_config config)
 	cr_assert_eq(error, 0, "%s", message.text);
 }
 
-#define MAKE(...)                                                                      \
-	do {                                                                           \
-		static const uint8_t code[] = {__VA_ARGS__};                           \
-                                                                                       \
-		make(code, sizeof(code), (struct machine_config){.pin = false});       \
+#define MAKE(...)                                                                \
+	do {                                                                     \
+		static const uint8_t code[] = {__VA_ARGS__};                     \
+                                                                                 \
+		make(code, sizeof(code), (struct machine_config){.pin = false}); \
 	} while (0)
 
 /* mov $42, %al; out %al, $0xf4 */

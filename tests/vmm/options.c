@@ -17,8 +17,8 @@ static void expect_size(const char *text, uint64_t wanted)
 	struct message message;
 	uint64_t value = 1;
 
-	cr_expect_eq(option_size("--mem", text, 4096, UINT64_C(1) << 62, &value, &message), 0,
-		     "%s", text);
+	cr_expect_eq(option_size("--mem", text, 4096, UINT64_C(1) << 62, &value, &message), 0, "%s",
+		     text);
 	cr_expect_eq(value, wanted, "%s", text);
 }
 
@@ -48,16 +48,28 @@ Test(options, sizes_have_power_of_two_suffixes)
 
 Test(options, what_is_no_size_is_refused)
 {
-	static const char *const texts[] = {"",	  "M",	 "12Q", "12MB", "1 2M", " 1M",	"1M ",
-					    "+1M", "-1M", "0x10", "1.5G", "1m",	 "99999999999999999999",
+	static const char *const texts[] = {"",
+					    "M",
+					    "12Q",
+					    "12MB",
+					    "1 2M",
+					    " 1M",
+					    "1M ",
+					    "+1M",
+					    "-1M",
+					    "0x10",
+					    "1.5G",
+					    "1m",
+					    "99999999999999999999",
 					    "18446744073709551616"};
 	char wanted[160];
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
-		snprintf(wanted, sizeof(wanted),
-			 "--mem: found \"%s\", wanted SIZE: a whole number with an optional K, M or "
-			 "G",
-			 texts[i]);
+		snprintf(
+			wanted, sizeof(wanted),
+			"--mem: found \"%s\", wanted SIZE: a whole number with an optional K, M or "
+			"G",
+			texts[i]);
 		expect_no_size(texts[i], wanted);
 	}
 }
@@ -105,11 +117,15 @@ Test(options, seconds_may_have_a_fraction)
 	static const struct {
 		const char *text;
 		uint64_t nanoseconds;
-	} good[] = {{"1", 1000000000},	      {"0.5", 500000000},	{"2.000000001", 2000000001},
-		    {"0.000000001", 1},	      {"1000000000", 1000000000000000000},
+	} good[] = {{"1", 1000000000},
+		    {"0.5", 500000000},
+		    {"2.000000001", 2000000001},
+		    {"0.000000001", 1},
+		    {"1000000000", 1000000000000000000},
 		    {"10.25", 10250000000}};
-	static const char *const bad[] = {"",	"0", "0.0", ".5",  "1.", "1.2.3", "1e3", "-1",
-					  "1s", " ", "inf", "nan", "1000000001", "0.0000000001"};
+	static const char *const bad[] = {"",	   "0",	  "0.0",	".5",	       "1.",
+					  "1.2.3", "1e3", "-1",		"1s",	       " ",
+					  "inf",   "nan", "1000000001", "0.0000000001"};
 	struct message message;
 	uint64_t value = 0;
 

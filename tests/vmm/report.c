@@ -78,7 +78,8 @@ Test(report, ratios_of_nothing_are_zero)
 
 static void fill_report(void)
 {
-	static const struct machine_exit how = {.by = MACHINE_GUEST, .status = 125, .reason = "exit"};
+	static const struct machine_exit how = {
+		.by = MACHINE_GUEST, .status = 125, .reason = "exit"};
 
 	host = (struct host){.kind = KVM_PVM, .api_version = 12, .has_userfaultfd = true};
 	config = (struct report_config){.image = "image\xff", .kind = "program", .mem = 1 << 28};
@@ -138,9 +139,9 @@ Test(report, regions_that_were_not_walked_have_no_entries)
 	object = report_json(&report);
 	regions = json_object_get(object, "regions");
 	cr_assert_eq(json_array_size(regions), 2);
-	cr_expect_eq(json_integer_value(
-			     json_object_get(json_array_get(regions, 0), "stage1_entries")),
-		     7);
+	cr_expect_eq(
+		json_integer_value(json_object_get(json_array_get(regions, 0), "stage1_entries")),
+		7);
 	cr_expect(json_is_null(json_object_get(json_array_get(regions, 1), "stage1_entries")));
 	json_decref(object);
 }

@@ -25,7 +25,7 @@ start:
 	ring WRITE 0			/* nothing is published */
 	ring PUBLISH 0xffffffff		/* no RAM */
 	ring PUBLISH 0xc0000		/* the hole */
-	ring PUBLISH 0xfff		/* its end is beyond RAM of 16M */
+	ring PUBLISH 0x1000		/* beyond RAM of 16M */
 	movw $PUBLISH, %dx
 	movb $1, %al
 	outb %al, %dx			/* not 32 bits */

@@ -66,9 +66,12 @@ static struct hpt_key pick_key(struct torture *torture)
 	uint16_t asid = asids[pick(torture, 5)];
 	enum hpt_size size = pick(torture, 5) ? HPT_4K : HPT_2M;
 	uint64_t number = pick_number(torture);
+	bool around = pick(torture, 2); /* the large page is that around a small one of the shape */
 	uint64_t numbers = UINT64_C(1)
 			   << (pair_vpn_bits(&torture->pair) - (size == HPT_2M ? 9 : 0));
 
+	if (size == HPT_2M && around)
+		number /= HPT_LARGE_PAGES;
 	return hpt_key(asid, number % numbers * hpt_pages_in(size), size);
 }
 

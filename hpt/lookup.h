@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The lookup, inline, and what follows one: for fault handlers, where every instruction counts and
+ * where a lookup that misses is followed by a mapping of the same key.
+ *
+ *	if (hpt_find(table, key, &found))
+ *		... found.entry ... hpt_set_found(&found, HPT_DIRTY) ...
+ *	else
+ *		error = hpt_map_found(table, key, entry, &found);
+ *
+ * What hpt_find() gives is good until the table is changed by any other call.
+ */
+#ifndef HPT_LOOKUP_H
+#define HPT_LOOKUP_H
+
+#include "hpt/hpt.h"
+#include "hpt/probe.h"
+
+#define HPT_INLINE static inline __attribute__((always_inline))
+
+struct hpt_found {
+	uint64_t entry;	     /* of the key, if it is mapped */
+	uint64_t *word;	     /* the word that was read last: the entry's, if it is mapped */
+	unsigned int probes; /* lines that were read */
+	struct hpt_probe probe;
+};
+
+HPT_INLINE uint64_t *hpt_word(const struct hpt *table, uint64_t address)
+{
+	return (uint64_t *)(uintptr_t)(address + table->memory.offset);
+}
+
+/* The first probe, which is nearly always the last one, stands before the loop and costs no loop.
+ */
+HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
+				   struct hpt_found *found)
+{
+	struct clustered_probe *probe = &found->probe.clustered;
+	enum hpt_answer answer;
+	uint64_t *line;
+
+	found->probes = 0;
+	if (!hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS))
+		return false;
+	clustered_start(&table->desc, key, probe);
+	line = hpt_word(table, probe->home);
+	answer = clustered_step(&table->desc, probe, line, &found->entry);
+	while (__builtin_expect(answer == HPT_NEXT, 0)) {
+		line = hpt_word(table, clustered_probe_line(&table->desc, probe));
+		answer = clustered_step(&table->desc, probe, line, &found->entry);
+	}
+	found->probes = probe->index + 1;
+	found->word = &line[probe->word];
+	return answer == HPT_HIT;
+}
+
+HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+{
+	struct radix_probe *probe = &found->probe.radix;
+	enum hpt_answer answer = HPT_NEXT;
+
+	found->probes = 0;
+	found->word = NULL;
+	radix_start(&table->desc, key, probe);
+	if (!probe->node)
+		return false;
+#pragma GCC unroll 4
+	for (int i = 0; i < HPT_RADIX_LEVELS && answer == HPT_NEXT; i++) {
+		found->probes++;
+		found->word = hpt_word(table, radix_word_address(probe));
+		answer = radix_step(probe, *found->word, &found->entry);
+	}
+	return answer == HPT_HIT;
+}
+
+/* Whether the key is mapped. */
+HPT_INLINE bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+{
+	if (table->desc.organisation == HPT_CLUSTERED)
+		return hpt_find_clustered(table, key, found);
+	return hpt_find_radix(table, key, found);
+}
+
+/* Adds what a search cost to a ledger. */
+HPT_INLINE void hpt_ledger_add(struct hpt_ledger *ledger, const struct hpt *table,
+			       const struct hpt_found *found, bool hit)
+{
+	ledger->lookups++;
+	ledger->hits += hit;
+	ledger->hashes += table->desc.organisation == HPT_CLUSTERED;
+	ledger->probes += found->probes;
+	ledger->lines += found->probes;
+	ledger->steps += found->probes;
+}
+
+/* Sets flags of the entry that was found: one store. */
+HPT_INLINE void hpt_set_found(struct hpt_found *found, uint64_t flags)
+{
+	found->entry |= flags;
+	__atomic_store_n(found->word, *found->word | flags, __ATOMIC_RELAXED);
+}
+
+/* hpt_map_found() where a line or a node must be made. (clustered.c, radix.c) */
+int hpt_map_line(struct hpt *table, struct hpt_key key, uint64_t entry,
+		 const struct clustered_probe *probe);
+int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
+		 const struct radix_probe *probe);
+
+/*
+ * Maps the key that was not found, as hpt_map() does, whose checks of key and entry are the
+ * caller's here. Short where the line or node is there already, or where the home line is free.
+ */
+HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, uint64_t entry,
+				       const struct hpt_found *found)
+{
+	const struct clustered_probe *probe = &found->probe.clustered;
+	uint64_t *line = found->word - probe->word;
+
+	if (!probe->matched) {
+		if (probe->index || clustered_line_used(line) ||
+		    table->counts.lines_used >= table->grow_at)
+			return hpt_map_line(table, key, entry, &found->probe.clustered);
+		clustered_set_tag(line, probe->tag);
+		table->counts.lines_used++;
+	}
+	__atomic_store_n(found->word, *found->word | entry, __ATOMIC_RELAXED);
+	table->counts.entries++;
+	return 0;
+}
+
+HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64_t entry,
+				   const struct hpt_found *found)
+{
+	if (found->probe.radix.level || *found->word)
+		return hpt_map_node(table, key, entry, &found->probe.radix);
+	*found->word = entry;
+	*hpt_word(table, found->probe.radix.parent) += RADIX_USED_ONE;
+	table->counts.entries++;
+	return 0;
+}
+
+HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t entry,
+			     const struct hpt_found *found)
+{
+	if (table->desc.organisation == HPT_CLUSTERED)
+		return hpt_map_found_clustered(table, key, entry, found);
+	return hpt_map_found_radix(table, key, entry, found);
+}
+
+#endif

@@ -1,0 +1,51 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+#
+# Every test that takes minutes: what `make check` runs after it has built all. The output of each
+# suite is kept in build/check/.
+
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. tests/tap.sh
+export PATH="$PWD/build:$PATH"
+mkdir -p $results
+rm -f $results/*
+
+bats_suite() {
+	local name=$1 limit=$2 file=$3
+	suite "$name" "$limit" bats --formatter tap "$file"
+}
+
+# What the testbed runs in one boot: every suite that needs KVM, each with its own TAP.
+testbed_suite() {
+	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
+		--file tests/images/cases --file tests/guest/pairs --file build/tests/agree)
+	for program in build/tests/images/*; do
+		pair+=(--file "$program")
+	done
+	suite testbed-guest 600 build/testbed/run --timeout 580 "${pair[@]}" -- sh /files/testbed.sh
+}
+
+suite lint 300 make -s lint
+for room in hpt ept vmm; do
+	suite "unit-$room" 300 build/tests/$room --tap --jobs 2
+done
+suite torture-ept 120 build/tests/torture_ept 32 5
+bats_suite images-native 120 tests/images/native.bats
+bats_suite command-line 300 tests/vmm/cli.bats
+bats_suite bad-images 120 tests/vmm/bad_images.bats
+bats_suite guest-qemu 300 tests/guest/qemu.bats
+
+if have_kvm; then
+	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
+	suite guest-pairs 400 tests/guest/pairs.sh tests/guest/pairs
+	suite agree 200 build/tests/agree build/images/touch 16M
+	suite agree-window-64 200 build/tests/agree build/images/touch 16M 64
+else
+	for name in guest-kvm guest-pairs agree agree-window-64; do
+		skip_suite $name "/dev/kvm is missing or unusable"
+	done
+fi
+bats_suite testbed 300 tests/testbed/testbed.bats
+testbed_suite
+finish

@@ -1,0 +1,15 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages. Prints TAP.
+set -u
+cd /files || exit 1
+
+sh cases.sh cases testbed
+for guest in radix clustered; do
+	for host in radix clustered; do
+		sh cases.sh pairs "testbed-$guest-over-$host" --guest-table $guest --host-table $host
+	done
+	sh cases.sh pairs "testbed-$guest-window-16" --guest-table $guest --window 16
+done
+./agree /build/images/touch 8M
+./agree /build/images/touch 8M 64

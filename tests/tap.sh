@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+#
+# Running suites that print TAP, and counting what they printed. To be sourced; the caller stands in
+# the project's root.
+
+results=build/check
+passed=0
+failed=0
+skipped=0
+
+# suite NAME SECONDS COMMAND...: runs one suite. Its TAP is its stdout; a suite that ends early, runs
+# out of time or fails without saying which test did counts as one more failure.
+suite() {
+	local name=$1 limit=$2 status=0 start=$SECONDS
+	shift 2
+	timeout -k 10 "$limit" "$@" >"$results/$name.tap" 2>"$results/$name.log" </dev/null || status=$?
+	count "$name" "$status" $((SECONDS - start))
+}
+
+# skip_suite NAME REASON: a suite that cannot run here.
+skip_suite() {
+	echo "ok 1 $1 # SKIP $2" >"$results/$1.tap"
+	: >"$results/$1.log"
+	count "$1" 0 0
+}
+
+count() {
+	local name=$1 status=$2 took=$3 file=$results/$1.tap good bad skip
+	skip=$(grep -icE '^ok .*# *skip|^1\.\.0 *# *skip' "$file" || true)
+	good=$(($(grep -cE '^ok\b' "$file" || true) - $(grep -icE '^ok .*# *skip' "$file" || true)))
+	bad=$(grep -cE '^not ok\b' "$file" || true)
+	if [ "$bad" -eq 0 ] && { [ "$status" -ne 0 ] || [ $((good + skip)) -eq 0 ]; }; then
+		bad=1
+		echo "not ok - $name ended with status $status" >>"$file"
+	fi
+	printf '%-18s %5d passed %3d failed %3d skipped %4d s\n' "$name" "$good" "$bad" "$skip" "$took"
+	if [ "$bad" -gt 0 ]; then
+		grep -E -A 12 '^not ok' "$file" | head -n 60 | sed 's/^/    /'
+		tail -n 20 "$results/$name.log" | sed 's/^/    | /'
+	fi
+	grep -ihoE '# *skip.*' "$file" | sort | uniq -c | sed 's/^/    /' || true
+	passed=$((passed + good))
+	failed=$((failed + bad))
+	skipped=$((skipped + skip))
+}
+
+# The closing line, and the status of the whole.
+finish() {
+	echo "$passed passed, $failed failed, $skipped skipped"
+	[ "$failed" -eq 0 ]
+}
+
+# Whether this machine's /dev/kvm runs guests for us.
+have_kvm() {
+	[ -w /dev/kvm ] && build/twostage run --timeout 20 build/images/hello >/dev/null 2>&1
+}
