@@ -37,6 +37,7 @@ IMAGES := $(patsubst images/%.c,$(BUILD)/images/%,\
 	$(foreach folder,$(wildcard images/*),$(wildcard $(folder)/$(notdir $(folder)).c)))
 IMAGES := $(addprefix $(BUILD)/images/,$(notdir $(IMAGES)))
 TEST_IMAGES := $(patsubst tests/images/%.c,$(BUILD)/tests/images/%,$(wildcard tests/images/*.c))
+GUEST_PROBES := $(BUILD)/tests/guest/fault_cost
 TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
 	$(wildcard tests/vmm/kernels/*.S))
 
@@ -79,7 +80,7 @@ check-deep: deps
 testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
 
-tests: $(UNIT_TESTS) $(TEST_IMAGES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
+tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
 	$(BUILD)/tests/torture_ept $(BUILD)/tests/agree
 
 install: all
@@ -133,6 +134,11 @@ $(BUILD)/tests/images/%: tests/images/%.c Makefile
 	@mkdir -p $(@D) $(BUILD)/obj
 	@echo '  CC   $@'
 	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/test_image_$*.d $< -o $@
+
+$(BUILD)/tests/guest/%: tests/guest/%.c Makefile
+	@mkdir -p $(@D) $(BUILD)/obj
+	@echo '  CC   $@'
+	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/guest_probe_$*.d $< -o $@
 
 $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 		tests/vmm/kernels/kernel.lds Makefile

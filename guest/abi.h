@@ -96,7 +96,11 @@ struct abi_page {
 	uint64_t refills;	/* faults whose lookup found one: the window had lost it */
 	uint64_t more_probes;	/* lines that those lookups read, beyond one for each */
 	uint64_t protection;	/* faults that the mapping forbids, and programs killed for it */
-	uint64_t evictions;	/* window entries taken back */
+	/*
+	 * Window entries that went because their mapping did. What was evicted to make room is
+	 * first_touches + refills - drops - window_resident.
+	 */
+	uint64_t drops;
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
 	uint64_t window_pages;
 	uint64_t window_resident;

@@ -136,7 +136,7 @@ HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
 	}
 	if (error)
 		kill(frame, gva, error);
-	window_install(gva >> HPT_PAGE_SHIFT, found->entry);
+	window_install(gva >> HPT_PAGE_SHIFT, found->entry, found->word);
 }
 
 HPT_INLINE void handle(const struct trap_cpu_frame *frame, uint64_t gva, uint32_t tsc,

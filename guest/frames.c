@@ -134,8 +134,7 @@ uint64_t frames_left(void)
 	return left / HPT_PAGE_SIZE + user_free_count;
 }
 
-/* Larger blocks, and new arenas for the small ones. */
-static int get_block(size_t size, uint64_t *gpa)
+int frames_get_block(size_t size, uint64_t *gpa)
 {
 	uint64_t start = (kernel_next + size - 1) & ~((uint64_t)size - 1);
 	uint64_t limit = range == home ? frames_next : boot.ram[home].end;
@@ -155,7 +154,7 @@ static int new_arena(void)
 	size_t size = ARENA_SIZE;
 
 	while (size >= HPT_PAGE_SIZE) {
-		if (!get_block(size, &arena_next)) {
+		if (!frames_get_block(size, &arena_next)) {
 			arena_end = arena_next + size;
 			return 0;
 		}
@@ -175,7 +174,7 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 		return 0;
 	}
 	if (size > HPT_PAGE_SIZE)
-		return get_block(size, gpa);
+		return frames_get_block(size, gpa);
 	if (arena_next == arena_end && new_arena())
 		return -ENOMEM;
 	*gpa = arena_next;

@@ -48,6 +48,9 @@ void frames_put(uint64_t gpa);
 /* How many more frames there are for the program. */
 uint64_t frames_left(void);
 
+/* Kernel memory that is never given back: a zeroed, naturally aligned block. 0 or -ENOMEM. */
+int frames_get_block(size_t size, uint64_t *gpa);
+
 /* Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. */
 int frames_get_kernel(void *context, size_t size, uint64_t *gpa);
 void frames_put_kernel(void *context, uint64_t gpa, size_t size);

@@ -45,7 +45,7 @@ static uint64_t rights_of(uint64_t protection)
 {
 	uint64_t rights = 0;
 
-	if (protection)
+	if (protection & (PROTECTION_READ | PROTECTION_WRITE | PROTECTION_EXECUTE))
 		rights = HPT_PRESENT | HPT_NOEXEC;
 	if (protection & PROTECTION_WRITE)
 		rights |= HPT_WRITE;
@@ -77,18 +77,15 @@ static int split_edges(const struct range *range)
 	return error ? error : region_split(range->end);
 }
 
-/* Whether regions cover the whole range. */
-static bool covered(const struct range *range)
+/* How far regions cover the range from its start without a hole: to this page, at most its end. */
+static uint64_t covered_to(const struct range *range)
 {
+	struct region *region = region_from(range->start);
 	uint64_t vpn = range->start;
 
-	for (struct region *region = region_from(vpn); vpn < range->end;
-	     region = region_next(region)) {
-		if (!region || region->start > vpn)
-			return false;
+	for (; vpn < range->end && region && region->start <= vpn; region = region_next(region))
 		vpn = region->end;
-	}
-	return true;
+	return vpn < range->end ? vpn : range->end;
 }
 
 static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
@@ -192,14 +189,18 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 {
 	uint64_t rights = rights_of(protection);
 	struct range range;
+	uint64_t wanted_end;
 	int error;
 
 	if (gva & (HPT_PAGE_SIZE - 1) || protection & ~UINT64_C(7))
 		return -EINVAL;
 	if (!size)
 		return 0;
-	if (size > USER_END || range_of(gva, size, &range) || !covered(&range))
+	if (size > USER_END || range_of(gva, size, &range))
 		return -ENOMEM;
+	/* As on Linux, what lies before a hole is changed. */
+	wanted_end = range.end;
+	range.end = covered_to(&range);
 	error = split_edges(&range);
 	if (error)
 		return error;
@@ -208,7 +209,7 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 		region->rights = rights;
 	hpt_visit_range(&stage1, program_key(range.start), range.end - range.start, protect_page,
 			&rights);
-	return 0;
+	return range.end < wanted_end ? -ENOMEM : 0;
 }
 
 /* Pages of a piece that is moved at once, and what was found there. */
@@ -337,7 +338,7 @@ int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
 		return -ENOMEM;
 	if (advice == ADVICE_DONTNEED)
 		drop_pages(range.start, range.end);
-	return covered(&range) ? 0 : -ENOMEM;
+	return covered_to(&range) == range.end ? 0 : -ENOMEM;
 }
 
 void memory_start_heap(uint64_t gva)

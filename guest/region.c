@@ -12,7 +12,13 @@
 
 static struct region regions[REGIONS];
 static unsigned int count;
-struct region *region_last = regions;
+struct region *region_last = regions, *region_before = regions;
+
+static void remember(struct region *region)
+{
+	region_before = region_last;
+	region_last = region;
+}
 
 /* The index of the first region that ends after `vpn`. */
 static unsigned int index_from(uint64_t vpn)
@@ -41,9 +47,9 @@ struct region *region_search(uint64_t vpn)
 		region = region[half].start <= vpn ? region + half : region;
 		rest -= half;
 	}
-	if (vpn < region->start || vpn >= region->end)
+	if (!region_has(region, vpn))
 		return NULL;
-	region_last = region;
+	remember(region);
 	return region;
 }
 
@@ -69,7 +75,10 @@ static int insert(unsigned int at, const struct region *region)
 		regions[i] = regions[i - 1];
 	regions[at] = *region;
 	count++;
-	region_last = &regions[at];
+	/* What stood behind it has moved. */
+	region_last += region_last >= &regions[at];
+	region_before += region_before >= &regions[at];
+	remember(&regions[at]);
 	return 0;
 }
 
@@ -110,7 +119,7 @@ void region_remove(uint64_t start, uint64_t end)
 	/* No stale copy behind the end is taken for a region. */
 	for (unsigned int i = count; i < count + past - first; i++)
 		regions[i] = (struct region){0};
-	region_last = regions;
+	region_last = region_before = regions;
 }
 
 bool region_is_free(uint64_t start, uint64_t end)

@@ -18,16 +18,23 @@ struct region {
 	uint64_t first_touches;
 } __attribute__((aligned(64)));
 
-/* The region that was found last: most faults are in the same one again. (region.c) */
-extern struct region *region_last;
+/* The two regions that were found last: most faults are in one of them again. (region.c) */
+extern struct region *region_last, *region_before;
 
 struct region *region_search(uint64_t vpn);
+
+static inline bool region_has(const struct region *region, uint64_t vpn)
+{
+	return vpn >= region->start && vpn < region->end;
+}
 
 /* The region of a page, or NULL. */
 static inline struct region *region_find(uint64_t vpn)
 {
-	if (vpn >= region_last->start && vpn < region_last->end)
+	if (region_has(region_last, vpn))
 		return region_last;
+	if (region_has(region_before, vpn))
+		return region_before;
 	return region_search(vpn);
 }
 

@@ -14,7 +14,7 @@
 #define PAGE_TABLE 0x03 /* present, write */
 #define LARGE_PAGE 0x83
 
-#define CR0_BITS 0x80010033 /* PG WP NE ET MP PE */
+#define CR0_BITS 0x80050033 /* PG AM WP NE ET MP PE */
 #define CR4_BITS 0x00000620 /* OSXMMEXCPT OSFXSR PAE */
 #define EFER	 0xc0000080
 #define EFER_BITS 0x00000901 /* NXE LME SCE */

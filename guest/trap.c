@@ -17,7 +17,7 @@
 #define RFLAGS_ALWAYS 0x202
 #define SIGNAL_STATUS 128
 
-extern const char syscall_entry[];
+extern const char syscall_entry[], kernel_stack_top[];
 
 /* While boot probes SYSCALL: what comes after. */
 static void (*probe_next)(void);
@@ -64,6 +64,15 @@ void program_killed(const struct trap_cpu_frame *frame, unsigned int signal, con
 	cpu_exit(SIGNAL_STATUS + signal);
 }
 
+/* The stack in ring 0 begins at its top, and first on it is where the program was. */
+void program_out_of_memory(void)
+{
+	uint64_t top = (uint64_t)kernel_stack_top;
+	const struct trap_cpu_frame *frame = (const void *)(top - sizeof(*frame));
+
+	program_killed(frame, SIGNAL_KILL, "guest memory exhausted", read_cr2());
+}
+
 /* A trap in the trap page is a SYSCALL that stayed in ring 3, or a program that jumped there. */
 static void trapped_syscall(struct trap_frame *frame)
 {
@@ -85,6 +94,7 @@ static const struct {
 	[TRAP_DEBUG] = {SIGNAL_TRAP, "debug exception"},
 	[TRAP_BREAKPOINT] = {SIGNAL_TRAP, "breakpoint"},
 	[TRAP_INVALID_OPCODE] = {SIGNAL_ILLEGAL, "invalid instruction"},
+	[TRAP_STACK] = {SIGNAL_BUS, "stack segment"},
 	[TRAP_X87] = {SIGNAL_FLOAT, "x87 floating point"},
 	[TRAP_ALIGNMENT] = {SIGNAL_BUS, "alignment"},
 	[TRAP_SIMD] = {SIGNAL_FLOAT, "SIMD floating point"},

@@ -11,6 +11,7 @@
 #define TRAP_BREAKPOINT	    3
 #define TRAP_INVALID_OPCODE 6
 #define TRAP_DOUBLE_FAULT   8
+#define TRAP_STACK	    12
 #define TRAP_PAGE_FAULT	    14
 #define TRAP_X87	    16
 #define TRAP_ALIGNMENT	    17
@@ -70,5 +71,8 @@ __attribute__((noreturn)) void trap_probe_syscall(void (*next)(void));
 /* Ends the program as a signal would: a message on stderr, status 128 + signal. */
 __attribute__((noreturn)) void program_killed(const struct trap_cpu_frame *frame,
 					      unsigned int signal, const char *why, uint64_t gva);
+
+/* The same where the kernel has no memory for what it was asked, and whatever asked. */
+__attribute__((noreturn)) void program_out_of_memory(void);
 
 #endif

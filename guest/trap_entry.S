@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The ways into the kernel and out of it. All but one make a struct trap_frame (trap.h), and all
- * leave by iretq: SYSRET would save little and has traps of its own (non-canonical RIP).
+ * leave by iretq: SYSRET would save little and has traps of its own (non-canonical RIP). All clear
+ * DF, which a gate does not and which a program may have set (memmove does): the kernel's string
+ * instructions go upwards.
  */
 #include "guest/layout.h"
 
@@ -27,6 +29,7 @@ trap_entries:
 
 	.balign 16
 trap_common:
+	cld
 	pushq %rax
 	pushq %rdx
 	pushq %rcx
@@ -71,6 +74,7 @@ trap_return:
 	.balign 16
 	.globl page_fault_entry
 page_fault_entry:
+	cld
 	pushq %rax
 	pushq %rdx
 	rdtsc

@@ -3,23 +3,53 @@
  */
 #include "guest/window.h"
 
+#include "guest/boot.h"
 #include "guest/console.h"
+#include "guest/trap.h"
 #include "guest/window_install.h"
 
-/* Tables, with their companions, are taken from the kernel's memory so many bytes at a time. */
-#define TABLES_SIZE (UINT64_C(1) << 20)
+/*
+ * Tables, with their companions, are taken from the kernel's memory so many bytes at a time: the
+ * fault that takes the next part is longer than others, so it should be one in many.
+ */
+#define TABLES_SIZE_MAX (UINT64_C(2) << 20)
+#define TABLES_SHARE	64 /* of RAM, at the most */
 
 struct window window;
 
+/* Evicts the oldest pages until their leaf table is free; false where there are no pages left. */
+static bool evict_table(void)
+{
+	struct window_slot *slot = window.hand;
+
+	while (!window.free_tables) {
+		slot = slot + 1 == window.slots_end ? window.slots : slot + 1;
+		if (slot == window.hand)
+			return false;
+		if (!slot->pte)
+			continue;
+		if (window_take_out(slot))
+			window_note_dirty(slot);
+		slot->pte = NULL;
+		published.window_resident--;
+	}
+	return true;
+}
+
+/* There are fresh tables or a free one then. */
 void window_more_tables(void)
 {
-	for (size_t size = TABLES_SIZE; size >= 2 * HPT_PAGE_SIZE; size /= 2) {
-		if (!frames_get_kernel(NULL, size, &window.next_table)) {
-			window.tables_end = window.next_table + size;
-			return;
+	while (frames_get_block(window.tables_size, &window.next_table)) {
+		if (window.tables_size > 2 * HPT_PAGE_SIZE) {
+			window.tables_size /= 2;
+			continue;
 		}
+		window.next_table = window.tables_end;
+		if (!evict_table())
+			program_out_of_memory();
+		return;
 	}
-	panic("no memory for the window's tables");
+	window.tables_end = window.next_table + window.tables_size;
 }
 
 /* Walks to the word of `gva` at `level`, making the tables on the way. */
@@ -51,7 +81,7 @@ void window_prepare(uint64_t vpn)
 	window_enter_gib(vpn << HPT_PAGE_SHIFT);
 }
 
-void window_note_dirty(uint64_t gva)
+void window_find_dirty(uint64_t gva)
 {
 	struct hpt_found found;
 
@@ -70,9 +100,11 @@ static struct window_slot *slot_of(const uint64_t *pte, uint64_t gva)
  * The page is in the window already: the CPU did not see its entry. What it has noted there is
  * kept, to be told when the page goes. The slot at the hand stays free.
  */
-void window_install_again(uint64_t *pte, uint64_t gva, uint64_t entry)
+void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva, uint64_t entry)
 {
+	slot->pte = NULL;
 	published.window_resident--;
+	published.drops++;
 	exchange(pte, window_pte(entry) | (*pte & HPT_DIRTY));
 	slot_of(pte, gva)->gva_and_dirty = gva | (entry & HPT_DIRTY);
 	invlpg(gva);
@@ -106,6 +138,7 @@ uint64_t window_drop(uint64_t vpn)
 	dirty = window_take_out(slot);
 	slot->pte = NULL;
 	published.window_resident--;
+	published.drops++;
 	return dirty;
 }
 
@@ -124,10 +157,13 @@ void window_create(uint64_t pages)
 
 	while (size < pages * sizeof(struct window_slot))
 		size *= 2;
-	if (frames_get_kernel(NULL, size, &gpa))
+	if (frames_get_block(size, &gpa))
 		panic("no memory for a window of %lu pages", pages);
 	window.slots = window.hand = direct(gpa);
 	window.slots_end = window.slots + pages;
+	window.tables_size = TABLES_SIZE_MAX;
+	while (window.tables_size > boot.ram_pages * HPT_PAGE_SIZE / TABLES_SHARE)
+		window.tables_size /= 2;
 	window_more_tables();
 	for (unsigned int i = 0; i < WINDOW_DIRECTORIES; i++)
 		window.directories[i].gib = UINT64_MAX;

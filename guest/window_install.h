@@ -34,6 +34,8 @@
 struct window_slot {
 	uint64_t *pte;		/* NULL: the slot is free */
 	uint64_t gva_and_dirty; /* HPT_DIRTY: it was installed with D set */
+	uint64_t *word;		/* of the hashed entry, unless lines were moved since: */
+	uint64_t moves;
 };
 
 struct window_companion {
@@ -57,6 +59,7 @@ struct window {
 	struct window_slot *hand;
 	uint64_t free_tables;		 /* list through the first word of each */
 	uint64_t next_table, tables_end; /* never used ones, gPA */
+	uint64_t tables_size;		 /* bytes that the next such part has */
 };
 
 extern struct window window;
@@ -64,8 +67,8 @@ extern struct window window;
 /* The parts of an installation that are rare. (window.c) */
 void window_enter_gib(uint64_t gva);
 void window_more_tables(void);
-void window_install_again(uint64_t *pte, uint64_t gva, uint64_t entry);
-void window_note_dirty(uint64_t gva);
+void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva, uint64_t entry);
+void window_find_dirty(uint64_t gva);
 
 static inline struct window_companion *window_companion(const uint64_t *word)
 {
@@ -95,13 +98,15 @@ static inline void window_add_table(uint64_t *word)
 	uint64_t gpa = window.free_tables;
 	uint64_t *table;
 
+	if (!gpa && window.next_table == window.tables_end) {
+		window_more_tables();
+		gpa = window.free_tables;
+	}
 	if (gpa) {
 		table = direct(gpa);
 		window.free_tables = *table;
 		*table = 0;
 	} else {
-		if (window.next_table == window.tables_end)
-			window_more_tables();
 		gpa = window.next_table;
 		window.next_table += 2 * HPT_PAGE_SIZE;
 		table = direct(gpa);
@@ -156,11 +161,21 @@ HPT_INLINE uint64_t window_take_out(struct window_slot *slot)
 	return pte & ~gva & HPT_DIRTY;
 }
 
+/* The CPU has made the page of the slot dirty: into the hashed entry, which is still there. */
+static inline void window_note_dirty(const struct window_slot *slot)
+{
+	if (__builtin_expect(slot->moves == stage1.counts.moves, 1))
+		*slot->word |= HPT_DIRTY;
+	else
+		window_find_dirty(slot->gva_and_dirty);
+}
+
 /*
- * Enters a page of the program, whose hashed entry is `entry`. Evicts the oldest page where the
- * window is full; what the CPU noted there (dirty) goes into the hashed entry of that page first.
+ * Enters a page of the program, whose hashed entry is `entry` and stands at `word`. Evicts the
+ * oldest page where the window is full; what the CPU noted there (dirty) goes into the hashed entry
+ * of that page first.
  */
-HPT_INLINE void window_install(uint64_t vpn, uint64_t entry)
+HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word)
 {
 	uint64_t gva = vpn << HPT_PAGE_SHIFT;
 	struct window_slot *slot = window.hand;
@@ -169,16 +184,14 @@ HPT_INLINE void window_install(uint64_t vpn, uint64_t entry)
 
 	/* Before anything is made: eviction may free the very tables that lead to the new page. */
 	if (slot->pte) {
-		published.evictions++;
 		if (window_take_out(slot))
-			window_note_dirty(slot->gva_and_dirty);
-		slot->pte = NULL;
+			window_note_dirty(slot);
 	} else {
 		published.window_resident++;
 	}
 	pte = window_leaf(gva);
 	if (__builtin_expect(*pte != 0, 0)) {
-		window_install_again(pte, gva, entry);
+		window_install_again(slot, pte, gva, entry);
 		return;
 	}
 	companion = window_companion(pte);
@@ -187,6 +200,8 @@ HPT_INLINE void window_install(uint64_t vpn, uint64_t entry)
 	*pte = window_pte(entry);
 	slot->pte = pte;
 	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);
+	slot->word = word;
+	slot->moves = stage1.counts.moves;
 	window.hand = slot + 1 == window.slots_end ? window.slots : slot + 1;
 	/* The CPU may hold the page's absence. */
 	invlpg(gva);

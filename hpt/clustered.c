@@ -118,50 +118,6 @@ static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, 
 	return 0;
 }
 
-static clustered_piece *passed_of(uint64_t *line)
-{
-	return (clustered_piece *)line + CLUSTERED_PASSED_PIECE;
-}
-
-/* Takes a count back from the first `count` lines of the sequence. */
-static void uncount(const struct hpt *table, const struct clustered_probe *probe, uint32_t count)
-{
-	while (count--)
-		--*passed_of(hpt_pointer(table, probe->home ^ (count << HPT_LINE_SHIFT)));
-}
-
-/* The first free line from the home on, if there is one in the group; those before it count. */
-static inline uint64_t *claim_in_group(struct hpt *table, const struct clustered_probe *probe)
-{
-	for (uint32_t index = 0; index < HPT_GROUP_LINES; index++) {
-		uint64_t *line = hpt_pointer(table, probe->home ^ (index << HPT_LINE_SHIFT));
-
-		if (!clustered_line_used(line)) {
-			table->counts.lines_used++;
-			clustered_set_tag(line, probe->tag);
-			return line;
-		}
-		++*passed_of(line);
-	}
-	uncount(table, probe, HPT_GROUP_LINES);
-	return NULL;
-}
-
-int hpt_map_line(struct hpt *table, struct hpt_key key, uint64_t entry,
-		 const struct clustered_probe *probe)
-{
-	uint64_t *line = NULL;
-	uint64_t done;
-
-	if (table->counts.lines_used < table->grow_at)
-		line = claim_in_group(table, probe);
-	if (!line)
-		return clustered_map(table, key, 1, entry, 0, &done);
-	line[probe->word] |= entry;
-	table->counts.entries++;
-	return 0;
-}
-
 static void clustered_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 {
 	uint64_t *line = word - clustered_word(key);
@@ -349,6 +305,9 @@ static const char *clustered_check(const struct hpt *table)
 
 		if (broken)
 			return broken;
+	}
+	walk = (struct clustered_line_walk){.table = (struct hpt *)table};
+	while ((line = clustered_next_line(&walk))) {
 		if (!walk.in_spill && clustered_line_passed(line) != count_passed(table, line))
 			return "a line's passed count is exact";
 	}

@@ -100,28 +100,41 @@ HPT_INLINE void hpt_set_found(struct hpt_found *found, uint64_t flags)
 	__atomic_store_n(found->word, *found->word | flags, __ATOMIC_RELAXED);
 }
 
-/* hpt_map_found() where a line or a node must be made. (clustered.c, radix.c) */
-int hpt_map_line(struct hpt *table, struct hpt_key key, uint64_t entry,
-		 const struct clustered_probe *probe);
+/* hpt_map_found() where a node must be made, or a table grows; they give where the entry stands. */
 int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
-		 const struct radix_probe *probe);
+		 const struct radix_probe *probe, uint64_t **word);
+int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t **word);
+
+/* Copies: the address of what the caller keeps in registers is not taken. */
+HPT_INLINE int hpt_map_growing(struct hpt *table, struct hpt_key key, uint64_t entry,
+			       struct hpt_found *found)
+{
+	uint64_t *word = found->word;
+	int error = hpt_map_slowly(table, key, entry, &word);
+
+	found->word = word;
+	return error;
+}
 
 /*
  * Maps the key that was not found, as hpt_map() does, whose checks of key and entry are the
- * caller's here. Short where the line or node is there already, or where the home line is free.
+ * caller's here. found->word is where the entry then stands. Short where the line or node is there
+ * already, or where the home line is free.
  */
 HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, uint64_t entry,
-				       const struct hpt_found *found)
+				       struct hpt_found *found)
 {
 	const struct clustered_probe *probe = &found->probe.clustered;
-	uint64_t *line = found->word - probe->word;
+	uint64_t *line;
 
 	if (!probe->matched) {
-		if (probe->index || clustered_line_used(line) ||
-		    table->counts.lines_used >= table->grow_at)
-			return hpt_map_line(table, key, entry, &found->probe.clustered);
-		clustered_set_tag(line, probe->tag);
+		if (__builtin_expect(table->counts.lines_used >= table->grow_at, 0))
+			return hpt_map_growing(table, key, entry, found);
+		line = clustered_claim(table->memory.offset, probe);
+		if (__builtin_expect(!line, 0))
+			return hpt_map_growing(table, key, entry, found);
 		table->counts.lines_used++;
+		found->word = &line[probe->word];
 	}
 	__atomic_store_n(found->word, *found->word | entry, __ATOMIC_RELAXED);
 	table->counts.entries++;
@@ -129,10 +142,16 @@ HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, ui
 }
 
 HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64_t entry,
-				   const struct hpt_found *found)
+				   struct hpt_found *found)
 {
-	if (found->probe.radix.level || *found->word)
-		return hpt_map_node(table, key, entry, &found->probe.radix);
+	if (found->probe.radix.level || *found->word) {
+		struct radix_probe at = found->probe.radix;
+		uint64_t *word = found->word;
+		int error = hpt_map_node(table, key, entry, &at, &word);
+
+		found->word = word;
+		return error;
+	}
 	*found->word = entry;
 	*hpt_word(table, found->probe.radix.parent) += RADIX_USED_ONE;
 	table->counts.entries++;
@@ -140,7 +159,7 @@ HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64
 }
 
 HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t entry,
-			     const struct hpt_found *found)
+			     struct hpt_found *found)
 {
 	if (table->desc.organisation == HPT_CLUSTERED)
 		return hpt_map_found_clustered(table, key, entry, found);

@@ -213,18 +213,17 @@ static int get_nodes(struct hpt *table, uint64_t *nodes, int count)
 
 /* Hangs the missing nodes below the empty word at which the walk ended, and the leaf below them. */
 int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
-		 const struct radix_probe *probe)
+		 const struct radix_probe *probe, uint64_t **word)
 {
 	int missing = probe->level - leaf_level(key.size);
 	uint64_t nodes[HPT_RADIX_LEVELS];
-	uint64_t *word;
-	uint64_t done;
+	uint64_t *at;
 	int error;
 
 	if (!probe->node || !probe->parent || missing <= 0)
-		return radix_map(table, key, 1, entry, 0, &done);
-	word = hpt_pointer(table, radix_word_address(probe));
-	if (*word)
+		return hpt_map_slowly(table, key, entry, word);
+	at = hpt_pointer(table, radix_word_address(probe));
+	if (*at)
 		return -EEXIST;
 	error = get_nodes(table, nodes, missing);
 	if (error)
@@ -232,10 +231,11 @@ int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
 	/* Each new node has one word in use, which is how a `used` field of 0 reads. */
 	*(uint64_t *)hpt_pointer(table, probe->parent) += RADIX_USED_ONE;
 	for (int i = 0; i < missing; i++) {
-		*word = nodes[i] | HPT_PRESENT;
-		word = word_in(table, *word, key.vpn, probe->level - 1 - i);
+		*at = nodes[i] | HPT_PRESENT;
+		at = word_in(table, *at, key.vpn, probe->level - 1 - i);
 	}
-	*word = entry;
+	*at = entry;
+	*word = at;
 	table->counts.entries++;
 	return 0;
 }

@@ -107,6 +107,15 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 	return operations_of(table)->map(table, key, 1, entry, 0, &done);
 }
 
+int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t **word)
+{
+	int error = hpt_map(table, key, entry);
+
+	if (!error)
+		*word = find_word(table, key);
+	return error;
+}
+
 int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 {
 	uint64_t *word = find_word(table, key);

@@ -35,6 +35,7 @@ bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
+suite fault-cost 300 tests/guest/fault_cost.sh
 
 if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm

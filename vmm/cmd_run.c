@@ -233,6 +233,8 @@ int cmd_run(int argc, char **argv)
 	}
 	/* A reader that went away shows as an error of write(), which ends the run in order. */
 	signal(SIGPIPE, SIG_IGN);
+	/* And a pool above RLIMIT_FSIZE as one of ftruncate(), which has a message. */
+	signal(SIGXFSZ, SIG_IGN);
 	status = run_image(&run);
 	free(run.file);
 	free(run.command_line.text);

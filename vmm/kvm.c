@@ -39,6 +39,8 @@ static int open_failed(struct message *message)
 		      "firmware, or in the hypervisor of this machine), or use the testbed";
 	else if (error == EACCES || error == EPERM)
 		fix = "run as root, or join the group that owns the device (often \"kvm\")";
+	else if (error == EMFILE || error == ENFILE)
+		fix = "raise RLIMIT_NOFILE";
 	return message_set(message, -error, STATUS_UNAVAILABLE, "%s: cannot open: %s; fix: %s",
 			   KVM_DEVICE, strerror(error), fix);
 }

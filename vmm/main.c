@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The command table, and the only place that ends the process. */
 #include <argp.h>
+#include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vmm/command.h"
 #include "vmm/status.h"
@@ -78,8 +81,24 @@ static int dispatch(int argc, char **argv)
 	return STATUS_USAGE;
 }
 
+/*
+ * A standard descriptor that we were started without would be the next file that is opened, and the
+ * guest's console would be written into it. One that fails (EBADF) as if it were closed stands in.
+ */
+static bool hold_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 &&
+		    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+			return false;
+	}
+	return true;
+}
+
 int main(int argc, char **argv)
 {
+	if (!hold_standard_descriptors())
+		exit(STATUS_UNAVAILABLE);
 	argp_err_exit_status = STATUS_USAGE;
 	exit(flush_stdout(dispatch(argc, argv)));
 }

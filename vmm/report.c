@@ -85,6 +85,7 @@ static void walk_region(struct report_region *region, struct stage1 *stage1)
 
 	region->walked = region->guest.pages <= REPORT_WALK_PAGES;
 	for (uint64_t i = 0; region->walked && i < region->guest.pages; i++) {
+		region->walked = stage1->lines_read < REPORT_WALK_LINES;
 		if (stage1_translate(stage1, region->guest.start + i * HPT_PAGE_SIZE, &gpa))
 			continue;
 		region->stage1_entries++;
@@ -141,7 +142,8 @@ static void collect_stage1(struct report *report, struct machine *machine)
 		.faults = page->first_touches + page->refills,
 		.first_touches = page->first_touches,
 		.refills = page->refills,
-		.evictions = page->evictions,
+		.evictions =
+			page->first_touches + page->refills - page->drops - page->window_resident,
 		.copies = page->copies,
 	};
 	collect_legs(report, machine, page);

@@ -66,8 +66,12 @@ struct report_region {
 	uint64_t stage2_entries; /* of those, pages that the host's table maps */
 };
 
-/* Regions of more pages are not walked: it takes about a microsecond a page. */
+/*
+ * Regions of more pages are not walked: it takes about a microsecond a page. Nor is what is left
+ * once so many lines were read: a table that lies may have thousands for each page.
+ */
 #define REPORT_WALK_PAGES (UINT64_C(4) << 20)
+#define REPORT_WALK_LINES (8 * REPORT_WALK_PAGES)
 
 struct report {
 	const struct host *host;

@@ -270,7 +270,8 @@ static bool start_timers(struct loop *loop)
 	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
 	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL))
 		return true;
-	exit_set(loop->how, STATUS_INTERNAL, "the timers cannot be set: %m");
+	exit_set(loop->how, STATUS_UNAVAILABLE,
+		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
 	return false;
 }
 

@@ -22,6 +22,7 @@ int stage1_read(struct stage1 *stage1, struct machine *machine, const char **why
 	}
 	stage1->machine = machine;
 	stage1->cached_line = UINT64_MAX;
+	stage1->lines_read = 0;
 	if (guest_read(machine, machine->devices.page, &stage1->page, sizeof(stage1->page)))
 		return invalid(why, "the published page is not guest RAM");
 	if (stage1->page.magic != ABI_MAGIC || stage1->page.version != ABI_VERSION)
@@ -60,6 +61,7 @@ int stage1_lookup(struct stage1 *stage1, struct hpt_key key, uint64_t *entry,
 		gpa_t line = probe.line;
 		int error = read_line(stage1, line);
 
+		stage1->lines_read++;
 		if (error)
 			return error;
 		answer = hpt_probe_step(&stage1->desc, &probe, stage1->words, entry);

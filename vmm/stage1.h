@@ -24,6 +24,7 @@ struct stage1 {
 	struct abi_page page;
 	struct hpt_desc desc;
 	struct hpt_counts counts;
+	uint64_t lines_read; /* by lookups so far */
 	/* The line that was read last: neighbouring pages often share one. */
 	uint64_t cached_line; /* UINT64_MAX: none */
 	uint64_t words[HPT_LINE_WORDS];

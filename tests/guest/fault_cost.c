@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Counts what a page fault costs in instructions: the time stamp counter before and after one
- * access. Only where the counter counts instructions (QEMU with -icount shift=0) is it a count of
- * ring 0; three of the instructions counted are this program's.
+ * Faults of every kind, for fault_cost.sh to count:
  *
  *     fault_cost PAGES [STRIDE]
  *
- * First touches of PAGES pages, each STRIDE pages from the last, then reads of them all (which the
- * window has lost where it is smaller), then writes. Prints one line a phase:
- *
- *     first-touch median 210 max 254
+ * Each phase goes over PAGES pages, each STRIDE pages from the last: written first; then read,
+ * which faults where the window has lost them; then written again. A second mapping is read first
+ * and written at once, so that the CPU makes its pages dirty without a fault and eviction finds
+ * them so. Prints the name of each phase that it has done.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -17,69 +15,64 @@
 #include <sys/mman.h>
 
 #define PAGE_SIZE 4096
-#define OWN	  3 /* mov, the access, and half of each RDTSC's frame */
 
-static inline uint64_t rdtsc(void)
+static size_t pages, stride;
+
+static volatile uint8_t *map(void)
 {
-	uint32_t low, high;
+	void *memory = mmap(NULL, pages * stride * PAGE_SIZE, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high)::"memory");
-	return (uint64_t)high << 32 | low;
+	return memory == MAP_FAILED ? NULL : memory;
 }
 
-static int compare(const void *left, const void *right)
+static void read_all(volatile uint8_t *memory)
 {
-	const uint64_t *a = left, *b = right;
-
-	return (*a > *b) - (*a < *b);
+	for (size_t i = 0; i < pages; i++)
+		(void)memory[i * stride * PAGE_SIZE];
 }
 
-static void report(const char *phase, uint64_t *cost, size_t pages)
+static void write_all(volatile uint8_t *memory)
 {
-	qsort(cost, pages, sizeof(*cost), compare);
-	printf("%s median %llu max %llu\n", phase, (unsigned long long)cost[pages / 2],
-	       (unsigned long long)cost[pages - 1]);
+	for (size_t i = 0; i < pages; i++)
+		memory[i * stride * PAGE_SIZE] = 1;
 }
 
-static uint64_t cost_of_write(volatile uint8_t *byte)
+static void read_and_write_all(volatile uint8_t *memory)
 {
-	uint64_t start = rdtsc();
-
-	*byte = 1;
-	return rdtsc() - start - OWN;
+	for (size_t i = 0; i < pages; i++)
+		memory[i * stride * PAGE_SIZE]++;
 }
 
-static uint64_t cost_of_read(volatile uint8_t *byte)
+static void read_then_write_all(volatile uint8_t *memory)
 {
-	uint64_t start = rdtsc();
-
-	(void)*byte;
-	return rdtsc() - start - OWN;
+	for (size_t i = 0; i < pages; i++) {
+		(void)memory[i * stride * PAGE_SIZE];
+		memory[i * stride * PAGE_SIZE] = 1;
+	}
 }
 
 int main(int argc, char **argv)
 {
-	size_t pages = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
-	size_t stride = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
-	uint64_t *cost = calloc(pages + 1, sizeof(*cost));
-	uint8_t *memory = mmap(NULL, (pages + 1) * stride * PAGE_SIZE, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	volatile uint8_t *first, *second;
 
-	if (!pages || !stride || !cost || memory == MAP_FAILED) {
+	pages = argc > 1 ? strtoul(argv[1], NULL, 10) : 0;
+	stride = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+	first = map();
+	second = map();
+	if (!pages || !stride || !first || !second) {
 		fprintf(stderr, "fault_cost: wanted PAGES [STRIDE], both above 0\n");
 		return 64;
 	}
-	/* The array's own pages are there before anything is counted. */
-	for (size_t i = 0; i <= pages; i++)
-		cost[i] = 1;
-	for (size_t i = 0; i < pages; i++)
-		cost[i] = cost_of_write(memory + i * stride * PAGE_SIZE);
-	report("first-touch", cost, pages);
-	for (size_t i = 0; i < pages; i++)
-		cost[i] = cost_of_read(memory + i * stride * PAGE_SIZE);
-	report("refill-read", cost, pages);
-	for (size_t i = 0; i < pages; i++)
-		cost[i] = cost_of_write(memory + i * stride * PAGE_SIZE);
-	report("refill-write", cost, pages);
+	write_all(first);
+	puts("first-touch");
+	read_all(first);
+	puts("refill-read");
+	write_all(first);
+	puts("refill-write");
+	read_then_write_all(second);
+	puts("dirty-by-cpu");
+	read_and_write_all(second);
+	puts("refill-dirty");
 	return 0;
 }

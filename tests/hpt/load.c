@@ -5,10 +5,12 @@
 struct load_kind {
 	unsigned int lines_log2;
 	bool random;
+	unsigned int stride_log2; /* blocks from one key to the next */
 };
 
 static struct load_kind kinds[] = {
-	{10, false}, {12, false}, {15, false}, {17, false}, {12, true}, {15, true}, {17, true},
+	{10, false, 0}, {12, false, 0}, {15, false, 0}, {17, false, 0},
+	{12, true, 0},	{15, true, 0},	{17, true, 0},
 };
 
 static struct test_memory memory;
@@ -17,7 +19,8 @@ static struct hpt table;
 /* The first page of the n-th block of a pattern. */
 static struct hpt_key block_key(const struct load_kind *kind, uint64_t n)
 {
-	uint64_t block = kind->random ? model_random(&n) >> 23 : 0x7f1234560 + n;
+	uint64_t block =
+		kind->random ? model_random(&n) >> 23 : 0x1f1234560 + (n << kind->stride_log2);
 
 	return hpt_key(1, block * 8, HPT_4K);
 }
@@ -37,18 +40,11 @@ static double average(const struct load_kind *kind, uint64_t first, uint64_t end
 	return (double)ledger.probes / (double)ledger.lookups;
 }
 
-ParameterizedTestParameters(load, probes_are_what_the_formulas_say)
+/* Fills a table to 5/8 with the pattern, and gives the average probes of hits and of misses. */
+static void measure(const struct load_kind *kind, double *hit, double *miss)
 {
-	return cr_make_param_array(struct load_kind, kinds, sizeof(kinds) / sizeof(kinds[0]));
-}
-
-ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say)
-{
-	const double full = 5.0 / 8;
 	uint64_t used = (UINT64_C(1) << kind->lines_log2) * 5 / 8;
 	struct hpt_config config = {.organisation = HPT_CLUSTERED, .pages = used * 8};
-	double hit;
-	double miss;
 
 	memory = (struct test_memory){0};
 	config.memory = test_memory_of(&memory);
@@ -58,8 +54,24 @@ ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say
 		cr_assert_eq(hpt_map(&table, block_key(kind, n), hpt_entry(n, HPT_PRESENT)), 0);
 	cr_assert_eq(table.counts.lines_used, used);
 	cr_assert_eq(table.counts.moves, 0);
-	hit = average(kind, 0, used, true);
-	miss = average(kind, used, 2 * used, false);
+	*hit = average(kind, 0, used, true);
+	*miss = average(kind, used, 2 * used, false);
+	hpt_destroy(&table);
+	test_memory_end(&memory);
+}
+
+ParameterizedTestParameters(load, probes_are_what_the_formulas_say)
+{
+	return cr_make_param_array(struct load_kind, kinds, sizeof(kinds) / sizeof(kinds[0]));
+}
+
+ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say)
+{
+	const double full = 5.0 / 8;
+	double hit;
+	double miss;
+
+	measure(kind, &hit, &miss);
 	if (kind->random) {
 		/* Linear probing; groups fill unevenly, which costs hits a little. */
 		cr_assert_lt(hit, 1.1 * (1 + 1 / (1 - full)) / 2, "%.3f probes a hit", hit);
@@ -70,6 +82,21 @@ ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say
 		cr_assert_lt(hit, 1.1, "%.3f probes a hit", hit);
 		cr_assert_lt(miss, 1.1, "%.3f probes a miss", miss);
 	}
-	hpt_destroy(&table);
-	test_memory_end(&memory);
+}
+
+/* 1 page of 512, or of any other power of two: the patterns that a multiplier must be chosen for.
+ */
+Test(load, no_stride_of_a_power_of_two_takes_two_probes_a_hit)
+{
+	for (unsigned int lines_log2 = 8; lines_log2 <= 17; lines_log2++) {
+		for (unsigned int stride_log2 = 0; stride_log2 <= 15; stride_log2++) {
+			struct load_kind kind = {lines_log2, false, stride_log2};
+			double hit;
+			double miss;
+
+			measure(&kind, &hit, &miss);
+			cr_expect_lt(hit, 2.0, "2^%u lines, stride 2^%u: %.3f probes a hit",
+				     lines_log2, stride_log2, hit);
+		}
+	}
 }
