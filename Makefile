@@ -177,6 +177,6 @@ lint:
 		"$(filter-out -MMD -MP -I. -g,$(GUEST_FLAGS))"
 
 format:
-	clang-format -i $(shell git ls-files '*.c' '*.h')
+	find . -path ./build -prune -o -name '*.[ch]' -exec clang-format -i {} +
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -21,9 +21,6 @@
  * HPT_SOFT, "was given to the window", and are counted as repeats; installing such a page once more
  * is right for both, and does nothing but wake for the first.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* CPU affinity */
-#endif
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>

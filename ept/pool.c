@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The frame pool (see pool.h). Mechanism only: which frame a page has is decided in fault.c. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* memfd_create, fallocate */
-#endif
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -11,16 +8,7 @@
 
 #include "ept/pool.h"
 #include "hpt/entry.h"
-
-/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): every seed will do, also 0. */
-static uint64_t next_random(uint64_t *state)
-{
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
+#include "hpt/mix.h"
 
 /* Fisher and Yates. The bias of the range reduction is below 2^-32. */
 static uint32_t *shuffled(uint32_t count, uint64_t seed)
@@ -30,7 +18,7 @@ static uint32_t *shuffled(uint32_t count, uint64_t seed)
 	if (!order)
 		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t j = (uint32_t)((next_random(&seed) >> 32) * (i + UINT64_C(1)) >> 32);
+		uint32_t j = (uint32_t)((mix64_next(&seed) >> 32) * (i + UINT64_C(1)) >> 32);
 
 		order[i] = order[j];
 		order[j] = i;

@@ -22,6 +22,7 @@
 
 #include <stdint.h>
 
+#include "guest/pvh.h"
 #include "hpt/desc.h"
 #include "hpt/histogram.h"
 #include "hpt/hpt.h"

@@ -5,7 +5,6 @@
 #include "guest/abi.h"
 #include "guest/console.h"
 #include "guest/frames.h"
-#include "guest/pvh.h"
 #include "hpt/hpt.h"
 
 struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTERED};
@@ -13,12 +12,12 @@ struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTE
 static void add_ram(const struct pvh_memory *memory)
 {
 	struct boot_range range = {
-		.start = (memory->start + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1),
-		.end = (memory->start + memory->size) & ~(HPT_PAGE_SIZE - 1),
+		.start = (memory->address + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1),
+		.end = (memory->address + memory->size) & ~(HPT_PAGE_SIZE - 1),
 	};
 	unsigned int at = boot.ram_count;
 
-	if (memory->type != PVH_MEMORY_RAM || range.end <= range.start)
+	if (memory->type != PVH_RAM || range.end <= range.start)
 		return;
 	if (boot.ram_count == BOOT_RANGES)
 		panic("more than %u ranges of RAM", BOOT_RANGES);
@@ -120,12 +119,12 @@ void boot_read(uint32_t start_info)
 	if (info->version < 1 || !info->memory_map)
 		panic("start_info has no memory map (version %u)", info->version);
 	memory = direct(info->memory_map);
-	for (uint32_t i = 0; i < info->memory_count; i++)
+	for (uint32_t i = 0; i < info->memory_map_count; i++)
 		add_ram(&memory[i]);
 	if (info->module_count) {
 		const struct pvh_module *module = direct(info->modules);
 
-		boot.module = (struct boot_range){module->start, module->start + module->size};
+		boot.module = (struct boot_range){module->address, module->address + module->size};
 	}
 	boot.name = boot.arguments = "";
 	if (info->command_line)

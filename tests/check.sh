@@ -19,7 +19,8 @@ bats_suite() {
 # What the testbed runs in one boot: every suite that needs KVM, each with its own TAP.
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
-		--file tests/images/cases --file tests/guest/pairs --file build/tests/agree)
+		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
+		--file build/tests/agree)
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
@@ -39,7 +40,7 @@ suite fault-cost 300 tests/guest/fault_cost.sh
 
 if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
-	suite guest-pairs 400 tests/guest/pairs.sh tests/guest/pairs
+	suite guest-pairs 400 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
 	suite agree 200 build/tests/agree build/images/touch 16M
 	suite agree-window-64 200 build/tests/agree build/images/touch 16M 64
 else

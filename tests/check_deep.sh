@@ -16,7 +16,8 @@ if have_kvm; then
 	# found in its frame.
 	suite deep-agree-1G 3000 build/tests/agree build/images/touch 1G
 	suite deep-agree-1G-window-64 3000 build/tests/agree build/images/touch 1G 64
-	suite deep-pairs 3000 tests/guest/pairs.sh tests/guest/deep
+	CASE_SECONDS=900 suite deep-pairs 3600 tests/guest/pairs.sh tests/guest/deep_pairs \
+		tests/guest/deep_windows
 else
 	skip_suite deep-kvm "/dev/kvm is missing or unusable"
 fi

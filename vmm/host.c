@@ -1,7 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* CPU affinity */
-#endif
 #include "vmm/host.h"
 
 #include <cpuid.h>

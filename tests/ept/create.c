@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Making and ending stage 2: what is refused and how, and that nothing is left. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1 /* sched_getcpu, eaccess */
-#endif
 #include <dirent.h>
 #include <sched.h>
 #include <stdio.h>

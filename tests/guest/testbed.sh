@@ -9,7 +9,7 @@ for guest in radix clustered; do
 	for host in radix clustered; do
 		sh cases.sh pairs "testbed-$guest-over-$host" --guest-table $guest --host-table $host
 	done
-	sh cases.sh pairs "testbed-$guest-window-16" --guest-table $guest --window 16
+	sh cases.sh windows "testbed-$guest-window-16" --guest-table $guest --window 16
 done
 ./agree /build/images/touch 8M
 ./agree /build/images/touch 8M 64

@@ -3,9 +3,6 @@
  * What operations touch, counted without a clock: the table's memory is out of reach, each access
  * faults, is counted, is let through for one instruction (the trap flag), and is shut out again.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* REG_EFL */
-#endif
 #include <errno.h>
 #include <signal.h>
 #include <sys/mman.h>

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/hpt/model.h"
+#include "hpt/mix.h"
 
 #define DEFAULT_BUCKETS 65536
 
@@ -27,11 +28,7 @@ void model_fail(const char *file, int line, const char *format, ...)
 
 uint64_t model_random(uint64_t *state)
 {
-	uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
+	return mix64_next(state);
 }
 
 static int test_get(void *context, size_t size, uint64_t *address)

@@ -8,9 +8,6 @@
  * byte; either returns EFAULT where the program itself would be ended. The calls are made by number
  * wherever the C library would look at the arguments first, or round them.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/mman.h>

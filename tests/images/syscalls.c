@@ -10,9 +10,6 @@
  *   --flood      never ends, writes lines to stdout
  *   --eat SIZE   touches that much memory page by page, progress on stderr
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
 #include <fcntl.h>
 #include <signal.h>
 #include <stdint.h>

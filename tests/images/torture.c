@@ -8,156 +8,30 @@
  * Prints a checksum of all results and contents, which depends on the seed alone; status 0 if the
  * model agreed all the way.
  *
- * Rights are found out without dying: sigprocmask() is given a set to read and a "how" that does
- * not exist, or the place for the old set, the last word of the page; either is EFAULT where the
- * program would be ended. No signal is blocked, so that word is always zero.
- *
  * mremap() wants pages of one mapping, and which neighbours Linux takes as one is its own affair.
  * So each piece that is surely one on any system has a number of its own, and is remapped alone.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-#include <errno.h>
-#include <inttypes.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#define PAGE	    4096L
-#define WORDS	    (PAGE / 8)
-#define LAST_WORD   (WORDS - 1) /* the old set goes there */
-#define ARENA	    384		/* pages */
-#define HEAP	    96		/* pages that the break may go up to */
-#define RUN	    48		/* pages of one operation, at most */
-#define PRIVATE	    (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
-#define NOT_A_HOW   99
-#define STAMPS	    3
-#define USAGE	    64
-#define RETURNED(r) ((long)(r) == -1 ? -errno : (long)(r))
+#include "images/common/args.h"
+#include "tests/images/torture_model.h"
 
-/* A page as it should be. Its words are 0 but for those of stamp_at[], which have the stamp. */
-struct page {
-	bool mapped;
-	int protection;
-	uint64_t stamp;
-	unsigned int piece;
-};
-
-static const unsigned int stamp_at[STAMPS] = {0, 201, WORDS - 2};
+#define ARENA	384 /* pages */
+#define HEAP	96  /* pages that the break may go up to */
+#define RUN	48  /* pages of one operation, at most */
+#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static struct page arena[ARENA + 1]; /* the last is never unmapped: nothing grows past it */
 static struct page heap[HEAP];
 static char *arena_start, *heap_start;
 static unsigned long heap_bytes;
 static unsigned int pieces;
-static uint64_t state, checksum, operations;
-static const char *operation = "start";
-
-/* SplitMix64 (Steele, Lea and Flood, OOPSLA 2014). */
-static uint64_t next_random(void)
-{
-	uint64_t z = state += UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return z ^ z >> 31;
-}
-
-static unsigned int below(unsigned int limit)
-{
-	return (unsigned int)(next_random() % limit);
-}
-
-static void note(uint64_t value)
-{
-	checksum = (checksum ^ value) * UINT64_C(0x100000001b3);
-	checksum ^= checksum >> 29;
-}
-
-static void wanted(const char *what, uint64_t number, uint64_t want, uint64_t found)
-{
-	if (want == found)
-		return;
-	printf("torture: operation %" PRIu64 ", %s: %s of %" PRIu64 ": found %" PRIx64
-	       ", wanted %" PRIx64 "\n",
-	       operations, operation, what, number, found, want);
-	exit(1);
-}
-
-static void wanted_result(long want, long found)
-{
-	wanted("result", 0, (uint64_t)want, (uint64_t)found);
-	note((uint64_t)found);
-}
-
-static bool readable(const struct page *page)
-{
-	return page->mapped && page->protection != PROT_NONE;
-}
-
-static bool writable(const struct page *page)
-{
-	return page->mapped && page->protection & PROT_WRITE;
-}
-
-static long try_read(const char *at)
-{
-	return RETURNED(syscall(SYS_rt_sigprocmask, NOT_A_HOW, at, NULL, 8L));
-}
-
-static long try_write(char *at)
-{
-	return RETURNED(syscall(SYS_rt_sigprocmask, SIG_BLOCK, NULL, at, 8L));
-}
 
 /* The C library's would round the arguments first. */
 static long protect(char *at, long size, int protection)
 {
 	return RETURNED(syscall(SYS_mprotect, at, size, (long)protection));
-}
-
-static void check_words(const struct page *page, const uint64_t *words, uint64_t number)
-{
-	unsigned int next = 0;
-
-	for (unsigned int i = 0; i < WORDS; i++) {
-		bool stamped = next < STAMPS && i == stamp_at[next];
-
-		wanted("content", number, stamped ? page->stamp : 0, words[i]);
-		next += stamped;
-	}
-	note(page->stamp);
-}
-
-/* A call costs a guest more than an access: what is allowed is tried now and then. */
-static void check_page(const struct page *page, char *at, uint64_t number)
-{
-	bool also = !below(4);
-
-	if (readable(page))
-		check_words(page, (const uint64_t *)(uintptr_t)at, number);
-	if (also || !readable(page))
-		wanted("reading", number, (uint64_t)(readable(page) ? -EINVAL : -EFAULT),
-		       (uint64_t)try_read(at));
-	if (also || (!writable(page) && readable(page)))
-		wanted("writing", number, (uint64_t)(writable(page) ? 0 : -EFAULT),
-		       (uint64_t)try_write(at + LAST_WORD * 8));
-}
-
-static void stamp(struct page *page, char *at)
-{
-	volatile uint64_t *words = (uint64_t *)(uintptr_t)at;
-
-	page->stamp = next_random();
-	for (unsigned int i = 0; i < STAMPS; i++)
-		words[stamp_at[i]] = page->stamp;
 }
 
 /* A run of pages of the arena. */
@@ -489,13 +363,13 @@ static void step(void)
 		total += choices[i].weight;
 	for (chosen = below(total); chosen >= choices[at].weight; at++)
 		chosen -= choices[at].weight;
-	operation = choices[at].name;
+	model_operation = choices[at].name;
 	choices[at].run();
 }
 
 static void check_all(void)
 {
-	operation = "end";
+	model_operation = "end";
 	for (unsigned int i = 0; i < ARENA; i++)
 		check_page(&arena[i], arena_start + i * PAGE, i);
 	for (unsigned int i = 0; i < HEAP; i++)
@@ -517,34 +391,34 @@ static void start(void)
 	wanted_result(0, syscall(SYS_brk, heap_start) - (long)heap_start);
 }
 
-static bool read_number(const char *text, uint64_t *value)
-{
-	char *end;
-
-	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return *text >= '0' && *text <= '9' && !*end && !errno;
-}
-
 int main(int argc, char **argv)
 {
-	uint64_t seed = 1, count = 3000;
+	struct args args = args_start("torture", argv);
+	uint64_t count = 3000, seed = 1;
+	const char *argument;
+	int status = 0;
 
-	for (int i = 1; i < argc; i += 2) {
-		bool is_seed = !strcmp(argv[i], "--seed");
-
-		if ((!is_seed && strcmp(argv[i], "--operations")) || i + 1 == argc ||
-		    !read_number(argv[i + 1], is_seed ? &seed : &count)) {
-			fprintf(stderr, "torture: wanted [--seed N] [--operations N]\n");
-			return USAGE;
-		}
+	(void)argc;
+	while (!status && (argument = args_next(&args))) {
+		if (!strcmp(argument, "--seed"))
+			status = args_number(&args, argument, args_next(&args), 0, UINT64_MAX,
+					     &seed);
+		else if (!strcmp(argument, "--operations"))
+			status = args_number(&args, argument, args_next(&args), 0, UINT64_MAX,
+					     &count);
+		else
+			status = args_unknown(&args, argument, "--seed or --operations");
 	}
-	state = seed;
+	if (status)
+		return status;
+	model_state = seed;
 	start();
-	for (operations = 0; operations < count; operations++)
+	while (model_operations < count) {
 		step();
+		model_operations++;
+	}
 	check_all();
 	printf("torture: seed %" PRIu64 ", %" PRIu64 " operations, checksum %016" PRIx64 "\n", seed,
-	       count, checksum);
+	       count, model_checksum);
 	return 0;
 }

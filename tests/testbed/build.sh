@@ -35,16 +35,32 @@ kernel_package() {
 		sed -n 's/^ *Depends: \(linux-image-[0-9].*\)$/\1/p' | head -n 1
 }
 
-# Puts the kernel package's files under DIR/tree.
-unpack_kernel() {
+# Lists that are missing or old are the usual reason why a package is not found: they are renewed
+# once, by those who can.
+update_lists() {
+	echo "testbed: renewing apt's package lists" >&2
+	if [ "$(id -u)" -eq 0 ]; then
+		apt-get -qq update
+	else
+		sudo -n apt-get -qq update
+	fi
+}
+
+# Fetches the kernel package into DIR.
+fetch_kernel() {
 	local dir=$1 package
 	package=$(kernel_package)
-	[[ $package ]] ||
-		die "apt's package lists have no $META_PACKAGE; fix: apt-get update (as root)"
+	[[ $package ]] || return 1
 	echo "testbed: fetching $package" >&2
 	# As root apt would drop to a user that cannot write here, and warn about it.
-	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$package") ||
-		die "cannot fetch $package; are apt's lists old? fix: apt-get update (as root)"
+	(cd "$dir" && apt-get -qq -o APT::Sandbox::User=root download "$package")
+}
+
+# Puts the kernel package's files under DIR/tree.
+unpack_kernel() {
+	local dir=$1
+	fetch_kernel "$dir" || { update_lists && fetch_kernel "$dir"; } ||
+		die "cannot fetch the kernel that $META_PACKAGE names; fix: apt-get update (as root)"
 	dpkg -x "$dir"/linux-image-*.deb "$dir/tree"
 }
 
@@ -92,7 +108,7 @@ make_init() {
 	local out=$1
 	[[ ! $out/init -nt $here/init.c ]] || return 0
 	need gcc
-	gcc -std=gnu11 -O2 -Wall -Wextra -static -o "$out/init.new" "$here/init.c"
+	gcc -std=gnu11 -D_GNU_SOURCE -O2 -Wall -Wextra -static -o "$out/init.new" "$here/init.c"
 	mv "$out/init.new" "$out/init"
 }
 

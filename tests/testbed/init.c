@@ -21,7 +21,6 @@
  * Where something fails before the command could run, the reason goes to the kernel console and no
  * status is written; that is how the outside tells a broken testbed from a failed command.
  */
-#define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The image loader and the files of a real system: reading them, and libelf as a second opinion. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* dladdr */
-#endif
 #include <criterion/criterion.h>
 
 #include <dlfcn.h>
