@@ -14,7 +14,8 @@
 
 extern char kernel_start[], kernel_end[];
 
-static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards */
+static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards, ... */
+static uint64_t kernel_limit;		 /* ... up to here at most */
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
@@ -88,10 +89,14 @@ void frames_start(void)
 		panic("there is no RAM where the kernel is");
 	range = boot.ram_count - 1;
 	frames_next = boot.ram[range].end;
+	kernel_limit = boot.ram[home].end;
 	/* The kernel's memory goes where there is more room: before the module or behind it. */
-	if (in_home(boot.module.start) &&
-	    boot.module.start - kernel_next < boot.ram[home].end - boot.module.end)
-		kernel_next = module_end();
+	if (in_home(boot.module.start)) {
+		if (boot.module.start - kernel_next < kernel_limit - boot.module.end)
+			kernel_next = module_end();
+		else
+			kernel_limit = boot.module.start;
+	}
 	set_stop();
 }
 
@@ -137,14 +142,13 @@ uint64_t frames_left(void)
 int frames_get_block(size_t size, uint64_t *gpa)
 {
 	uint64_t start = (kernel_next + size - 1) & ~((uint64_t)size - 1);
-	uint64_t limit = range == home ? frames_next : boot.ram[home].end;
+	uint64_t end = start + size;
 
-	if (boot.module.start >= kernel_next && boot.module.start < limit)
-		limit = boot.module.start;
-	if (start + size > limit || start + size < start)
+	if (end > kernel_limit || (range == home && end > frames_next))
 		return -ENOMEM;
-	kernel_next = start + size;
-	set_stop();
+	kernel_next = end;
+	if (range == home && frames_stop < end)
+		frames_stop = end;
 	*gpa = start;
 	return 0;
 }
