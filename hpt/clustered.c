@@ -2,7 +2,7 @@
 /* The clustered table: see clustered.h for its line, its probe sequence and its invariants. */
 #include <errno.h>
 
-#include "hpt/clustered_grow.h"
+#include "hpt/generation.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
 
@@ -57,7 +57,7 @@ static void count_passing(struct hpt *table, uint64_t tag, uint32_t end, int cha
 	}
 }
 
-uint64_t *clustered_add_line(struct hpt *table, uint64_t tag)
+static uint64_t *add_line(struct hpt *table, uint64_t tag)
 {
 	struct clustered_probe probe;
 	uint64_t *line;
@@ -65,7 +65,7 @@ uint64_t *clustered_add_line(struct hpt *table, uint64_t tag)
 	clustered_start_tag(&table->desc, tag, &probe);
 	for (;; probe.index++) {
 		if (probe.index == HPT_GROUP_LINES + table->desc.spill_lines &&
-		    clustered_more_spill(table))
+		    generation_more_spill(table))
 			return NULL;
 		line = line_of(table, &probe);
 		if (!clustered_line_used(line))
@@ -73,7 +73,7 @@ uint64_t *clustered_add_line(struct hpt *table, uint64_t tag)
 	}
 	count_passing(table, tag, probe.index, 1);
 	table->counts.spilled += probe.index >= HPT_GROUP_LINES;
-	table->counts.lines_used++;
+	table->counts.used++;
 	clustered_set_tag(line, tag);
 	return line;
 }
@@ -86,8 +86,44 @@ static void remove_line(struct hpt *table, uint64_t tag)
 
 	count_passing(table, tag, probe.index, -1);
 	table->counts.spilled -= probe.index >= HPT_GROUP_LINES;
-	table->counts.lines_used--;
+	table->counts.used--;
 	clustered_set_tag(line, 0);
+}
+
+/* Takes a line out of where it is and puts it where its tag belongs now. */
+static void move_line(struct hpt *table, uint64_t *line)
+{
+	uint64_t tag = clustered_line_tag(line);
+	uint64_t entries[HPT_LINE_WORDS];
+	uint64_t *target;
+
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
+		entries[i] = line[i] & HPT_ENTRY_MASK;
+		line[i] = 0;
+	}
+	table->counts.used--;
+	table->counts.moves++;
+	target = add_line(table, tag);
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+		hpt_store(&target[i], entries[i]);
+}
+
+/* Moves the lines of a group, then those that it had spilled. */
+static void clustered_move(struct hpt *table, const struct hpt_step *step)
+{
+	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
+		if (clustered_line_used(&step->lines[i * HPT_LINE_WORDS]))
+			move_line(table, &step->lines[i * HPT_LINE_WORDS]);
+	}
+	for (uint32_t i = 0; table->counts.spilled && i < table->desc.spill_lines; i++) {
+		uint64_t *line = generation_spill_line(table, i);
+		uint64_t hash = hpt_hash(&table->desc, clustered_line_tag(line));
+
+		if (clustered_line_used(line) && hash >= step->first && hash <= step->last) {
+			table->counts.spilled--;
+			move_line(table, line);
+		}
+	}
 }
 
 static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
@@ -106,8 +142,8 @@ static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, 
 	}
 	if (!line) {
 		/* A table that cannot grow now goes on with fuller groups. */
-		clustered_grow(table);
-		line = clustered_add_line(table, tag);
+		generation_grow(table);
+		line = add_line(table, tag);
 		if (!line)
 			return -ENOMEM;
 	}
@@ -182,10 +218,10 @@ static void visit_if_meant(struct hpt *table, uint64_t *line, const struct clust
 
 static void scan(struct hpt *table, const struct clustered_visit *visit)
 {
-	struct clustered_line_walk walk = {.table = table};
+	struct generation_walk walk = {.table = table};
 	uint64_t *line;
 
-	while ((line = clustered_next_line(&walk)))
+	while ((line = generation_next_line(&walk)))
 		visit_if_meant(table, line, visit);
 }
 
@@ -246,7 +282,7 @@ static const char *check_line(const struct hpt *table, uint64_t *line, struct hp
 		return "a used line is the one that its tag finds";
 	if (in_large_page(table, tag))
 		return "no 4 KiB page lies in a mapped 2 MiB page";
-	seen->lines_used++;
+	seen->used++;
 	seen->spilled += probe.index >= HPT_GROUP_LINES;
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
 		seen->entries += !!(line[i] & HPT_ENTRY_MASK);
@@ -285,51 +321,37 @@ static unsigned int count_passed(const struct hpt *table, const uint64_t *at)
 	return passed;
 }
 
-static uint64_t bytes_held(const struct hpt_desc *desc)
-{
-	uint64_t lines = (UINT64_C(1) << desc->current.lines_log2) + desc->spill_lines;
-
-	if (desc->split != UINT64_MAX)
-		lines += UINT64_C(1) << desc->old.lines_log2;
-	return lines << HPT_LINE_SHIFT;
-}
-
 static const char *clustered_check(const struct hpt *table)
 {
-	struct clustered_line_walk walk = {.table = (struct hpt *)table};
+	struct generation_walk walk = {.table = (struct hpt *)table};
 	struct hpt_counts seen = {0};
 	uint64_t *line;
 
-	while ((line = clustered_next_line(&walk))) {
+	while ((line = generation_next_line(&walk))) {
 		const char *broken = check_line(table, line, &seen);
 
 		if (broken)
 			return broken;
 	}
-	walk = (struct clustered_line_walk){.table = (struct hpt *)table};
-	while ((line = clustered_next_line(&walk))) {
+	walk = (struct generation_walk){.table = (struct hpt *)table};
+	while ((line = generation_next_line(&walk))) {
 		if (!walk.in_spill && clustered_line_passed(line) != count_passed(table, line))
 			return "a line's passed count is exact";
 	}
-	if (seen.entries != table->counts.entries)
-		return "counts.entries is the number of entries";
-	if (seen.lines_used != table->counts.lines_used)
-		return "counts.lines_used is the number of used lines";
-	if (seen.spilled != table->counts.spilled)
-		return "counts.spilled is the number of used spill lines";
-	if (table->counts.lines != UINT64_C(1) << table->desc.current.lines_log2)
-		return "counts.lines is the number of lines of the current generation";
-	if (table->counts.bytes != bytes_held(&table->desc))
-		return "counts.bytes is the memory of generations and spill";
-	return NULL;
+	return generation_check(table, &seen, 0);
 }
 
 const struct hpt_operations hpt_clustered_operations = {
 	.name = "clustered",
 	.vpn_bits = HPT_VPN_BITS,
 	.asid_bits = HPT_ASID_BITS,
-	.create = clustered_create,
-	.destroy = clustered_destroy,
+	.place_pages = CLUSTERED_BLOCK,
+	.line_places = 1,
+	.load = 40,
+	.step_lines = HPT_GROUP_LINES,
+	.move = clustered_move,
+	.create = generation_create,
+	.destroy = generation_destroy,
 	.find = clustered_find,
 	.map = clustered_map,
 	.forget = clustered_forget,

@@ -19,25 +19,14 @@
  * Bit budget: VPN 45 bits, ASID 16, frame 36, flags 12. The whole key is in the line, so a match is
  * exact, whatever the hash, and the smallest table is one group.
  *
- * Where a line lives. hash = (tag ^ salt) * multiplier: Knuth's multiplicative hash, by which
- * neighbouring blocks spread almost evenly. With the golden ratio's multiplier, blocks a power of
- * two apart collect in few lines (up to 6.8 probes a hit). This one was searched for: over all
- * strides of 2^0 to 2^15 blocks and tables of 2^8 to 2^18 lines, 5/8 full, a hit takes at most 1.92
- * probes on average, 1.05 where the blocks are neighbours (tests/hpt/load.c).
- *
- * The hash's top bits choose the home line. A probe sequence visits the home's group, the 64 lines
- * of one 4 KiB page, in the order home ^ 0, home ^ 1, ... home ^ 63, and then the spill lines in
- * order: all probes of one lookup have, spill apart, one page address.
+ * Where a line lives. The top bits of hpt_hash() choose the home line. A probe sequence visits the
+ * home's group, the 64 lines of one 4 KiB page, in the order home ^ 0, home ^ 1, ... home ^ 63, and
+ * then the spill lines in order: all probes of one lookup have, spill apart, one page address.
  *
  * `passed` counts the lines that were stored further along a sequence through this line. A lookup
  * ends at the first line with passed = 0 that does not match. So a removal clears its line and
  * takes its counts back: no tombstones, nothing is moved (the counters are those of "overflow
  * counts" in Folly's F14, per line).
- *
- * Growth. When lines are 5/8 used, a generation of twice the lines is made; each further line that
- * is added moves one group of the old generation (hash order), so an insert moves at most the lines
- * of one group and those it spilled. `split` in the descriptor says up to which hash the current
- * generation is the one to look at; a lookup probes exactly one generation at all times.
  *
  * Invariants (hpt_check): every used line is found by its own tag; no tag twice; `passed` of each
  * line is exact; no used line is empty of entries; the counts are those of the lines.
@@ -45,14 +34,11 @@
 #ifndef HPT_CLUSTERED_H
 #define HPT_CLUSTERED_H
 
-#include <stddef.h>
-
-#include "hpt/desc.h"
+#include "hpt/lines.h"
 
 #define CLUSTERED_BLOCK_LOG2 3
 #define CLUSTERED_BLOCK	     (1u << CLUSTERED_BLOCK_LOG2)
 #define CLUSTERED_USED	     (UINT64_C(1) << 63)
-#define CLUSTERED_MULTIPLIER UINT64_C(0x3237d217be2c8b01)
 
 /* The 16-bit pieces lie at the top of each word: element 3 of every four. */
 typedef uint16_t __attribute__((may_alias)) clustered_piece;
@@ -70,31 +56,13 @@ struct clustered_probe {
 
 static inline uint64_t clustered_tag(struct hpt_key key)
 {
-	uint64_t page = key.size == HPT_2M ? key.vpn / HPT_LARGE_PAGES : key.vpn;
-
 	return CLUSTERED_USED | (uint64_t)key.size << 62 | (uint64_t)key.asid << 46 |
-	       page >> CLUSTERED_BLOCK_LOG2;
+	       hpt_page(key) >> CLUSTERED_BLOCK_LOG2;
 }
 
 static inline unsigned int clustered_word(struct hpt_key key)
 {
-	uint64_t page = key.size == HPT_2M ? key.vpn / HPT_LARGE_PAGES : key.vpn;
-
-	return page & (CLUSTERED_BLOCK - 1);
-}
-
-static inline uint64_t clustered_hash(const struct hpt_desc *desc, uint64_t tag)
-{
-	return (tag ^ desc->salt) * CLUSTERED_MULTIPLIER;
-}
-
-static inline uint64_t clustered_line_address(const struct hpt_desc *desc,
-					      const struct hpt_generation *generation,
-					      uint64_t line)
-{
-	uint64_t chunk = desc->directory[generation->first_chunk + (line >> HPT_CHUNK_LINES_LOG2)];
-
-	return chunk + ((line & ((1u << HPT_CHUNK_LINES_LOG2) - 1)) << HPT_LINE_SHIFT);
+	return hpt_page(key) & (CLUSTERED_BLOCK - 1);
 }
 
 /*
@@ -104,23 +72,16 @@ static inline uint64_t clustered_line_address(const struct hpt_desc *desc,
 static inline uint64_t clustered_probe_line(const struct hpt_desc *desc,
 					    const struct clustered_probe *probe)
 {
-	uint32_t spill = probe->index - HPT_GROUP_LINES;
-
 	if (probe->index < HPT_GROUP_LINES)
 		return probe->home ^ (probe->index << HPT_LINE_SHIFT);
-	return desc->spill[spill >> HPT_GROUP_LOG2] +
-	       ((spill & (HPT_GROUP_LINES - 1)) << HPT_LINE_SHIFT);
+	return hpt_spill_address(desc, probe->index - HPT_GROUP_LINES);
 }
 
 static inline void clustered_start_tag(const struct hpt_desc *desc, uint64_t tag,
 				       struct clustered_probe *probe)
 {
-	uint64_t hash = clustered_hash(desc, tag);
-	const struct hpt_generation *generation = hash <= desc->split ? &desc->current : &desc->old;
-
 	probe->tag = tag;
-	probe->home =
-		clustered_line_address(desc, generation, hash >> (64 - generation->lines_log2));
+	probe->home = hpt_home(desc, hpt_hash(desc, tag));
 	probe->index = 0;
 }
 

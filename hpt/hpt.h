@@ -45,18 +45,19 @@ struct hpt_config {
 
 struct hpt_counts {
 	uint64_t entries; /* mapped pages of either size */
-	uint64_t lines_used;
-	uint64_t lines;	  /* clustered: of the current generation; radix: of all nodes */
+	uint64_t lines;	  /* of the current generation; radix: of all nodes */
+	uint64_t places;  /* where a tag can stand: clustered a line; radix: lines */
+	uint64_t used;	  /* places that are taken, of all generations and spill */
 	uint64_t bytes;	  /* memory held */
-	uint64_t moves;	  /* lines moved by growth so far */
-	uint64_t spilled; /* clustered: lines that did not fit into their group */
+	uint64_t moves;	  /* places moved by growth so far */
+	uint64_t spilled; /* places taken in spill lines, since a group was full */
 };
 
 struct hpt {
 	struct hpt_desc desc;
 	struct hpt_memory memory;
 	struct hpt_counts counts;
-	uint64_t grow_at; /* clustered: a line added beyond so many makes the table grow */
+	uint64_t grow_at; /* a place taken beyond so many makes a hashed table grow */
 };
 
 /* The organisation's name ("clustered"), and back: a negative value if there is none such. */

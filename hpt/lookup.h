@@ -128,12 +128,12 @@ HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, ui
 	uint64_t *line;
 
 	if (!probe->matched) {
-		if (__builtin_expect(table->counts.lines_used >= table->grow_at, 0))
+		if (__builtin_expect(table->counts.used >= table->grow_at, 0))
 			return hpt_map_growing(table, key, entry, found);
 		line = clustered_claim(table->memory.offset, probe);
 		if (__builtin_expect(!line, 0))
 			return hpt_map_growing(table, key, entry, found);
-		table->counts.lines_used++;
+		table->counts.used++;
 		found->word = &line[probe->word];
 	}
 	__atomic_store_n(found->word, *found->word | entry, __ATOMIC_RELAXED);

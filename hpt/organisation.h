@@ -8,10 +8,29 @@
 
 #include "hpt/hpt.h"
 
+/* The lines of the old generation that growth moves at once, and the hashes that live there. */
+struct hpt_step {
+	uint64_t *lines;
+	uint64_t first; /* hash */
+	uint64_t last;
+};
+
 struct hpt_operations {
 	const char *name;
 	unsigned int vpn_bits;
 	unsigned int asid_bits;
+
+	/*
+	 * For organisations with generations (generation.h). A place is where one tag can stand: a
+	 * line, or a slot in it.
+	 */
+	unsigned int place_pages; /* pages that one place has at most */
+	unsigned int line_places;
+	unsigned int load;	 /* 64ths of the places that may be taken before the table grows */
+	unsigned int step_lines; /* how many growth moves at once: a group, or less */
+	/* Moves what lives in a step to where it belongs now; `split` has been advanced. */
+	void (*move)(struct hpt *table, const struct hpt_step *step);
+
 	int (*create)(struct hpt *table, uint64_t pages);
 	void (*destroy)(struct hpt *table);
 	/* The word that holds the entry of a mapped key, or NULL; the key fits. */
@@ -30,6 +49,8 @@ struct hpt_operations {
 	void (*visit)(struct hpt *table, hpt_visitor visit, void *context);
 	const char *(*check)(const struct hpt *table);
 };
+
+const struct hpt_operations *hpt_operations_of(const struct hpt *table);
 
 extern const struct hpt_operations hpt_radix_operations;
 extern const struct hpt_operations hpt_clustered_operations;

@@ -35,11 +35,16 @@ static int radix_create(struct hpt *table, uint64_t pages)
 	return 0;
 }
 
+static void count_nodes(struct hpt *table, int more)
+{
+	table->counts.lines += (uint64_t)((int64_t)more * (HPT_PAGE_SIZE / HPT_LINE_SIZE));
+	table->counts.places = table->counts.used = table->counts.lines;
+}
+
 static void free_node(struct hpt *table, uint64_t node)
 {
 	hpt_put(table, node, HPT_PAGE_SIZE);
-	table->counts.lines -= HPT_PAGE_SIZE / HPT_LINE_SIZE;
-	table->counts.lines_used = table->counts.lines;
+	count_nodes(table, -1);
 }
 
 static void destroy_below(struct hpt *table, uint64_t node_word, int level)
@@ -132,8 +137,7 @@ static int need_node(struct hpt *table, uint64_t *word, bool *is_new)
 	error = hpt_get(table, HPT_PAGE_SIZE, &node);
 	if (error)
 		return error;
-	table->counts.lines += HPT_PAGE_SIZE / HPT_LINE_SIZE;
-	table->counts.lines_used = table->counts.lines;
+	count_nodes(table, 1);
 	*is_new = true;
 	*word = node | HPT_PRESENT;
 	return 0;
@@ -206,8 +210,7 @@ static int get_nodes(struct hpt *table, uint64_t *nodes, int count)
 			return error;
 		}
 	}
-	table->counts.lines += (uint64_t)count * (HPT_PAGE_SIZE / HPT_LINE_SIZE);
-	table->counts.lines_used = table->counts.lines;
+	count_nodes(table, count);
 	return 0;
 }
 

@@ -11,7 +11,7 @@ static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_CLUSTERED] = &hpt_clustered_operations,
 };
 
-static const struct hpt_operations *operations_of(const struct hpt *table)
+const struct hpt_operations *hpt_operations_of(const struct hpt *table)
 {
 	return organisations[table->desc.organisation];
 }
@@ -51,24 +51,24 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	table->desc.salt = config->salt;
 	table->desc.split = UINT64_MAX;
 	table->memory = config->memory;
-	return operations_of(table)->create(table, config->pages);
+	return hpt_operations_of(table)->create(table, config->pages);
 }
 
 void hpt_destroy(struct hpt *table)
 {
-	operations_of(table)->destroy(table);
+	hpt_operations_of(table)->destroy(table);
 }
 
 static bool key_fits(const struct hpt *table, struct hpt_key key)
 {
-	const struct hpt_operations *operations = operations_of(table);
+	const struct hpt_operations *operations = hpt_operations_of(table);
 
 	return hpt_key_fits(key, operations->vpn_bits, operations->asid_bits);
 }
 
 static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t count)
 {
-	uint64_t pages_end = UINT64_C(1) << operations_of(table)->vpn_bits;
+	uint64_t pages_end = UINT64_C(1) << hpt_operations_of(table)->vpn_bits;
 	uint64_t step = hpt_pages_in(key.size);
 
 	return key_fits(table, key) && !(key.vpn & (step - 1)) &&
@@ -77,7 +77,7 @@ static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t co
 
 static uint64_t *find_word(struct hpt *table, struct hpt_key key)
 {
-	return key_fits(table, key) ? operations_of(table)->find(table, key) : NULL;
+	return key_fits(table, key) ? hpt_operations_of(table)->find(table, key) : NULL;
 }
 
 static bool entry_valid(struct hpt_key key, uint64_t entry)
@@ -104,7 +104,7 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 
 	if (!range_valid(table, key, 1) || !entry_valid(key, entry))
 		return -EINVAL;
-	return operations_of(table)->map(table, key, 1, entry, 0, &done);
+	return hpt_operations_of(table)->map(table, key, 1, entry, 0, &done);
 }
 
 int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t **word)
@@ -125,7 +125,7 @@ int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 	if (old)
 		*old = *word & HPT_ENTRY_MASK;
 	hpt_store(word, 0);
-	operations_of(table)->forget(table, key, word);
+	hpt_operations_of(table)->forget(table, key, word);
 	return 0;
 }
 
@@ -165,8 +165,8 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	while (mapped < count) {
 		struct hpt_key next = hpt_key(key.asid, key.vpn + mapped * step, key.size);
 		uint64_t done;
-		int error = operations_of(table)->map(table, next, count - mapped,
-						      entry + mapped * stride, stride, &done);
+		int error = hpt_operations_of(table)->map(table, next, count - mapped,
+							  entry + mapped * stride, stride, &done);
 		if (error) {
 			hpt_visit_range(table, key, mapped, visit_to_unmap, NULL);
 			return error;
@@ -180,17 +180,17 @@ void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_
 		     void *context)
 {
 	if (count && range_valid(table, key, count))
-		operations_of(table)->visit_range(table, key, count, visit, context);
+		hpt_operations_of(table)->visit_range(table, key, count, visit, context);
 }
 
 void hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
-	operations_of(table)->visit(table, visit, context);
+	hpt_operations_of(table)->visit(table, visit, context);
 }
 
 const char *hpt_check(const struct hpt *table)
 {
 	if (!hpt_desc_valid(&table->desc))
 		return "the descriptor is valid";
-	return operations_of(table)->check(table);
+	return hpt_operations_of(table)->check(table);
 }

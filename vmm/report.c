@@ -31,7 +31,7 @@ bool report_leg_is_guests(enum report_leg_name leg)
 
 double report_load(const struct hpt_counts *table)
 {
-	return table->lines ? (double)table->lines_used / (double)table->lines : 0;
+	return table->places ? (double)table->used / (double)table->places : 0;
 }
 
 double report_per_lookup(const struct hpt_ledger *ledger, uint64_t amount)

@@ -69,8 +69,9 @@ static json_t *stage_json(const struct report_stage *stage)
 	set(object, "entries", number(stage->table.entries));
 	set(object, "load", json_real(report_load(&stage->table)));
 	set(object, "lines", number(stage->table.lines));
-	set(object, "lines_used", number(stage->table.lines_used));
-	set(object, "lines_moved", number(stage->table.moves));
+	set(object, "places", number(stage->table.places));
+	set(object, "places_used", number(stage->table.used));
+	set(object, "moves", number(stage->table.moves));
 	set(object, "bytes", number(stage->table.bytes));
 	set(object, "faults", number(stage->faults));
 	set(object, "first_touches", number(stage->first_touches));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* hpt_check() names each invariant when it alone is broken. */
-#include "hpt/clustered_grow.h"
+#include "hpt/clustered.h"
+#include "hpt/generation.h"
 #include "hpt/radix.h"
 #include "tests/hpt/fixture.h"
 
@@ -9,22 +10,22 @@ static struct pair pair;
 /* Some used line that is not in the spill. */
 static uint64_t *used_line(struct hpt *table)
 {
-	struct clustered_line_walk walk = {.table = table};
+	struct generation_walk walk = {.table = table};
 	uint64_t *line;
 
 	do
-		line = clustered_next_line(&walk);
+		line = generation_next_line(&walk);
 	while (!clustered_line_used(line));
 	return line;
 }
 
 static uint64_t *unused_line(struct hpt *table)
 {
-	struct clustered_line_walk walk = {.table = table};
+	struct generation_walk walk = {.table = table};
 	uint64_t *line;
 
 	do
-		line = clustered_next_line(&walk);
+		line = generation_next_line(&walk);
 	while (clustered_line_used(line));
 	return line;
 }
@@ -92,7 +93,7 @@ static void one_entry_more(struct hpt *table)
 
 static void one_line_used_less(struct hpt *table)
 {
-	table->counts.lines_used--;
+	table->counts.used--;
 }
 
 static void one_spilled_more(struct hpt *table)
@@ -156,8 +157,9 @@ static const struct breakage breakages[] = {
 	{HPT_CLUSTERED, passed_too_many, "a line's passed count is exact"},
 	{HPT_CLUSTERED, passed_by_a_stranger, "a line's passed count is exact"},
 	{HPT_CLUSTERED, one_entry_more, "counts.entries is the number of entries"},
-	{HPT_CLUSTERED, one_line_used_less, "counts.lines_used is the number of used lines"},
-	{HPT_CLUSTERED, one_spilled_more, "counts.spilled is the number of used spill lines"},
+	{HPT_CLUSTERED, one_line_used_less, "counts.used is the number of places that are taken"},
+	{HPT_CLUSTERED, one_spilled_more,
+	 "counts.spilled is the number of places taken in spill lines"},
 	{HPT_CLUSTERED, one_line_more,
 	 "counts.lines is the number of lines of the current generation"},
 	{HPT_CLUSTERED, one_byte_more, "counts.bytes is the memory of generations and spill"},
@@ -201,7 +203,7 @@ ParameterizedTest(unsigned int *number, check, a_broken_invariant_is_named)
 Test(check, both_generations_are_looked_at_during_growth)
 {
 	struct table_kind kind = {HPT_CLUSTERED, HPT_4K};
-	struct clustered_line_walk walk = {.table = &pair.table};
+	struct generation_walk walk = {.table = &pair.table};
 	unsigned int lines[3] = {0};
 	uint64_t number = 0;
 	uint64_t *line;
@@ -210,7 +212,7 @@ Test(check, both_generations_are_looked_at_during_growth)
 	while (pair.table.counts.lines < 1024)
 		cr_assert_eq(pair_map(&pair, page(&kind, 0, 8 * number++), 1), 0);
 	cr_assert_neq(pair.table.desc.split, UINT64_MAX);
-	while ((line = clustered_next_line(&walk))) {
+	while ((line = generation_next_line(&walk))) {
 		lines[walk.part]++;
 		line[4] += UINT64_C(1) << 48;
 		cr_assert_str_eq(hpt_check(&pair.table), "a line's passed count is exact");

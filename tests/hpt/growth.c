@@ -6,7 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
-#include "hpt/clustered_grow.h"
+#include "hpt/clustered.h"
+#include "hpt/generation.h"
 #include "tests/hpt/fixture.h"
 #include "tests/hpt/unhash.h"
 
@@ -72,9 +73,9 @@ Test(growth, lines_that_exist_stay_between_the_loads)
 		const struct hpt_counts *counts = &pair.table.counts;
 
 		map_bounded(hpt_key(0, (model_random(&random) >> 22) * 8 + i % 8, HPT_4K), 1);
-		cr_assert_leq(counts->lines_used * 8, counts->lines * 5);
+		cr_assert_leq(counts->used * 8, counts->lines * 5);
 		if (counts->lines > 64)
-			cr_assert_geq(counts->lines_used * 16, counts->lines * 5);
+			cr_assert_geq(counts->used * 16, counts->lines * 5);
 	}
 	pair_end(&pair);
 }
@@ -99,11 +100,11 @@ Test(growth, the_old_generation_is_given_back)
 		cr_assert(moves >= full && moves < full + lines / 2 / 64);
 		cr_assert_eq(pair.memory.bytes, lines * 64);
 		cr_assert_eq(pair.table.counts.lines, lines);
-		cr_assert_eq(pair.table.counts.lines_used, number);
+		cr_assert_eq(pair.table.counts.used, number);
 		cr_assert_eq(pair.table.counts.entries, number);
 	}
 	pair_visit_all(&pair, PAIR_UNMAP);
-	cr_assert_eq(pair.table.counts.lines_used, 0);
+	cr_assert_eq(pair.table.counts.used, 0);
 	pair_expect_empty(&pair);
 	pair_end(&pair);
 }
@@ -116,7 +117,7 @@ Test(growth, a_table_that_cannot_grow_goes_on_and_grows_later)
 	begin_kind(&pair, &clustered, 0, 0);
 	pair.memory.first_failure = 2;
 	pair.memory.last_failure = UINT64_MAX;
-	while (pair.table.counts.lines_used < 64)
+	while (pair.table.counts.used < 64)
 		map_bounded(page(&clustered, 0, 8 * number++), 1);
 	cr_assert_eq(pair_map(&pair, page(&clustered, 0, 8 * number), 1), -ENOMEM);
 	pair_check(&pair);
@@ -240,7 +241,7 @@ Test(growth, a_group_that_overflows_without_memory_refuses_and_changes_nothing)
 		struct hpt_key key = colliding_key(0, 9, 12, &random);
 
 		cr_assert_eq(pair_map(&pair, key, 1), -ENOMEM);
-		cr_assert_eq(pair.table.counts.lines_used, 64);
+		cr_assert_eq(pair.table.counts.used, 64);
 	}
 	pair_check(&pair);
 	cr_assert_eq(pair_map(&pair, colliding_key(0, 0x900, 12, &random), 1), 0);
@@ -254,8 +255,8 @@ Test(growth, spill_pages_have_a_limit)
 {
 	begin_kind(&pair, &clustered, 0, 0);
 	for (unsigned int i = 0; i < HPT_SPILL_PAGES; i++)
-		cr_assert_eq(clustered_more_spill(&pair.table), 0);
-	cr_assert_eq(clustered_more_spill(&pair.table), -ENOMEM);
+		cr_assert_eq(generation_more_spill(&pair.table), 0);
+	cr_assert_eq(generation_more_spill(&pair.table), -ENOMEM);
 	cr_assert(hpt_desc_valid(&pair.table.desc));
 	cr_assert_eq(pair.memory.outstanding, 1 + HPT_SPILL_PAGES);
 	pair_end(&pair);

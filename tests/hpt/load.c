@@ -52,7 +52,7 @@ static void measure(const struct load_kind *kind, double *hit, double *miss)
 	cr_assert_eq(table.counts.lines, UINT64_C(1) << kind->lines_log2);
 	for (uint64_t n = 0; n < used; n++)
 		cr_assert_eq(hpt_map(&table, block_key(kind, n), hpt_entry(n, HPT_PRESENT)), 0);
-	cr_assert_eq(table.counts.lines_used, used);
+	cr_assert_eq(table.counts.used, used);
 	cr_assert_eq(table.counts.moves, 0);
 	*hit = average(kind, 0, used, true);
 	*miss = average(kind, used, 2 * used, false);

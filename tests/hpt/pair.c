@@ -2,7 +2,8 @@
 /* A table beside its model: every operation is done to both (model.h). */
 #include <errno.h>
 
-#include "hpt/clustered_grow.h"
+#include "hpt/clustered.h"
+#include "hpt/generation.h"
 #include "tests/hpt/model.h"
 
 unsigned int pair_vpn_bits(const struct pair *pair)
@@ -294,14 +295,14 @@ void pair_check(struct pair *pair)
 
 void pair_expect_empty(const struct pair *pair)
 {
-	struct clustered_line_walk walk = {.table = (struct hpt *)&pair->table};
+	struct generation_walk walk = {.table = (struct hpt *)&pair->table};
 	const uint64_t *line;
 
 	if (pair->table.desc.organisation == HPT_RADIX) {
 		MODEL_EXPECT(!pair->memory.outstanding, "an empty tree holds nodes");
 		return;
 	}
-	while ((line = clustered_next_line(&walk))) {
+	while ((line = generation_next_line(&walk))) {
 		for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
 			MODEL_EXPECT(!line[i], "a line keeps something of what is gone");
 	}

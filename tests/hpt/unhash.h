@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The inverse of clustered_hash(): for keys that collide on purpose. That there is one shows that
+ * The inverse of hpt_hash(): for keys that collide on purpose. That there is one shows that
  * the hash is a permutation.
  */
 #ifndef TESTS_HPT_UNHASH_H
@@ -11,10 +11,10 @@
 /* The inverse of the hash's multiplier, by Newton's method: each step doubles the right bits. */
 static inline uint64_t multiplier_inverse(void)
 {
-	uint64_t inverse = CLUSTERED_MULTIPLIER;
+	uint64_t inverse = HPT_MULTIPLIER;
 
 	for (int i = 0; i < 6; i++)
-		inverse *= 2 - CLUSTERED_MULTIPLIER * inverse;
+		inverse *= 2 - HPT_MULTIPLIER * inverse;
 	return inverse;
 }
 

@@ -68,7 +68,7 @@ Test(walk, the_nth_line_of_a_home_costs_n_probes)
 	begin_kind(&pair, &kind, 0, 0);
 	for (uint64_t block = 0; found < 20; block++) {
 		struct hpt_key key = page(&kind, 0, 8 * block);
-		uint64_t line = clustered_hash(&pair.table.desc, clustered_tag(key)) >> 58;
+		uint64_t line = hpt_hash(&pair.table.desc, clustered_tag(key)) >> 58;
 
 		if (!block)
 			home = line;

@@ -70,7 +70,7 @@ Test(report, ratios_of_nothing_are_zero)
 
 	cr_expect_eq(report_load(&table), 0);
 	cr_expect_eq(report_per_lookup(&ledger, ledger.probes), 0);
-	table = (struct hpt_counts){.lines = 64, .lines_used = 16};
+	table = (struct hpt_counts){.places = 64, .used = 16};
 	ledger.lookups = 6;
 	cr_expect_eq(report_load(&table), 0.25);
 	cr_expect_eq(report_per_lookup(&ledger, ledger.probes), 1.5);

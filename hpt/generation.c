@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* See generation.h. */
+#include "hpt/generation.h"
+
+#include <errno.h>
+
+#include "hpt/lines.h"
+#include "hpt/organisation.h"
+
+/* Of that many places an organisation says how many may be taken before the table grows. */
+#define LOAD_OF 64
+
+static uint64_t places_in(const struct hpt *table, const struct hpt_generation *generation)
+{
+	return generation_lines(generation) * hpt_operations_of(table)->line_places;
+}
+
+static uint64_t capacity(const struct hpt *table, const struct hpt_generation *generation)
+{
+	return places_in(table, generation) * hpt_operations_of(table)->load / LOAD_OF;
+}
+
+/* While a table grows, every place that is taken moves a step: then the limit is 0. */
+static void set_counts(struct hpt *table)
+{
+	const struct hpt_generation *current = &table->desc.current;
+
+	table->counts.lines = generation_lines(current);
+	table->counts.places = places_in(table, current);
+	table->grow_at = generation_growing(&table->desc) ? 0 : capacity(table, current);
+}
+
+static size_t chunk_size(const struct hpt_generation *generation)
+{
+	return generation->lines_log2 < HPT_CHUNK_LINES_LOG2
+		       ? HPT_LINE_SIZE << generation->lines_log2
+		       : (size_t)1 << HPT_CHUNK_SHIFT;
+}
+
+static unsigned int chunk_count(const struct hpt_generation *generation)
+{
+	return generation->lines_log2 < HPT_CHUNK_LINES_LOG2
+		       ? 1
+		       : 1u << (generation->lines_log2 - HPT_CHUNK_LINES_LOG2);
+}
+
+static void put_chunks(struct hpt *table, struct hpt_generation *generation, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++) {
+		uint64_t *chunk = &table->desc.directory[generation->first_chunk + i];
+
+		hpt_put(table, *chunk, chunk_size(generation));
+		*chunk = 0;
+	}
+}
+
+static int get_chunks(struct hpt *table, struct hpt_generation *generation)
+{
+	unsigned int count = chunk_count(generation);
+
+	for (unsigned int i = 0; i < count; i++) {
+		int error = hpt_get(table, chunk_size(generation),
+				    &table->desc.directory[generation->first_chunk + i]);
+		if (error) {
+			put_chunks(table, generation, i);
+			return error;
+		}
+	}
+	return 0;
+}
+
+int generation_create(struct hpt *table, uint64_t pages)
+{
+	struct hpt_generation *current = &table->desc.current;
+	unsigned int in_place = hpt_operations_of(table)->place_pages;
+	uint64_t places = pages / in_place + (pages % in_place != 0);
+	int error;
+
+	current->lines_log2 = HPT_LINES_LOG2_MIN;
+	while (capacity(table, current) < places && current->lines_log2 < HPT_LINES_LOG2_MAX)
+		current->lines_log2++;
+	error = get_chunks(table, current);
+	if (!error)
+		set_counts(table);
+	return error;
+}
+
+static void drop_old(struct hpt *table)
+{
+	put_chunks(table, &table->desc.old, chunk_count(&table->desc.old));
+	table->desc.old.lines_log2 = 0;
+	table->desc.split = UINT64_MAX;
+}
+
+void generation_destroy(struct hpt *table)
+{
+	struct hpt_desc *desc = &table->desc;
+
+	if (generation_growing(desc))
+		drop_old(table);
+	put_chunks(table, &desc->current, chunk_count(&desc->current));
+	for (uint32_t page = 0; page < desc->spill_lines / HPT_GROUP_LINES; page++)
+		hpt_put(table, desc->spill[page], HPT_PAGE_SIZE);
+	desc->spill_lines = 0;
+}
+
+int generation_more_spill(struct hpt *table)
+{
+	uint32_t page = table->desc.spill_lines / HPT_GROUP_LINES;
+	int error;
+
+	if (page == HPT_SPILL_PAGES)
+		return -ENOMEM;
+	error = hpt_get(table, HPT_PAGE_SIZE, &table->desc.spill[page]);
+	if (!error)
+		table->desc.spill_lines += HPT_GROUP_LINES;
+	return error;
+}
+
+uint64_t *generation_spill_line(const struct hpt *table, uint32_t line)
+{
+	return hpt_pointer(table, hpt_spill_address(&table->desc, line));
+}
+
+/* Moves the next step of the old generation, whose lines begin at `first`. */
+static void move_step(struct hpt *table, uint64_t first)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+	struct hpt_desc *desc = &table->desc;
+	unsigned int shift = 64 - desc->old.lines_log2;
+	uint64_t end = first + operations->step_lines;
+	bool is_last = end == generation_lines(&desc->old);
+	struct hpt_step step = {
+		.lines = hpt_pointer(table, hpt_line_address(desc, &desc->old, first)),
+		.first = first << shift,
+		.last = is_last ? UINT64_MAX : (end << shift) - 1,
+	};
+
+	desc->split = step.last;
+	operations->move(table, &step);
+	if (is_last)
+		drop_old(table);
+	set_counts(table);
+}
+
+static void begin_growth(struct hpt *table)
+{
+	struct hpt_desc *desc = &table->desc;
+	struct hpt_generation next = {
+		.lines_log2 = desc->current.lines_log2 + 1,
+		.first_chunk = desc->current.first_chunk ? 0 : HPT_CHUNKS,
+	};
+
+	if (next.lines_log2 > HPT_LINES_LOG2_MAX || get_chunks(table, &next))
+		return;
+	desc->old = desc->current;
+	desc->current = next;
+	move_step(table, 0);
+}
+
+void generation_grow(struct hpt *table)
+{
+	struct hpt_desc *desc = &table->desc;
+
+	if (generation_growing(desc))
+		move_step(table, (desc->split + 1) >> (64 - desc->old.lines_log2));
+	else if (table->counts.used >= table->grow_at)
+		begin_growth(table);
+}
+
+/* The first line and the end of a part of the walk; the old generation from `split` on. */
+static void enter_part(struct generation_walk *walk)
+{
+	const struct hpt_desc *desc = &walk->table->desc;
+
+	walk->next = 0;
+	walk->end = desc->spill_lines;
+	if (walk->part == 0)
+		walk->end = generation_lines(&desc->current);
+	if (walk->part == 1) {
+		walk->end = generation_growing(desc) ? generation_lines(&desc->old) : 0;
+		walk->next = walk->end ? (desc->split + 1) >> (64 - desc->old.lines_log2) : 0;
+	}
+	walk->in_spill = walk->part == 2;
+}
+
+uint64_t *generation_next_line(struct generation_walk *walk)
+{
+	const struct hpt_desc *desc = &walk->table->desc;
+	uint64_t line;
+
+	if (!walk->end)
+		enter_part(walk);
+	while (walk->next == walk->end) {
+		if (walk->part == 2)
+			return NULL;
+		walk->part++;
+		enter_part(walk);
+	}
+	line = walk->next++;
+	if (walk->in_spill)
+		return generation_spill_line(walk->table, (uint32_t)line);
+	return hpt_pointer(walk->table,
+			   hpt_line_address(desc, walk->part ? &desc->old : &desc->current, line));
+}
+
+uint64_t generation_bytes(const struct hpt_desc *desc)
+{
+	uint64_t lines = generation_lines(&desc->current) + desc->spill_lines;
+
+	if (generation_growing(desc))
+		lines += generation_lines(&desc->old);
+	return lines << HPT_LINE_SHIFT;
+}
+
+const char *generation_check(const struct hpt *table, const struct hpt_counts *seen,
+			     uint64_t more_bytes)
+{
+	const struct hpt_counts *counts = &table->counts;
+
+	if (seen->entries != counts->entries)
+		return "counts.entries is the number of entries";
+	if (seen->used != counts->used)
+		return "counts.used is the number of places that are taken";
+	if (seen->spilled != counts->spilled)
+		return "counts.spilled is the number of places taken in spill lines";
+	if (counts->lines != generation_lines(&table->desc.current))
+		return "counts.lines is the number of lines of the current generation";
+	if (counts->places != places_in(table, &table->desc.current))
+		return "counts.places is the number of places of the current generation";
+	if (counts->bytes != generation_bytes(&table->desc) + more_bytes)
+		return "counts.bytes is the memory of generations and spill";
+	return NULL;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Generations: the arrays of lines that all hashed organisations have, their growth, their spill
+ * pages, and the walk over all of their lines.
+ *
+ * A table's lines are one array, the current generation, of a power of two of lines. A key lives in
+ * the group (64 lines, a 4 KiB page) that the top bits of its hash name, or, where that is full, in
+ * one of the spill pages, which every group shares. Growth makes an array of twice the lines and
+ * then moves a step of the old one with each place that is taken: gradual resizing as in Skarlatos
+ * et al., "Elastic Cuckoo Page Tables" (ASPLOS'20), section 4.2. `split` in the descriptor tells
+ * which generation has a key, so that a lookup never asks both.
+ *
+ * Moving a step cannot fail: what lay in one group has two groups of the new array, which are empty
+ * until then; what had spilled is taken out of the spill before it is added again, so that a free
+ * place is there for it.
+ *
+ * What an organisation brings for this stands in its struct hpt_operations.
+ */
+#ifndef HPT_GENERATION_H
+#define HPT_GENERATION_H
+
+#include "hpt/hpt.h"
+
+static inline uint64_t generation_lines(const struct hpt_generation *generation)
+{
+	return UINT64_C(1) << generation->lines_log2;
+}
+
+static inline bool generation_growing(const struct hpt_desc *desc)
+{
+	return desc->split != UINT64_MAX;
+}
+
+/* An array that takes `pages` pages at the organisation's load; and all memory given back. */
+int generation_create(struct hpt *table, uint64_t pages);
+void generation_destroy(struct hpt *table);
+
+/*
+ * To be called before a place is taken: begins a generation of twice the lines where this one is
+ * full enough, and moves one step where one is under way. Out of memory it does nothing.
+ */
+void generation_grow(struct hpt *table);
+
+/* One more page of spill lines: 0, or -ENOMEM. */
+int generation_more_spill(struct hpt *table);
+
+/* The spill line of this number. */
+uint64_t *generation_spill_line(const struct hpt *table, uint32_t line);
+
+/* What generations and spill pages hold, in bytes. */
+uint64_t generation_bytes(const struct hpt_desc *desc);
+
+/*
+ * What is wrong with the counts of places and bytes, beside those that were `seen` in a walk over
+ * all lines; NULL if nothing is. `more_bytes` is what the organisation holds beside its lines.
+ */
+const char *generation_check(const struct hpt *table, const struct hpt_counts *seen,
+			     uint64_t more_bytes);
+
+/*
+ * Walks every line that lookups can reach, used or not: the current generation, the groups of the
+ * old one that are still to be moved, the spill lines. Start with {.table = table}. Places may be
+ * freed on the way, not taken.
+ */
+struct generation_walk {
+	struct hpt *table;
+	uint64_t next; /* line number in the part that is walked */
+	int part;      /* 0: current, 1: old, 2: spill */
+	uint64_t end;  /* 0: not yet known */
+	bool in_spill; /* the last line given was a spill line */
+};
+
+uint64_t *generation_next_line(struct generation_walk *walk);
+
+#endif
