@@ -149,19 +149,29 @@ HPT_INLINE void handle(const struct trap_cpu_frame *frame, uint64_t gva, uint32_
 	bool known;
 
 	asked = rdtsc_low();
-	known = organisation == HPT_CLUSTERED ? hpt_find_clustered(&stage1, key, &found)
-					      : hpt_find_radix(&stage1, key, &found);
+	if (organisation == HPT_CLUSTERED)
+		known = hpt_find_clustered(&stage1, key, &found);
+	else if (organisation == HPT_RADIX)
+		known = hpt_find_radix(&stage1, key, &found);
+	else
+		known = hpt_find(&stage1, key, &found);
 	answered = rdtsc_low();
 	published.more_probes += found.probes - 1;
 	resolve(frame, gva, rights, known, &found);
 	publish_sample(tsc, asked, answered, rdtsc_low());
 }
 
-/* Apart, so that neither organisation's code is in the way of the other's. */
+/* Apart, so that no organisation's code is in the way of the other's. */
 static __attribute__((noinline)) void handle_radix(const struct trap_cpu_frame *frame, uint64_t gva,
 						   uint32_t tsc)
 {
 	handle(frame, gva, tsc, HPT_RADIX);
+}
+
+static __attribute__((noinline)) void handle_other(const struct trap_cpu_frame *frame, uint64_t gva,
+						   uint32_t tsc)
+{
+	handle(frame, gva, tsc, HPT_ORGANISATIONS);
 }
 
 void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
@@ -172,6 +182,8 @@ void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
 		refuse(frame, gva);
 	if (stage1.desc.organisation == HPT_CLUSTERED)
 		handle(frame, gva, tsc, HPT_CLUSTERED);
-	else
+	else if (stage1.desc.organisation == HPT_RADIX)
 		handle_radix(frame, gva, tsc);
+	else
+		handle_other(frame, gva, tsc);
 }

@@ -40,7 +40,15 @@
 #define HPT_RADIX_LEVELS 4
 #define HPT_RADIX_ASIDS	 4096
 
-enum hpt_organisation { HPT_RADIX, HPT_CLUSTERED, HPT_ORGANISATIONS };
+enum hpt_organisation {
+	HPT_RADIX,
+	HPT_CHAINED,
+	HPT_OPEN,
+	HPT_BUCKET,
+	HPT_CLUSTERED,
+	HPT_CUCKOO,
+	HPT_ORGANISATIONS
+};
 
 /* One array of lines; while a table grows there are two of them. */
 struct hpt_generation {
@@ -52,16 +60,16 @@ struct hpt_desc {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t organisation; /* enum hpt_organisation */
-	uint32_t spill_lines;  /* clustered: lines that the spill pages hold, used or not */
+	uint32_t spill_lines;  /* lines that the spill pages hold, used or not */
 	uint64_t salt;
 	/*
-	 * Clustered: a key whose hash is at most `split` lives in the current generation, any other
-	 * still in the old one. A table that is not growing has split = UINT64_MAX.
+	 * But for radix: a key whose hash is at most `split` lives in the current generation, any
+	 * other still in the old one. A table that is not growing has split = UINT64_MAX.
 	 */
 	uint64_t split;
 	struct hpt_generation current;
 	struct hpt_generation old;
-	/* Clustered: chunk addresses of both generations. Radix: the root node of each ASID. */
+	/* Chunk addresses of both generations. Radix: the root node of each ASID. */
 	uint64_t directory[2 * HPT_CHUNKS];
 	uint64_t spill[HPT_SPILL_PAGES];
 };
@@ -99,7 +107,7 @@ static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 		return false;
 	if (desc->organisation == HPT_RADIX)
 		return true;
-	return desc->organisation == HPT_CLUSTERED && hpt_generation_placed(&desc->current) &&
+	return desc->organisation < HPT_ORGANISATIONS && hpt_generation_placed(&desc->current) &&
 	       hpt_generation_placed(&desc->old) &&
 	       desc->current.lines_log2 >= HPT_LINES_LOG2_MIN &&
 	       (desc->split == UINT64_MAX || desc->old.lines_log2 >= HPT_LINES_LOG2_MIN) &&

@@ -53,10 +53,19 @@ struct hpt_counts {
 	uint64_t spilled; /* places taken in spill lines, since a group was full */
 };
 
+/* Where chained has its nodes: addresses. */
+struct hpt_nodes {
+	uint64_t blocks;
+	uint64_t free;
+	uint64_t fresh;
+	uint64_t fresh_end;
+};
+
 struct hpt {
 	struct hpt_desc desc;
 	struct hpt_memory memory;
 	struct hpt_counts counts;
+	struct hpt_nodes nodes;
 	uint64_t grow_at; /* a place taken beyond so many makes a hashed table grow */
 };
 

@@ -30,6 +30,28 @@ static inline uint64_t hpt_page(struct hpt_key key)
 	return key.size == HPT_2M ? key.vpn / HPT_LARGE_PAGES : key.vpn;
 }
 
+/*
+ * The tag of organisations whose places have one page each: the whole key, and that it is used.
+ *
+ *    used (bit 63) | size (bit 62) | ASID (bits 61..46) | page number of that size (bits 45..0)
+ */
+#define HPT_TAG_USED	  (UINT64_C(1) << 63)
+#define HPT_TAG_PAGE_BITS 46
+
+static inline uint64_t hpt_tag(struct hpt_key key)
+{
+	return HPT_TAG_USED | (uint64_t)key.size << 62 | (uint64_t)key.asid << HPT_TAG_PAGE_BITS |
+	       hpt_page(key);
+}
+
+static inline struct hpt_key hpt_tag_key(uint64_t tag)
+{
+	uint64_t page = tag & ((UINT64_C(1) << HPT_TAG_PAGE_BITS) - 1);
+	enum hpt_size size = tag >> 62 & 1 ? HPT_2M : HPT_4K;
+
+	return hpt_key((uint16_t)(tag >> HPT_TAG_PAGE_BITS), page * hpt_pages_in(size), size);
+}
+
 static inline uint64_t hpt_line_address(const struct hpt_desc *desc,
 					const struct hpt_generation *generation, uint64_t line)
 {

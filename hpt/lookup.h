@@ -16,12 +16,12 @@
 #include "hpt/hpt.h"
 #include "hpt/probe.h"
 
-#define HPT_INLINE static inline __attribute__((always_inline))
-
 struct hpt_found {
 	uint64_t entry;	     /* of the key, if it is mapped */
 	uint64_t *word;	     /* the word that was read last: the entry's, if it is mapped */
-	unsigned int probes; /* lines that were read */
+	unsigned int probes; /* reads of lines */
+	unsigned int
+		again; /* of them, of one of the two lines before: ways or nodes that share it */
 	struct hpt_probe probe;
 };
 
@@ -73,24 +73,50 @@ HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, stru
 	return answer == HPT_HIT;
 }
 
-/* Whether the key is mapped. */
-HPT_INLINE bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+/* The other organisations: line after line. */
+HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
+				 struct hpt_found *found, enum hpt_organisation organisation)
 {
-	if (table->desc.organisation == HPT_CLUSTERED)
-		return hpt_find_clustered(table, key, found);
-	return hpt_find_radix(table, key, found);
+	struct hpt_probe *probe = &found->probe;
+	enum hpt_answer answer = HPT_MISS;
+	uint64_t *line = NULL, *before = NULL;
+
+	found->probes = 0;
+	found->again = 0;
+	found->word = NULL;
+	hpt_probe_start_as(&table->desc, key, probe, organisation);
+	while (probe->line) {
+		uint64_t *next = hpt_word(table, probe->line);
+
+		found->again += next == line || next == before;
+		before = line;
+		line = next;
+		answer = hpt_probe_step_as(&table->desc, probe, line, &found->entry, organisation);
+		found->probes++;
+		found->word = &line[probe->word];
+		if (answer != HPT_NEXT)
+			break;
+	}
+	return answer == HPT_HIT;
 }
 
-/* Adds what a search cost to a ledger. */
+/* Whether the key is mapped: any organisation. (table.c) */
+bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found);
+
+/* Adds what a search cost to a ledger. The ways of cuckoo are one step. */
 HPT_INLINE void hpt_ledger_add(struct hpt_ledger *ledger, const struct hpt *table,
 			       const struct hpt_found *found, bool hit)
 {
+	unsigned int ways = 1;
+
+	if (table->desc.organisation == HPT_CUCKOO)
+		ways = found->probes < CUCKOO_WAYS ? found->probes : CUCKOO_WAYS;
 	ledger->lookups++;
 	ledger->hits += hit;
-	ledger->hashes += table->desc.organisation == HPT_CLUSTERED;
+	ledger->hashes += table->desc.organisation == HPT_RADIX ? 0 : ways;
 	ledger->probes += found->probes;
-	ledger->lines += found->probes;
-	ledger->steps += found->probes;
+	ledger->lines += found->probes - found->again;
+	ledger->steps += found->probes > ways ? found->probes - ways + 1 : !!found->probes;
 }
 
 /* Sets flags of the entry that was found: one store. */
@@ -161,9 +187,14 @@ HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64
 HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t entry,
 			     struct hpt_found *found)
 {
-	if (table->desc.organisation == HPT_CLUSTERED)
+	switch ((enum hpt_organisation)table->desc.organisation) {
+	case HPT_RADIX:
+		return hpt_map_found_radix(table, key, entry, found);
+	case HPT_CLUSTERED:
 		return hpt_map_found_clustered(table, key, entry, found);
-	return hpt_map_found_radix(table, key, entry, found);
+	default:
+		return hpt_map_growing(table, key, entry, found);
+	}
 }
 
 #endif

@@ -17,8 +17,6 @@ struct hpt_step {
 
 struct hpt_operations {
 	const char *name;
-	unsigned int vpn_bits;
-	unsigned int asid_bits;
 
 	/*
 	 * For organisations with generations (generation.h). A place is where one tag can stand: a
@@ -33,15 +31,13 @@ struct hpt_operations {
 
 	int (*create)(struct hpt *table, uint64_t pages);
 	void (*destroy)(struct hpt *table);
-	/* The word that holds the entry of a mapped key, or NULL; the key fits. */
-	uint64_t *(*find)(struct hpt *table, struct hpt_key key);
 	/*
 	 * Maps up to `count` pages from `key` on, at least one and no more than one line holds, to
 	 * entries that step by `stride`; *done says how many. On an error none of them is mapped.
 	 */
 	int (*map)(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
 		   uint64_t stride, uint64_t *done);
-	/* The word that `find` gave has become 0: forget it, and what it alone kept alive. */
+	/* The word of a mapped key has become 0: forget it, and what it alone kept alive. */
 	void (*forget)(struct hpt *table, struct hpt_key key, uint64_t *word);
 	/* As hpt_visit_range() and hpt_visit(). */
 	void (*visit_range)(struct hpt *table, struct hpt_key key, uint64_t count,
@@ -53,7 +49,14 @@ struct hpt_operations {
 const struct hpt_operations *hpt_operations_of(const struct hpt *table);
 
 extern const struct hpt_operations hpt_radix_operations;
+extern const struct hpt_operations hpt_chained_operations;
+extern const struct hpt_operations hpt_open_operations;
+extern const struct hpt_operations hpt_bucket_operations;
 extern const struct hpt_operations hpt_clustered_operations;
+extern const struct hpt_operations hpt_cuckoo_operations;
+
+/* What is wrong where a page lies in a mapped page of 2 MiB; NULL if it does not. */
+const char *hpt_check_overlap(const struct hpt *table, struct hpt_key key);
 
 static inline void *hpt_pointer(const struct hpt *table, uint64_t address)
 {

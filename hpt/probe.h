@@ -21,59 +21,159 @@
 #ifndef HPT_PROBE_H
 #define HPT_PROBE_H
 
+#include "hpt/bucket.h"
+#include "hpt/chained.h"
 #include "hpt/clustered.h"
+#include "hpt/cuckoo.h"
 #include "hpt/desc.h"
+#include "hpt/open.h"
 #include "hpt/radix.h"
+
+#define HPT_INLINE static inline __attribute__((always_inline))
 
 #define HPT_PROBES_MAX (HPT_GROUP_LINES + HPT_SPILL_PAGES * HPT_GROUP_LINES)
 
 struct hpt_probe {
 	uint64_t line;	   /* address of the line to read next, in the table's space */
-	unsigned int word; /* the word of it that matters */
+	unsigned int word; /* of the line that was read last: the one that says it */
 	union {
-		struct clustered_probe clustered;
 		struct radix_probe radix;
+		struct chained_probe chained;
+		struct open_probe open;
+		struct bucket_probe bucket;
+		struct clustered_probe clustered;
+		struct cuckoo_probe cuckoo;
 	};
 };
 
-/* Where the word is that a radix probe reads next: in one of the 64 lines of its node. */
-static inline void hpt_probe_radix_line(struct hpt_probe *probe)
+/* How many bits keys have, by organisation. */
+HPT_INLINE unsigned int hpt_vpn_bits(enum hpt_organisation organisation)
 {
-	uint64_t address = radix_word_address(&probe->radix);
+	return organisation == HPT_RADIX    ? RADIX_VPN_BITS
+	       : organisation == HPT_BUCKET ? BUCKET_VPN_BITS
+					    : HPT_VPN_BITS;
+}
 
-	probe->line = probe->radix.node ? address & ~(HPT_LINE_SIZE - 1) : 0;
-	probe->word = (address / sizeof(uint64_t)) & (HPT_LINE_WORDS - 1);
+HPT_INLINE unsigned int hpt_asid_bits(enum hpt_organisation organisation)
+{
+	return organisation == HPT_RADIX    ? RADIX_ASID_BITS
+	       : organisation == HPT_BUCKET ? BUCKET_ASID_BITS
+					    : HPT_ASID_BITS;
+}
+
+/* Where the probe reads next. */
+HPT_INLINE uint64_t hpt_probe_line(const struct hpt_desc *desc, const struct hpt_probe *probe,
+				   enum hpt_organisation organisation)
+{
+	switch (organisation) {
+	case HPT_RADIX:
+		return radix_word_address(&probe->radix) & ~(HPT_LINE_SIZE - 1);
+	case HPT_CHAINED:
+		return chained_probe_line(&probe->chained);
+	case HPT_OPEN:
+		return open_probe_line(desc, &probe->open);
+	case HPT_BUCKET:
+		return bucket_probe_line(desc, &probe->bucket);
+	case HPT_CUCKOO:
+		return cuckoo_probe_line(desc, &probe->cuckoo);
+	default:
+		return clustered_probe_line(desc, &probe->clustered);
+	}
+}
+
+/* The two halves of a walk, for one organisation: what is inlined where it is known beforehand. */
+HPT_INLINE void hpt_probe_start_as(const struct hpt_desc *desc, struct hpt_key key,
+				   struct hpt_probe *probe, enum hpt_organisation organisation)
+{
+	probe->line = 0;
+	probe->word = 0;
+	if (!hpt_key_fits(key, hpt_vpn_bits(organisation), hpt_asid_bits(organisation)))
+		return;
+	switch (organisation) {
+	case HPT_RADIX:
+		radix_start(desc, key, &probe->radix);
+		if (!probe->radix.node)
+			return;
+		break;
+	case HPT_CHAINED:
+		chained_start(desc, key, &probe->chained);
+		break;
+	case HPT_OPEN:
+		open_start(desc, key, &probe->open);
+		break;
+	case HPT_BUCKET:
+		bucket_start(desc, key, &probe->bucket);
+		break;
+	case HPT_CUCKOO:
+		cuckoo_start(desc, key, &probe->cuckoo);
+		break;
+	default:
+		clustered_start(desc, key, &probe->clustered);
+	}
+	probe->line = hpt_probe_line(desc, probe, organisation);
+}
+
+HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt_probe *probe,
+					 const uint64_t *line, uint64_t *entry,
+					 enum hpt_organisation organisation)
+{
+	enum hpt_answer answer;
+
+	switch (organisation) {
+	case HPT_RADIX:
+		probe->word = (radix_word_address(&probe->radix) / sizeof(uint64_t)) &
+			      (HPT_LINE_WORDS - 1);
+		answer = radix_step(&probe->radix, line[probe->word], entry);
+		/* A node at address 0 is none: only a table that lies names it. */
+		return answer == HPT_NEXT && !probe->radix.node ? HPT_MISS : answer;
+	case HPT_CHAINED:
+		answer = chained_step(&probe->chained, line, entry);
+		probe->word = probe->chained.word;
+		return answer;
+	case HPT_OPEN:
+		answer = open_step(desc, &probe->open, line, entry);
+		probe->word = probe->open.word;
+		return answer;
+	case HPT_BUCKET:
+		answer = bucket_step(desc, &probe->bucket, line, entry);
+		probe->word = probe->bucket.word;
+		return answer;
+	case HPT_CUCKOO:
+		probe->word = probe->cuckoo.word;
+		return cuckoo_step(desc, &probe->cuckoo, line, entry);
+	default:
+		probe->word = probe->clustered.word;
+		return clustered_step(desc, &probe->clustered, line, entry);
+	}
+}
+
+HPT_INLINE enum hpt_answer hpt_probe_step_as(const struct hpt_desc *desc, struct hpt_probe *probe,
+					     const uint64_t *line, uint64_t *entry,
+					     enum hpt_organisation organisation)
+{
+	enum hpt_answer answer = hpt_probe_ask(desc, probe, line, entry, organisation);
+
+	if (answer == HPT_NEXT)
+		probe->line = hpt_probe_line(desc, probe, organisation);
+	return answer;
 }
 
 static inline void hpt_probe_start(const struct hpt_desc *desc, struct hpt_key key,
 				   struct hpt_probe *probe)
 {
 	*probe = (struct hpt_probe){.line = 0};
-	if (desc->organisation == HPT_RADIX) {
-		radix_start(desc, key, &probe->radix);
-		hpt_probe_radix_line(probe);
-		return;
-	}
-	clustered_start(desc, key, &probe->clustered);
-	probe->word = probe->clustered.word;
-	if (hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS))
-		probe->line = clustered_probe_line(desc, &probe->clustered);
+	hpt_probe_start_as(desc, key, probe, (enum hpt_organisation)desc->organisation);
 }
 
 static inline enum hpt_answer hpt_probe_step(const struct hpt_desc *desc, struct hpt_probe *probe,
 					     const uint64_t *line, uint64_t *entry)
 {
-	enum hpt_answer answer;
+	enum hpt_answer answer = hpt_probe_step_as(desc, probe, line, entry,
+						   (enum hpt_organisation)desc->organisation);
 
-	if (desc->organisation == HPT_RADIX) {
-		answer = radix_step(&probe->radix, line[probe->word], entry);
-		if (answer == HPT_NEXT)
-			hpt_probe_radix_line(probe);
-		return answer;
-	}
-	answer = clustered_step(desc, &probe->clustered, line, entry);
-	if (answer == HPT_NEXT)
-		probe->line = clustered_probe_line(desc, &probe->clustered);
+	/* Only a chain that lies is longer than any other sequence: it may be a circle. */
+	if (desc->organisation == HPT_CHAINED && probe->chained.followed >= HPT_PROBES_MAX - 1)
+		return answer == HPT_HIT ? HPT_HIT : HPT_MISS;
 	return answer;
 }
 

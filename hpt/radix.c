@@ -84,19 +84,6 @@ static bool radix_walk(struct hpt *table, struct hpt_key key, struct radix_path 
 	return true;
 }
 
-static uint64_t *radix_find(struct hpt *table, struct hpt_key key)
-{
-	struct radix_path path;
-	uint64_t entry;
-
-	if (!radix_walk(table, key, &path))
-		return NULL;
-	entry = *path.leaf & HPT_ENTRY_MASK;
-	if (!entry || !!(entry & HPT_LARGE) != (key.size == HPT_2M))
-		return NULL;
-	return path.leaf;
-}
-
 /* One word of the node at `level` has gone: frees it and those above that have none left. */
 static void forget_word(struct hpt *table, struct radix_path *path, int level)
 {
@@ -373,11 +360,8 @@ static const char *radix_check(const struct hpt *table)
 
 const struct hpt_operations hpt_radix_operations = {
 	.name = "radix",
-	.vpn_bits = RADIX_VPN_BITS,
-	.asid_bits = RADIX_ASID_BITS,
 	.create = radix_create,
 	.destroy = radix_destroy,
-	.find = radix_find,
 	.map = radix_map,
 	.forget = radix_forget,
 	.visit_range = radix_visit_range,

@@ -7,8 +7,9 @@
 #include "hpt/organisation.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
-	[HPT_RADIX] = &hpt_radix_operations,
-	[HPT_CLUSTERED] = &hpt_clustered_operations,
+	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
+	[HPT_OPEN] = &hpt_open_operations,	     [HPT_BUCKET] = &hpt_bucket_operations,
+	[HPT_CLUSTERED] = &hpt_clustered_operations, [HPT_CUCKOO] = &hpt_cuckoo_operations,
 };
 
 const struct hpt_operations *hpt_operations_of(const struct hpt *table)
@@ -61,14 +62,15 @@ void hpt_destroy(struct hpt *table)
 
 static bool key_fits(const struct hpt *table, struct hpt_key key)
 {
-	const struct hpt_operations *operations = hpt_operations_of(table);
+	enum hpt_organisation organisation = (enum hpt_organisation)table->desc.organisation;
 
-	return hpt_key_fits(key, operations->vpn_bits, operations->asid_bits);
+	return hpt_key_fits(key, hpt_vpn_bits(organisation), hpt_asid_bits(organisation));
 }
 
 static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t count)
 {
-	uint64_t pages_end = UINT64_C(1) << hpt_operations_of(table)->vpn_bits;
+	uint64_t pages_end = UINT64_C(1)
+			     << hpt_vpn_bits((enum hpt_organisation)table->desc.organisation);
 	uint64_t step = hpt_pages_in(key.size);
 
 	return key_fits(table, key) && !(key.vpn & (step - 1)) &&
@@ -77,7 +79,9 @@ static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t co
 
 static uint64_t *find_word(struct hpt *table, struct hpt_key key)
 {
-	return key_fits(table, key) ? hpt_operations_of(table)->find(table, key) : NULL;
+	struct hpt_found found;
+
+	return hpt_find(table, key, &found) ? found.word : NULL;
 }
 
 static bool entry_valid(struct hpt_key key, uint64_t entry)
@@ -85,10 +89,28 @@ static bool entry_valid(struct hpt_key key, uint64_t entry)
 	return entry && !(entry & ~HPT_ENTRY_MASK) && !!(entry & HPT_LARGE) == (key.size == HPT_2M);
 }
 
+bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+{
+	switch ((enum hpt_organisation)table->desc.organisation) {
+	case HPT_RADIX:
+		return hpt_find_radix(table, key, found);
+	case HPT_CHAINED:
+		return hpt_find_by_line(table, key, found, HPT_CHAINED);
+	case HPT_OPEN:
+		return hpt_find_by_line(table, key, found, HPT_OPEN);
+	case HPT_BUCKET:
+		return hpt_find_by_line(table, key, found, HPT_BUCKET);
+	case HPT_CUCKOO:
+		return hpt_find_by_line(table, key, found, HPT_CUCKOO);
+	default:
+		return hpt_find_clustered(table, key, found);
+	}
+}
+
 int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	       struct hpt_ledger *ledger)
 {
-	struct hpt_found found;
+	struct hpt_found found = {.again = 0};
 	bool hit = hpt_find(table, key, &found);
 
 	if (hit)
@@ -193,4 +215,13 @@ const char *hpt_check(const struct hpt *table)
 	if (!hpt_desc_valid(&table->desc))
 		return "the descriptor is valid";
 	return hpt_operations_of(table)->check(table);
+}
+
+const char *hpt_check_overlap(const struct hpt *table, struct hpt_key key)
+{
+	struct hpt_found found;
+
+	if (key.size == HPT_4K && hpt_find(table, hpt_key(key.asid, key.vpn, HPT_2M), &found))
+		return "no 4 KiB page lies in a mapped 2 MiB page";
+	return NULL;
 }

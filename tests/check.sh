@@ -24,7 +24,7 @@ testbed_suite() {
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
-	suite testbed-guest 600 build/testbed/run --timeout 580 "${pair[@]}" -- sh /files/testbed.sh
+	suite testbed-guest 800 build/testbed/run --timeout 780 "${pair[@]}" -- sh /files/testbed.sh
 }
 
 suite lint 300 make -s lint
@@ -40,9 +40,9 @@ suite fault-cost 300 tests/guest/fault_cost.sh
 
 if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
-	suite guest-pairs 400 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
-	suite agree 200 build/tests/agree build/images/touch 16M
-	suite agree-window-64 200 build/tests/agree build/images/touch 16M 64
+	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
+	suite agree 300 build/tests/agree build/images/touch 16M
+	suite agree-window-64 300 build/tests/agree build/images/touch 16M 64
 else
 	for name in guest-kvm guest-pairs agree agree-window-64; do
 		skip_suite $name "/dev/kvm is missing or unusable"

@@ -14,8 +14,8 @@ suite deep-torture-ept 300 build/tests/torture_ept 512 60
 if have_kvm; then
 	# touch 1G in random order, all pairs: one miss a page at each stage, every tag verified and
 	# found in its frame.
-	suite deep-agree-1G 3000 build/tests/agree build/images/touch 1G
-	suite deep-agree-1G-window-64 3000 build/tests/agree build/images/touch 1G 64
+	suite deep-agree-1G 6000 build/tests/agree build/images/touch 1G
+	suite deep-agree-1G-window-64 6000 build/tests/agree build/images/touch 1G 64
 	CASE_SECONDS=900 suite deep-pairs 3600 tests/guest/pairs.sh tests/guest/deep_pairs \
 		tests/guest/deep_windows
 else

@@ -108,21 +108,24 @@ static void collect_legs(struct report *report, struct machine *machine,
 
 /*
  * The guest counts as little as it can; the rest follows. A fault is one lookup, no two probes of
- * one go to the same line, and each depends on the one before.
+ * one are counted as the same line, and each depends on the one before; those of cuckoo, whose ways
+ * do not, are one step and up to three hashes.
  */
 static struct hpt_ledger stage1_ledger(const struct stage1 *stage1)
 {
 	const struct abi_page *page = &stage1->page;
 	uint64_t lookups = page->first_touches + page->refills;
 	uint64_t probes = lookups + page->more_probes;
+	bool cuckoo = stage1->desc.organisation == HPT_CUCKOO;
+	uint64_t hashes = cuckoo ? probes : lookups;
 
 	return (struct hpt_ledger){
 		.lookups = lookups,
 		.hits = page->refills,
-		.hashes = stage1->desc.organisation == HPT_RADIX ? 0 : lookups,
+		.hashes = stage1->desc.organisation == HPT_RADIX ? 0 : hashes,
 		.probes = probes,
 		.lines = probes,
-		.steps = probes,
+		.steps = cuckoo ? lookups : probes,
 	};
 }
 

@@ -3,8 +3,8 @@
 #
 #     pairs.sh PAIRS WINDOWS
 #
-# Runs the cases (cases.sh) of the file PAIRS at each pair of organisations, and those of WINDOWS with
-# windows of 64 and 16 pages. Prints TAP.
+# Runs the cases (cases.sh) of the file PAIRS at each pair of radix and clustered, and with each other
+# organisation at both stages; those of WINDOWS with windows of 64 and 16 pages. Prints TAP.
 set -u
 
 here=$(dirname "$0")
@@ -22,5 +22,8 @@ for guest in radix clustered; do
 	done
 	run "$windows" "$guest-window-64" --guest-table $guest --window 64
 	run "$windows" "$guest-window-16" --guest-table $guest --window 16
+done
+for both in chained open bucket cuckoo; do
+	run "$pairs" "$both-over-$both" --guest-table $both --host-table $both
 done
 exit $failed

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The four kinds of table that tests are repeated over. */
+/* The kinds of table that tests are repeated over. */
 #ifndef TESTS_HPT_FIXTURE_H
 #define TESTS_HPT_FIXTURE_H
 
@@ -14,18 +14,20 @@ struct table_kind {
 };
 
 static struct table_kind table_kinds[] __attribute__((unused)) = {
-	{HPT_RADIX, HPT_4K},
-	{HPT_RADIX, HPT_2M},
-	{HPT_CLUSTERED, HPT_4K},
-	{HPT_CLUSTERED, HPT_2M},
+	{HPT_RADIX, HPT_4K},	 {HPT_RADIX, HPT_2M},  {HPT_CHAINED, HPT_4K},
+	{HPT_CHAINED, HPT_2M},	 {HPT_OPEN, HPT_4K},   {HPT_OPEN, HPT_2M},
+	{HPT_BUCKET, HPT_4K},	 {HPT_BUCKET, HPT_2M}, {HPT_CLUSTERED, HPT_4K},
+	{HPT_CLUSTERED, HPT_2M}, {HPT_CUCKOO, HPT_4K}, {HPT_CUCKOO, HPT_2M},
 };
 
+#define TABLE_KINDS (sizeof(table_kinds) / sizeof(table_kinds[0]))
+
 /* A test whose body is run with `kind` set to each of table_kinds. */
-#define TABLE_TEST(suite, name)                                                \
-	ParameterizedTestParameters(suite, name)                               \
-	{                                                                      \
-		return cr_make_param_array(struct table_kind, table_kinds, 4); \
-	}                                                                      \
+#define TABLE_TEST(suite, name)                                                          \
+	ParameterizedTestParameters(suite, name)                                         \
+	{                                                                                \
+		return cr_make_param_array(struct table_kind, table_kinds, TABLE_KINDS); \
+	}                                                                                \
 	ParameterizedTest(struct table_kind *kind, suite, name)
 
 /* A table of the kind, with the memory provider's addresses away from its pointers by `offset`. */

@@ -153,7 +153,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct hpt_config config = {0};
 	uint8_t first = (uint8_t)take(&input, 1);
 
-	config.organisation = first & 1 ? HPT_CLUSTERED : HPT_RADIX;
+	config.organisation = (enum hpt_organisation)((first >> 4) % HPT_ORGANISATIONS);
 	config.pages = first & 2 ? 1000 : 0;
 	config.salt = first & 4 ? take(&input, 8) : 0;
 	pair = (struct pair){.memory = {.offset = first & 8 ? 0x40000 : 0},

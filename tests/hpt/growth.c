@@ -40,6 +40,26 @@ static void map_bounded(struct hpt_key key, uint64_t entry)
 	cr_assert_leq(pair.table.counts.moves - before.moves, 64 + before.spilled);
 }
 
+/*
+ * What one insertion may move, beside what had spilled: the places of a group, and for cuckoo the
+ * path of the search. Nothing but the hash bounds a chain: eight of them have 8 nodes on average.
+ */
+static uint64_t most_moves(const struct table_kind *kind)
+{
+	switch (kind->organisation) {
+	case HPT_CHAINED:
+		return 40;
+	case HPT_OPEN:
+		return 256;
+	case HPT_BUCKET:
+		return 320;
+	case HPT_CUCKOO:
+		return 64 + 8;
+	default:
+		return 64;
+	}
+}
+
 /* Moved lines are 1 to the number of those that were there; doubling ends where load is low. */
 TABLE_TEST(growth, an_insert_moves_a_bounded_number_of_lines)
 {
@@ -53,14 +73,15 @@ TABLE_TEST(growth, an_insert_moves_a_bounded_number_of_lines)
 		int error = pair_map(&pair, key, entry_of(kind, i));
 
 		cr_assert(!error || error == -EEXIST);
-		cr_assert_leq(pair.table.counts.moves - before.moves, 64 + before.spilled);
+		cr_assert_leq(pair.table.counts.moves - before.moves,
+			      most_moves(kind) + before.spilled);
 		grown += pair.table.counts.lines > before.lines;
 	}
 	pair_compare(&pair);
-	if (kind->organisation == HPT_CLUSTERED)
-		cr_assert_gt(grown, 8);
-	else
+	if (kind->organisation == HPT_RADIX)
 		cr_assert_eq(pair.table.counts.moves, 0);
+	else
+		cr_assert_gt(grown, 6);
 	pair_end(&pair);
 }
 

@@ -8,12 +8,16 @@
 
 unsigned int pair_vpn_bits(const struct pair *pair)
 {
-	return pair->table.desc.organisation == HPT_RADIX ? 36 : 45;
+	enum hpt_organisation organisation = (enum hpt_organisation)pair->table.desc.organisation;
+
+	return organisation == HPT_RADIX || organisation == HPT_BUCKET ? 36 : 45;
 }
 
 unsigned int pair_asid_bits(const struct pair *pair)
 {
-	return pair->table.desc.organisation == HPT_RADIX ? 12 : 16;
+	enum hpt_organisation organisation = (enum hpt_organisation)pair->table.desc.organisation;
+
+	return organisation == HPT_RADIX || organisation == HPT_BUCKET ? 12 : 16;
 }
 
 uint64_t pair_entry(struct hpt_key key, uint64_t *random)
@@ -104,7 +108,7 @@ int pair_map(struct pair *pair, struct hpt_key key, uint64_t entry)
 	uint64_t failures = pair->memory.failures;
 	int error;
 
-	if (expected == -EEXIST && pair->table.desc.organisation == HPT_CLUSTERED &&
+	if (expected == -EEXIST && pair->table.desc.organisation != HPT_RADIX &&
 	    model_overlaps(&pair->model, key))
 		return -EEXIST;
 	error = hpt_map(&pair->table, key, entry);
@@ -121,7 +125,7 @@ int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64
 	uint64_t failures = pair->memory.failures;
 	int error;
 
-	if (expected == -EEXIST && pair->table.desc.organisation == HPT_CLUSTERED &&
+	if (expected == -EEXIST && pair->table.desc.organisation != HPT_RADIX &&
 	    overlaps_any(pair, key, count))
 		return -EEXIST;
 	error = hpt_map_range(&pair->table, key, count, entry);

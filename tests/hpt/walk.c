@@ -139,7 +139,7 @@ static void expect_same_walk(const struct hpt_desc *desc, struct hpt_key key)
 	cr_assert_eq(answer == HPT_HIT, !error);
 	if (!error)
 		cr_assert_eq(walked, looked);
-	cr_assert_eq(lines, ledger.lines);
+	cr_assert_eq(lines, ledger.probes);
 }
 
 static bool growing_wanted(const struct table_kind *kind)

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/* See block.h. */
+#include "hpt/block.h"
+
+#include <errno.h>
+
+static bool line_empty(const uint64_t *line)
+{
+	uint64_t any = 0;
+
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+		any |= line[i];
+	return !(any & HPT_ENTRY_MASK);
+}
+
+int block_map(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
+	      uint64_t count, uint64_t entry, uint64_t stride, uint64_t *done)
+{
+	uint64_t tag = clustered_tag(key);
+	unsigned int first = clustered_word(key);
+	uint64_t *line = placing->find(table, tag);
+
+	if (count > CLUSTERED_BLOCK - first)
+		count = CLUSTERED_BLOCK - first;
+	for (uint64_t i = 0; line && i < count; i++) {
+		if (line[first + i] & HPT_ENTRY_MASK)
+			return -EEXIST;
+	}
+	if (!line) {
+		/* A table that cannot grow now goes on with fuller groups. */
+		generation_grow(table);
+		line = placing->add(table, tag);
+		if (!line)
+			return -ENOMEM;
+	}
+	for (uint64_t i = 0; i < count; i++)
+		hpt_store(&line[first + i], entry + i * stride);
+	table->counts.entries += count;
+	*done = count;
+	return 0;
+}
+
+void block_forget(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
+		  uint64_t *word)
+{
+	uint64_t *line = word - clustered_word(key);
+
+	table->counts.entries--;
+	if (line_empty(line))
+		placing->remove(table, clustered_line_tag(line), line);
+}
+
+/* The key of the first page of the block that a tag names. */
+static struct hpt_key tag_key(uint64_t tag)
+{
+	uint64_t page = (tag & ((UINT64_C(1) << 46) - 1)) << CLUSTERED_BLOCK_LOG2;
+	enum hpt_size size = tag >> 62 & 1 ? HPT_2M : HPT_4K;
+
+	return hpt_key((uint16_t)(tag >> 46), page * hpt_pages_in(size), size);
+}
+
+/* Which lines a visit is for: those whose tag, block apart, is `tag`, or all of them. */
+struct block_visit {
+	const struct block_placing *placing;
+	bool all;
+	uint64_t tag;
+	uint64_t start; /* pages of the tag's size */
+	uint64_t end;
+	hpt_visitor visit;
+	void *context;
+};
+
+/* Visits the entries of one line that lie in the range. */
+static void visit_line(struct hpt *table, uint64_t *line, const struct block_visit *visit)
+{
+	uint64_t tag = clustered_line_tag(line);
+	struct hpt_key key = tag_key(tag);
+	uint64_t step = hpt_pages_in(key.size);
+	uint64_t page = key.vpn / step;
+
+	for (unsigned int i = 0; i < CLUSTERED_BLOCK; i++, page++, key.vpn += step) {
+		uint64_t entry = line[i] & HPT_ENTRY_MASK;
+
+		if (!entry || page < visit->start || page >= visit->end)
+			continue;
+		entry = visit->visit(visit->context, key, entry);
+		hpt_store(&line[i], entry);
+		table->counts.entries -= !entry;
+	}
+	if (line_empty(line))
+		visit->placing->remove(table, tag, line);
+}
+
+static void visit_if_meant(struct hpt *table, uint64_t *line, const struct block_visit *visit)
+{
+	uint64_t block;
+
+	if (!clustered_line_used(line))
+		return;
+	block = clustered_line_tag(line) - visit->tag;
+	if (visit->all || (block >= visit->start >> CLUSTERED_BLOCK_LOG2 &&
+			   block <= (visit->end - 1) >> CLUSTERED_BLOCK_LOG2))
+		visit_line(table, line, visit);
+}
+
+static void scan(struct hpt *table, const struct block_visit *visit)
+{
+	struct generation_walk walk = {.table = table};
+	uint64_t *line;
+
+	while ((line = generation_next_line(&walk)))
+		visit_if_meant(table, line, visit);
+}
+
+void block_visit(struct hpt *table, const struct block_placing *placing, hpt_visitor visit,
+		 void *context)
+{
+	const struct block_visit all = {.placing = placing,
+					.all = true,
+					.end = UINT64_MAX,
+					.visit = visit,
+					.context = context};
+
+	scan(table, &all);
+}
+
+void block_visit_range(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
+		       uint64_t count, hpt_visitor visit, void *context)
+{
+	uint64_t start = hpt_page(key);
+	const struct block_visit range = {
+		.placing = placing,
+		.tag = clustered_tag(hpt_key(key.asid, 0, key.size)),
+		.start = start,
+		.end = start + count,
+		.visit = visit,
+		.context = context,
+	};
+	uint64_t first = range.start >> CLUSTERED_BLOCK_LOG2;
+	uint64_t last = (range.end - 1) >> CLUSTERED_BLOCK_LOG2;
+
+	if (last - first >= table->counts.lines) {
+		scan(table, &range);
+		return;
+	}
+	for (uint64_t block = first; block <= last; block++) {
+		uint64_t *line = placing->find(table, range.tag + block);
+
+		if (line)
+			visit_line(table, line, &range);
+	}
+}
+
+/* Takes a line out of where it is and puts it where its tag belongs now. */
+void block_move_line(struct hpt *table, const struct block_placing *placing, uint64_t *line)
+{
+	uint64_t tag = clustered_line_tag(line);
+	uint64_t entries[HPT_LINE_WORDS];
+	uint64_t *target;
+
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
+		entries[i] = line[i] & HPT_ENTRY_MASK;
+		line[i] = 0;
+	}
+	table->counts.used--;
+	table->counts.moves++;
+	target = placing->add(table, tag);
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+		hpt_store(&target[i], entries[i]);
+}
+
+void block_move_spilled(struct hpt *table, const struct block_placing *placing,
+			const struct hpt_step *step)
+{
+	for (uint32_t i = 0; table->counts.spilled && i < table->desc.spill_lines; i++) {
+		uint64_t *line = generation_spill_line(table, i);
+		uint64_t hash = hpt_hash(&table->desc, clustered_line_tag(line));
+
+		if (clustered_line_used(line) && hash >= step->first && hash <= step->last) {
+			table->counts.spilled--;
+			block_move_line(table, placing, line);
+		}
+	}
+}
+
+const char *block_check_line(const struct hpt *table, const struct block_placing *placing,
+			     uint64_t *line, bool in_spill, struct hpt_counts *seen)
+{
+	uint64_t tag = clustered_line_tag(line);
+
+	if (!clustered_line_used(line))
+		return line_empty(line) ? NULL : "a line that is not used has no entries";
+	if (line_empty(line))
+		return "a used line has an entry";
+	if (placing->find(table, tag) != line)
+		return "a used line is the one that its tag finds";
+	seen->used++;
+	seen->spilled += in_spill;
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+		seen->entries += !!(line[i] & HPT_ENTRY_MASK);
+	return hpt_check_overlap(table, tag_key(tag));
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: MIT */
+/* Buckets and nodes: see chained.h for heads, nodes and invariants. */
+#include "hpt/single.h"
+
+/*
+ * The first node of a block of nodes is its header: the next block in the list of all of them, and
+ * its size. Blocks double as the table grows, from a page to the most that may be asked for.
+ */
+enum block_word { BLOCK_NEXT, BLOCK_SIZE };
+
+#define BLOCK_MAX (UINT64_C(1) << HPT_CHUNK_SHIFT)
+
+static uint64_t *node_at(const struct hpt *table, uint64_t address)
+{
+	return hpt_pointer(table, address);
+}
+
+static uint64_t *head_of(const struct hpt *table, uint64_t tag)
+{
+	return hpt_pointer(table, chained_head(&table->desc, tag));
+}
+
+static int more_nodes(struct hpt *table)
+{
+	uint64_t last = table->nodes.blocks;
+	uint64_t size = last ? node_at(table, last)[BLOCK_SIZE] * 2 : HPT_PAGE_SIZE;
+	uint64_t block;
+	int error;
+
+	if (size > BLOCK_MAX)
+		size = BLOCK_MAX;
+	error = hpt_get(table, size, &block);
+	if (error)
+		return error;
+	node_at(table, block)[BLOCK_NEXT] = last;
+	node_at(table, block)[BLOCK_SIZE] = size;
+	table->nodes.blocks = block;
+	table->nodes.fresh = block + CHAINED_NODE_SIZE;
+	table->nodes.fresh_end = block + size;
+	return 0;
+}
+
+/* A node's address, or 0. */
+static uint64_t get_node(struct hpt *table)
+{
+	uint64_t node = table->nodes.free;
+
+	if (node) {
+		table->nodes.free = node_at(table, node)[CHAINED_NEXT];
+		return node;
+	}
+	if (table->nodes.fresh == table->nodes.fresh_end && more_nodes(table))
+		return 0;
+	node = table->nodes.fresh;
+	table->nodes.fresh += CHAINED_NODE_SIZE;
+	return node;
+}
+
+static void put_node(struct hpt *table, uint64_t address)
+{
+	uint64_t *node = node_at(table, address);
+
+	node[CHAINED_TAG] = 0;
+	node[CHAINED_ENTRY] = 0;
+	node[CHAINED_NEXT] = table->nodes.free;
+	table->nodes.free = address;
+}
+
+static void chained_destroy(struct hpt *table)
+{
+	while (table->nodes.blocks) {
+		uint64_t block = table->nodes.blocks;
+
+		table->nodes.blocks = node_at(table, block)[BLOCK_NEXT];
+		hpt_put(table, block, node_at(table, block)[BLOCK_SIZE]);
+	}
+	generation_destroy(table);
+}
+
+static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
+{
+	uint64_t address = get_node(table);
+	uint64_t *node, *head;
+
+	if (!address)
+		return -ENOMEM;
+	node = node_at(table, address);
+	node[CHAINED_TAG] = hpt_tag(key);
+	node[CHAINED_ENTRY] = entry;
+	head = head_of(table, node[CHAINED_TAG]);
+	node[CHAINED_NEXT] = *head;
+	*head = address;
+	table->counts.used++;
+	return 0;
+}
+
+static int chained_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+		       uint64_t stride, uint64_t *done)
+{
+	(void)count;
+	(void)stride;
+	return single_map(table, key, entry, add_page, done);
+}
+
+/* Takes the node that `link` names out of its chain. */
+static void unlink_node(struct hpt *table, uint64_t *link)
+{
+	uint64_t address = *link;
+
+	*link = node_at(table, address)[CHAINED_NEXT];
+	put_node(table, address);
+	table->counts.used--;
+	table->counts.entries--;
+}
+
+static void chained_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
+{
+	uint64_t *link = head_of(table, hpt_tag(key));
+
+	while (node_at(table, *link) != word - CHAINED_ENTRY)
+		link = &node_at(table, *link)[CHAINED_NEXT];
+	unlink_node(table, link);
+}
+
+/* Moves the chains of a line of heads: links change, nodes stay. */
+static void chained_move(struct hpt *table, const struct hpt_step *step)
+{
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
+		while (step->lines[i]) {
+			uint64_t address = step->lines[i];
+			uint64_t *node = node_at(table, address);
+			uint64_t *head = head_of(table, node[CHAINED_TAG]);
+
+			step->lines[i] = node[CHAINED_NEXT];
+			node[CHAINED_NEXT] = *head;
+			*head = address;
+			table->counts.moves++;
+		}
+	}
+}
+
+static void scan_chain(struct hpt *table, uint64_t *link, const struct single_scan *scan)
+{
+	while (*link) {
+		uint64_t *node = node_at(table, *link);
+
+		node[CHAINED_ENTRY] =
+			single_scanned(scan, hpt_tag_key(node[CHAINED_TAG]), node[CHAINED_ENTRY]);
+		if (node[CHAINED_ENTRY])
+			link = &node[CHAINED_NEXT];
+		else
+			unlink_node(table, link);
+	}
+}
+
+static void chained_scan(struct hpt *table, const struct single_scan *scan)
+{
+	struct generation_walk walk = {.table = table};
+	uint64_t *line;
+
+	while ((line = generation_next_line(&walk))) {
+		for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+			scan_chain(table, &line[i], scan);
+	}
+}
+
+static void chained_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	const struct single_scan all = {.all = true, .visit = visit, .context = context};
+
+	chained_scan(table, &all);
+}
+
+static void chained_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
+				hpt_visitor visit, void *context)
+{
+	single_visit_range(table, key, count, visit, context, chained_scan);
+}
+
+static const char *check_chain(const struct hpt *table, const uint64_t *head,
+			       struct hpt_counts *seen)
+{
+	for (uint64_t next = *head; next; next = node_at(table, next)[CHAINED_NEXT]) {
+		const uint64_t *node = node_at(table, next);
+		struct hpt_found found;
+		const char *broken;
+
+		if (!(node[CHAINED_TAG] & HPT_TAG_USED))
+			return "a tag says that it is used";
+		if (!node[CHAINED_ENTRY] || node[CHAINED_ENTRY] & ~HPT_ENTRY_MASK)
+			return "a node has an entry";
+		if (head_of(table, node[CHAINED_TAG]) != head)
+			return "a node is in the chain of its tag";
+		if (!hpt_find(table, hpt_tag_key(node[CHAINED_TAG]), &found) ||
+		    found.word != &node[CHAINED_ENTRY])
+			return "a node is the one that its tag finds";
+		broken = hpt_check_overlap(table, hpt_tag_key(node[CHAINED_TAG]));
+		if (broken)
+			return broken;
+		/* Also what ends the walk of a chain that is a circle. */
+		if (++seen->used > table->counts.used)
+			return "counts.used is the number of places that are taken";
+		seen->entries++;
+	}
+	return NULL;
+}
+
+/* Every node is in a chain, free or fresh. Adds what the blocks hold, in bytes. */
+static const char *check_nodes(const struct hpt *table, uint64_t used, uint64_t *bytes)
+{
+	const struct hpt_nodes *nodes = &table->nodes;
+	uint64_t left = 0;
+	uint64_t unused = (nodes->fresh_end - nodes->fresh) / CHAINED_NODE_SIZE;
+
+	for (uint64_t block = nodes->blocks; block; block = node_at(table, block)[BLOCK_NEXT]) {
+		*bytes += node_at(table, block)[BLOCK_SIZE];
+		left += node_at(table, block)[BLOCK_SIZE] / CHAINED_NODE_SIZE - 1;
+		if (*bytes > table->counts.bytes)
+			return "counts.bytes is the memory of generations and spill";
+	}
+	for (uint64_t next = nodes->free; next && unused <= left; unused++)
+		next = node_at(table, next)[CHAINED_NEXT];
+	return used + unused == left ? NULL : "every node is in a chain, free or fresh";
+}
+
+static const char *chained_check(const struct hpt *table)
+{
+	struct generation_walk walk = {.table = (struct hpt *)table};
+	struct hpt_counts seen = {0};
+	const char *broken = NULL;
+	uint64_t bytes = 0;
+	uint64_t *line;
+
+	while (!broken && (line = generation_next_line(&walk))) {
+		for (unsigned int i = 0; i < HPT_LINE_WORDS && !broken; i++)
+			broken = check_chain(table, &line[i], &seen);
+	}
+	if (!broken)
+		broken = check_nodes(table, seen.used, &bytes);
+	return broken ? broken : generation_check(table, &seen, bytes);
+}
+
+const struct hpt_operations hpt_chained_operations = {
+	.name = "chained",
+	.place_pages = 1,
+	.line_places = HPT_LINE_WORDS,
+	.load = 64,
+	.step_lines = 1,
+	.move = chained_move,
+	.create = generation_create,
+	.destroy = chained_destroy,
+	.map = chained_map,
+	.forget = chained_forget,
+	.visit_range = chained_visit_range,
+	.visit = chained_visit,
+	.check = chained_check,
+};

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/* Cuckoo: see cuckoo.h for the ways, the insertion and the invariants. */
+#include "hpt/block.h"
+
+/* A line that the search has come to, and the line whose block could be moved there. */
+struct candidate {
+	uint64_t *line;
+	int from; /* index of a candidate; -1: one of the block's own ways */
+};
+
+static uint64_t *way_line(const struct hpt *table, uint64_t tag, unsigned int way)
+{
+	return hpt_pointer(table, cuckoo_way_line(&table->desc, hpt_hash(&table->desc, tag), way));
+}
+
+static uint64_t *find_line(const struct hpt *table, uint64_t tag)
+{
+	struct cuckoo_probe probe;
+
+	cuckoo_start_tag(&table->desc, tag, &probe);
+	for (;;) {
+		uint64_t *line = hpt_pointer(table, cuckoo_probe_line(&table->desc, &probe));
+
+		if (clustered_line_matches(line, tag))
+			return line;
+		if (!cuckoo_goes_on(&table->desc, &probe, line))
+			return NULL;
+		probe.index++;
+	}
+}
+
+/* Moves what a line has, but for its `passed`, to a free one. */
+static void shift_line(struct hpt *table, uint64_t *line, uint64_t *target)
+{
+	uint64_t tag = clustered_line_tag(line);
+
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
+		hpt_store(&target[i], line[i] & HPT_ENTRY_MASK);
+		hpt_store(&line[i], 0);
+	}
+	clustered_set_tag(target, tag);
+	clustered_set_tag(line, 0);
+	table->counts.moves++;
+}
+
+/* Whether the way from a candidate back to its root leads through a line. */
+static bool on_path(const struct candidate *candidates, int at, const uint64_t *line)
+{
+	for (; at >= 0; at = candidates[at].from) {
+		if (candidates[at].line == line)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Searches for a free line that blocks can be moved to, so that a line of `tag` becomes free.
+ * Returns its number among the candidates, -1 if there is none within the bound.
+ */
+static int search(const struct hpt *table, uint64_t tag, struct candidate *candidates)
+{
+	int count = 0;
+
+	for (unsigned int way = 0; way < CUCKOO_WAYS; way++) {
+		candidates[count] = (struct candidate){way_line(table, tag, way), -1};
+		if (!clustered_line_used(candidates[count++].line))
+			return count - 1;
+	}
+	for (int at = 0; at < count; at++) {
+		uint64_t here = clustered_line_tag(candidates[at].line);
+
+		for (unsigned int way = 0; way < CUCKOO_WAYS && count < CUCKOO_SEARCH; way++) {
+			uint64_t *line = way_line(table, here, way);
+
+			if (on_path(candidates, at, line))
+				continue;
+			candidates[count] = (struct candidate){line, at};
+			if (!clustered_line_used(candidates[count++].line))
+				return count - 1;
+		}
+	}
+	return -1;
+}
+
+static uint64_t *spill(struct hpt *table, uint64_t tag)
+{
+	for (uint32_t i = 0;; i++) {
+		uint64_t *line;
+
+		if (i == table->desc.spill_lines && generation_more_spill(table))
+			return NULL;
+		line = generation_spill_line(table, i);
+		if (clustered_line_used(line))
+			continue;
+		++*clustered_passed(way_line(table, tag, 0));
+		table->counts.spilled++;
+		return line;
+	}
+}
+
+static uint64_t *add_line(struct hpt *table, uint64_t tag)
+{
+	struct candidate candidates[CUCKOO_SEARCH];
+	int at = search(table, tag, candidates);
+	uint64_t *line;
+
+	if (at < 0) {
+		line = spill(table, tag);
+		if (!line)
+			return NULL;
+	} else {
+		for (; candidates[at].from >= 0; at = candidates[at].from)
+			shift_line(table, candidates[candidates[at].from].line,
+				   candidates[at].line);
+		line = candidates[at].line;
+	}
+	clustered_set_tag(line, tag);
+	table->counts.used++;
+	return line;
+}
+
+static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
+{
+	bool spilled = true;
+
+	for (unsigned int way = 0; way < CUCKOO_WAYS; way++)
+		spilled &= way_line(table, tag, way) != line;
+	if (spilled) {
+		--*clustered_passed(way_line(table, tag, 0));
+		table->counts.spilled--;
+	}
+	table->counts.used--;
+	clustered_set_tag(line, 0);
+}
+
+static const struct block_placing placing = {
+	.find = find_line, .add = add_line, .remove = remove_line};
+
+/*
+ * A line of the old generation goes to one of its two lines of the new, by any way that named it:
+ * both are free, since only it and what it had can come to them before.
+ */
+static void move_line(struct hpt *table, const struct hpt_step *step, uint64_t *line)
+{
+	const struct hpt_desc *desc = &table->desc;
+	uint64_t hash = hpt_hash(desc, clustered_line_tag(line));
+	uint64_t first = step->first >> (64 - desc->old.lines_log2);
+	uint64_t number = first + (uint64_t)(line - step->lines) / HPT_LINE_WORDS;
+	unsigned int way = 0;
+
+	while (cuckoo_way_hash(hash, way) >> (64 - desc->old.lines_log2) != number)
+		way++;
+	shift_line(table, line, hpt_pointer(table, cuckoo_way_line(desc, hash, way)));
+}
+
+static void cuckoo_move(struct hpt *table, const struct hpt_step *step)
+{
+	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
+		uint64_t *line = &step->lines[i * HPT_LINE_WORDS];
+
+		if (clustered_line_used(line))
+			move_line(table, step, line);
+	}
+	block_move_spilled(table, &placing, step);
+}
+
+static int cuckoo_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+		      uint64_t stride, uint64_t *done)
+{
+	return block_map(table, &placing, key, count, entry, stride, done);
+}
+
+static void cuckoo_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
+{
+	block_forget(table, &placing, key, word);
+}
+
+static void cuckoo_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	block_visit(table, &placing, visit, context);
+}
+
+static void cuckoo_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
+			       hpt_visitor visit, void *context)
+{
+	block_visit_range(table, &placing, key, count, visit, context);
+}
+
+/* How many spilled blocks have `line` as way 0. */
+static unsigned int count_spilled(const struct hpt *table, const uint64_t *line)
+{
+	unsigned int spilled = 0;
+
+	for (uint32_t i = 0; table->counts.spilled && i < table->desc.spill_lines; i++) {
+		uint64_t *other = generation_spill_line(table, i);
+
+		spilled += clustered_line_used(other) &&
+			   way_line(table, clustered_line_tag(other), 0) == line;
+	}
+	return spilled;
+}
+
+static const char *cuckoo_check(const struct hpt *table)
+{
+	struct generation_walk walk = {.table = (struct hpt *)table};
+	struct hpt_counts seen = {0};
+	uint64_t *line;
+
+	while ((line = generation_next_line(&walk))) {
+		const char *broken = block_check_line(table, &placing, line, walk.in_spill, &seen);
+
+		if (broken)
+			return broken;
+		if (!walk.in_spill && clustered_line_passed(line) != count_spilled(table, line))
+			return "a line's passed count is exact";
+	}
+	return generation_check(table, &seen, 0);
+}
+
+const struct hpt_operations hpt_cuckoo_operations = {
+	.name = "cuckoo",
+	.place_pages = CLUSTERED_BLOCK,
+	.line_places = 1,
+	.load = 54,
+	.step_lines = HPT_GROUP_LINES,
+	.move = cuckoo_move,
+	.create = generation_create,
+	.destroy = generation_destroy,
+	.map = cuckoo_map,
+	.forget = cuckoo_forget,
+	.visit_range = cuckoo_visit_range,
+	.visit = cuckoo_visit,
+	.check = cuckoo_check,
+};

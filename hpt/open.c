@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/* Open addressing: see open.h for its slots, its probe sequence and its invariants. */
+#include "hpt/single.h"
+
+struct open_slot {
+	uint64_t tag;
+	uint64_t entry;
+};
+
+static struct open_slot *home_of(const struct hpt *table, uint64_t tag)
+{
+	return hpt_pointer(table, open_home(&table->desc, tag));
+}
+
+/* The group that a slot lies in: a naturally aligned page. */
+static struct open_slot *group_of(const void *slot)
+{
+	return (struct open_slot *)((uintptr_t)slot & ~(uintptr_t)(HPT_PAGE_SIZE - 1));
+}
+
+/* The next free slot from `slot` on, round the group; NULL if it is full. */
+static struct open_slot *free_from(struct open_slot *slot)
+{
+	struct open_slot *group = group_of(slot);
+	unsigned int start = (unsigned int)(slot - group);
+
+	for (unsigned int i = 0; i < OPEN_GROUP_SLOTS; i++) {
+		slot = &group[(start + i) % OPEN_GROUP_SLOTS];
+		if (!slot->tag)
+			return slot;
+	}
+	return NULL;
+}
+
+static struct open_slot *spill_slot(const struct hpt *table, uint32_t slot)
+{
+	struct open_slot *line = (void *)generation_spill_line(table, slot >> OPEN_LINE_LOG2);
+
+	return &line[slot & (OPEN_LINE_SLOTS - 1)];
+}
+
+static uint32_t spill_slots(const struct hpt *table)
+{
+	return table->desc.spill_lines << OPEN_LINE_LOG2;
+}
+
+static struct open_slot *free_spill(struct hpt *table)
+{
+	for (uint32_t i = 0;; i++) {
+		if (i == spill_slots(table) && generation_more_spill(table))
+			return NULL;
+		if (!spill_slot(table, i)->tag)
+			return spill_slot(table, i);
+	}
+}
+
+/* Takes a slot for a tag that has none. */
+static int add(struct hpt *table, uint64_t tag, uint64_t entry)
+{
+	struct open_slot *slot = free_from(home_of(table, tag));
+
+	if (!slot) {
+		slot = free_spill(table);
+		if (!slot)
+			return -ENOMEM;
+		table->counts.spilled++;
+	}
+	slot->entry = entry;
+	slot->tag = tag;
+	table->counts.used++;
+	return 0;
+}
+
+static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
+{
+	return add(table, hpt_tag(key), entry);
+}
+
+static int open_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+		    uint64_t stride, uint64_t *done)
+{
+	(void)count;
+	(void)stride;
+	return single_map(table, key, entry, add_page, done);
+}
+
+/* Fills the gap with later slots of its run that may stand there; returns where it ends up. */
+static struct open_slot *close_gap(struct hpt *table, struct open_slot *gap)
+{
+	struct open_slot *group = group_of(gap);
+	unsigned int hole = (unsigned int)(gap - group);
+
+	for (unsigned int i = 1; i < OPEN_GROUP_SLOTS; i++) {
+		unsigned int at = (unsigned int)(gap - group + i) % OPEN_GROUP_SLOTS;
+		unsigned int home, from_home, from_hole;
+
+		if (!group[at].tag)
+			break;
+		home = (unsigned int)(home_of(table, group[at].tag) - group);
+		from_home = (at - home) % OPEN_GROUP_SLOTS;
+		from_hole = (at - hole) % OPEN_GROUP_SLOTS;
+		if (from_home >= from_hole) {
+			group[hole] = group[at];
+			hole = at;
+		}
+	}
+	return &group[hole];
+}
+
+/* A spilled page of this group, or NULL. */
+static struct open_slot *spilled_of(const struct hpt *table, const struct open_slot *group)
+{
+	for (uint32_t i = 0; table->counts.spilled && i < spill_slots(table); i++) {
+		struct open_slot *slot = spill_slot(table, i);
+
+		if (slot->tag && group_of(home_of(table, slot->tag)) == group)
+			return slot;
+	}
+	return NULL;
+}
+
+static void remove_slot(struct hpt *table, struct open_slot *slot)
+{
+	struct open_slot *group = group_of(slot);
+	struct open_slot *spilled;
+
+	table->counts.used--;
+	if (group_of(home_of(table, slot->tag)) != group) {
+		table->counts.spilled--;
+		*slot = (struct open_slot){0};
+		return;
+	}
+	slot = close_gap(table, slot);
+	*slot = (struct open_slot){0};
+	/* The group was full if it has a page in the spill: that takes the one free slot. */
+	spilled = spilled_of(table, group);
+	if (spilled) {
+		*slot = *spilled;
+		*spilled = (struct open_slot){0};
+		table->counts.spilled--;
+	}
+}
+
+static void open_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
+{
+	(void)key;
+	table->counts.entries--;
+	remove_slot(table, (struct open_slot *)(word - 1));
+}
+
+static void move_slot(struct hpt *table, struct open_slot *slot)
+{
+	struct open_slot moved = *slot;
+
+	*slot = (struct open_slot){0};
+	table->counts.used--;
+	table->counts.moves++;
+	add(table, moved.tag, moved.entry);
+}
+
+/* Moves the slots of a group, then those that it had spilled. */
+static void open_move(struct hpt *table, const struct hpt_step *step)
+{
+	struct open_slot *group = (void *)step->lines;
+
+	for (unsigned int i = 0; i < OPEN_GROUP_SLOTS; i++) {
+		if (group[i].tag)
+			move_slot(table, &group[i]);
+	}
+	for (uint32_t i = 0; table->counts.spilled && i < spill_slots(table); i++) {
+		struct open_slot *slot = spill_slot(table, i);
+		uint64_t hash = hpt_hash(&table->desc, slot->tag);
+
+		if (slot->tag && hash >= step->first && hash <= step->last) {
+			table->counts.spilled--;
+			move_slot(table, slot);
+		}
+	}
+}
+
+/* Visits; what goes keeps its slot for now, with entry 0. Returns how many those are. */
+static uint64_t scan_slots(struct hpt *table, const struct single_scan *scan)
+{
+	struct generation_walk walk = {.table = table};
+	struct open_slot *line;
+	uint64_t gone = 0;
+
+	while ((line = (void *)generation_next_line(&walk))) {
+		for (unsigned int i = 0; i < OPEN_LINE_SLOTS; i++) {
+			if (!line[i].tag)
+				continue;
+			line[i].entry =
+				single_scanned(scan, hpt_tag_key(line[i].tag), line[i].entry);
+			gone += !line[i].entry;
+		}
+	}
+	return gone;
+}
+
+/*
+ * The visits come first and the removals then, since a removal moves other slots: into the gap,
+ * from later slots of the run or from the spill. The spill goes first, where nothing moves; then
+ * a slot is looked at again as long as what moves into it is to go as well. What moves past the
+ * walk, round the end of the group, has been looked at.
+ */
+static void open_scan(struct hpt *table, const struct single_scan *scan)
+{
+	uint64_t gone = scan_slots(table, scan);
+	struct generation_walk walk = {.table = table};
+	struct open_slot *line;
+
+	table->counts.entries -= gone;
+	for (uint32_t i = 0; gone && i < spill_slots(table); i++) {
+		struct open_slot *slot = spill_slot(table, i);
+
+		if (slot->tag && !slot->entry) {
+			remove_slot(table, slot);
+			gone--;
+		}
+	}
+	while (gone && (line = (void *)generation_next_line(&walk))) {
+		for (unsigned int i = 0; i < OPEN_LINE_SLOTS; i++) {
+			for (; line[i].tag && !line[i].entry; gone--)
+				remove_slot(table, &line[i]);
+		}
+	}
+}
+
+static void open_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	const struct single_scan all = {.all = true, .visit = visit, .context = context};
+
+	open_scan(table, &all);
+}
+
+static void open_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
+			     hpt_visitor visit, void *context)
+{
+	single_visit_range(table, key, count, visit, context, open_scan);
+}
+
+static const char *check_slot(const struct hpt *table, const struct open_slot *slot, bool in_spill)
+{
+	struct hpt_found found;
+
+	if (!(slot->tag & HPT_TAG_USED))
+		return "a tag says that it is used";
+	if (!slot->entry || slot->entry & ~HPT_ENTRY_MASK)
+		return "a used slot has an entry";
+	if (!hpt_find(table, hpt_tag_key(slot->tag), &found) || found.word != &slot->entry)
+		return "a used slot is the one that its tag finds";
+	if (in_spill && free_from(home_of(table, slot->tag)))
+		return "a page is spilled only where its group is full";
+	return hpt_check_overlap(table, hpt_tag_key(slot->tag));
+}
+
+static const char *open_check(const struct hpt *table)
+{
+	struct generation_walk walk = {.table = (struct hpt *)table};
+	struct hpt_counts seen = {0};
+	struct open_slot *line;
+
+	while ((line = (void *)generation_next_line(&walk))) {
+		for (unsigned int i = 0; i < OPEN_LINE_SLOTS; i++) {
+			const char *broken;
+
+			if (!line[i].tag)
+				continue;
+			broken = check_slot(table, &line[i], walk.in_spill);
+			if (broken)
+				return broken;
+			seen.used++;
+			seen.entries++;
+			seen.spilled += walk.in_spill;
+		}
+	}
+	return generation_check(table, &seen, 0);
+}
+
+const struct hpt_operations hpt_open_operations = {
+	.name = "open",
+	.place_pages = 1,
+	.line_places = OPEN_LINE_SLOTS,
+	.load = 32,
+	.step_lines = HPT_GROUP_LINES,
+	.move = open_move,
+	.create = generation_create,
+	.destroy = generation_destroy,
+	.map = open_map,
+	.forget = open_forget,
+	.visit_range = open_visit_range,
+	.visit = open_visit,
+	.check = open_check,
+};
