@@ -139,7 +139,7 @@ void block_visit_range(struct hpt *table, const struct block_placing *placing, s
 	uint64_t first = range.start >> CLUSTERED_BLOCK_LOG2;
 	uint64_t last = (range.end - 1) >> CLUSTERED_BLOCK_LOG2;
 
-	if (last - first >= table->counts.lines) {
+	if (hpt_range_scanned(table, key, count)) {
 		scan(table, &range);
 		return;
 	}

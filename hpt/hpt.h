@@ -90,6 +90,13 @@ int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	       struct hpt_ledger *ledger);
 
 /*
+ * Finds `count` keys at once, with about 16 walks in flight: entries[i] is that of keys[i], or 0.
+ * For whoever has many keys: where one lookup waits for memory, these share the wait.
+ */
+void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count);
+
+/*
  * Maps a page: the entry's frame and flags are the caller's, but some bit of it must be set.
  * HPT_LARGE must be set for a 2 MiB page and only for that. -EEXIST if the key is mapped, -EINVAL
  * for a malformed key or entry, -ENOMEM if the table cannot grow.
@@ -125,6 +132,14 @@ typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entr
  */
 void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
 		     void *context);
+
+/*
+ * As hpt_visit_range(), in ascending order. Where a hashed table has to scan its lines for the
+ * range, it does so once for every 262,144 pages that are mapped there, and needs 2 MiB of the
+ * table's memory, or less, for that time: -ENOMEM where there is not even one page.
+ */
+int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		      void *context);
 
 /* Visits every entry of the table, whatever its ASID and size. */
 void hpt_visit(struct hpt *table, hpt_visitor visit, void *context);

@@ -22,7 +22,8 @@ struct hpt_operations {
 	 * For organisations with generations (generation.h). A place is where one tag can stand: a
 	 * line, or a slot in it.
 	 */
-	unsigned int place_pages; /* pages that one place has at most */
+	unsigned int
+		place_pages; /* pages that one place has at most; 0: there are no generations */
 	unsigned int line_places;
 	unsigned int load;	 /* 64ths of the places that may be taken before the table grows */
 	unsigned int step_lines; /* how many growth moves at once: a group, or less */
@@ -67,6 +68,21 @@ static inline void *hpt_pointer(const struct hpt *table, uint64_t address)
 static inline void hpt_store(uint64_t *word, uint64_t entry)
 {
 	__atomic_store_n(word, (*word & ~HPT_ENTRY_MASK) | entry, __ATOMIC_RELAXED);
+}
+
+/*
+ * Whether a visit of a range reads fewer lines by a scan of the whole table than by a search for
+ * each place that the range may have: then the pages do not come in order.
+ */
+static inline bool hpt_range_scanned(const struct hpt *table, struct hpt_key key, uint64_t count)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+	uint64_t first = key.vpn / hpt_pages_in(key.size);
+
+	if (!operations->place_pages)
+		return false;
+	return (first + count - 1) / operations->place_pages - first / operations->place_pages >=
+	       table->counts.places;
 }
 
 static inline int hpt_get(struct hpt *table, size_t size, uint64_t *address)

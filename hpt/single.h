@@ -61,7 +61,7 @@ static inline void single_visit_range(struct hpt *table, struct hpt_key key, uin
 	const struct single_scan range = {
 		.from = key, .count = count, .visit = visit, .context = context};
 
-	if (count >= table->counts.places) {
+	if (hpt_range_scanned(table, key, count)) {
 		scan(table, &range);
 		return;
 	}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Lookups in batches: a pipeline of IN_FLIGHT walks, whose lines are fetched while the others go on
+ * (software pipelining, as in Kocberber et al., "Asynchronous Memory Access Chaining", VLDB'15). A
+ * walk that ends leaves its place to the next key, whatever the others are at.
+ */
+#include "hpt/lookup.h"
+
+#define IN_FLIGHT 16
+
+struct flight {
+	struct hpt_probe probe;
+	size_t number; /* of the key */
+};
+
+/* Starts the walk of the first key from *next on that has a line to be read at all. */
+HPT_INLINE bool take_off(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+			 size_t count, size_t *next, struct flight *flight,
+			 enum hpt_organisation organisation)
+{
+	while (*next < count) {
+		size_t number = (*next)++;
+
+		entries[number] = 0;
+		hpt_probe_start_as(&table->desc, keys[number], &flight->probe, organisation);
+		if (flight->probe.line) {
+			flight->number = number;
+			__builtin_prefetch(hpt_word(table, flight->probe.line));
+			return true;
+		}
+	}
+	return false;
+}
+
+HPT_INLINE void lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+			     size_t count, enum hpt_organisation organisation)
+{
+	struct flight flights[IN_FLIGHT];
+	unsigned int flying = 0;
+	size_t next = 0;
+
+	while (flying < IN_FLIGHT &&
+	       take_off(table, keys, entries, count, &next, &flights[flying], organisation))
+		flying++;
+	while (flying) {
+		for (unsigned int i = 0; i < flying;) {
+			struct flight *flight = &flights[i];
+			struct hpt_probe *probe = &flight->probe;
+			uint64_t entry;
+			enum hpt_answer answer =
+				hpt_probe_step_as(&table->desc, probe, hpt_word(table, probe->line),
+						  &entry, organisation);
+
+			if (answer == HPT_NEXT) {
+				__builtin_prefetch(hpt_word(table, probe->line));
+				i++;
+				continue;
+			}
+			if (answer == HPT_HIT)
+				entries[flight->number] = entry;
+			if (take_off(table, keys, entries, count, &next, flight, organisation))
+				i++;
+			else
+				flights[i] = flights[--flying];
+		}
+	}
+}
+
+void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count)
+{
+	switch ((enum hpt_organisation)table->desc.organisation) {
+	case HPT_RADIX:
+		lookup_batch(table, keys, entries, count, HPT_RADIX);
+		return;
+	case HPT_CHAINED:
+		lookup_batch(table, keys, entries, count, HPT_CHAINED);
+		return;
+	case HPT_OPEN:
+		lookup_batch(table, keys, entries, count, HPT_OPEN);
+		return;
+	case HPT_BUCKET:
+		lookup_batch(table, keys, entries, count, HPT_BUCKET);
+		return;
+	case HPT_CUCKOO:
+		lookup_batch(table, keys, entries, count, HPT_CUCKOO);
+		return;
+	default:
+		lookup_batch(table, keys, entries, count, HPT_CLUSTERED);
+	}
+}
