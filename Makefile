@@ -49,7 +49,7 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
 
-.PHONY: all deps demo check check-deep check-all testbed install clean help lint format tests
+.PHONY: all deps demo check check-deep check-all testbed install clean help bench bench-tables lint format tests
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -58,6 +58,7 @@ help:
 	@sed -n 's/^#   //p' Makefile
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
+	@echo 'make bench        the measurements: bench-tables'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
 	@echo 'make install      to PREFIX=$(PREFIX)'
@@ -166,6 +167,17 @@ $(BUILD)/tests/agree: $(BUILD)/obj/host/tests/guest/agree.o $(LIB_OBJECTS) $(VMM
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+
+$(BUILD)/bench_tables: $(call rooms_of,host,bench) $(LIB_OBJECTS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) -lm
+
+bench: bench-tables
+
+bench-tables: deps
+	@mkdir -p $(BUILD)/bench
+	@$(MAKE) --no-print-directory $(BUILD)/bench_tables
+	@$(BUILD)/bench_tables --json $(BUILD)/bench/tables.json
 
 # One program from sources, so that the thread sanitizer sees all of them.
 $(BUILD)/tests/torture_ept: tests/ept/torture.c $(wildcard ept/*.c hpt/*.c ept/*.h hpt/*.h) Makefile

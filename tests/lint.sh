@@ -41,7 +41,7 @@ includes() {
 }
 
 mapfile -t sources < <(files . '*.c' '*.h')
-mapfile -t host < <(for room in hpt ept vmm tests images; do files $room '*.c'; done)
+mapfile -t host < <(for room in hpt ept vmm bench tests images; do files $room '*.c'; done)
 mapfile -t guest < <(for room in guest hpt; do files $room '*.c'; done)
 mapfile -t others < <(files . '*.S' '*.lds' '*.sh' '*.bats' Makefile)
 mapfile -t scripts < <(files . '*.sh')

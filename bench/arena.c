@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* See arena.h. */
+#include "bench/arena.h"
+
+#include <errno.h>
+#include <sys/mman.h>
+
+#define HUGE ((size_t)2 << 20)
+
+int arena_begin(struct arena *arena, size_t size)
+{
+	char *base = mmap(NULL, size + HUGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (base == MAP_FAILED)
+		return -errno;
+	arena->base = base + (-(uintptr_t)base & (HUGE - 1));
+	arena->size = size;
+	/* Address 0 names no memory. */
+	arena->used = HUGE;
+	madvise(arena->base, size, MADV_HUGEPAGE);
+	return 0;
+}
+
+void arena_reset(struct arena *arena)
+{
+	madvise(arena->base, arena->used, MADV_DONTNEED);
+	arena->used = HUGE;
+}
+
+static int get(void *context, size_t size, uint64_t *address)
+{
+	struct arena *arena = context;
+	size_t start = (arena->used + size - 1) & ~(size - 1);
+
+	if (start + size > arena->size)
+		return -ENOMEM;
+	arena->used = start + size;
+	*address = start;
+	return 0;
+}
+
+static void put(void *context, uint64_t address, size_t size)
+{
+	(void)context;
+	(void)address;
+	(void)size;
+}
+
+struct hpt_memory arena_memory(struct arena *arena)
+{
+	return (struct hpt_memory){
+		.get = get, .put = put, .context = arena, .offset = (uintptr_t)arena->base};
+}

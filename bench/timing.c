@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT */
+/* See timing.h. */
+#include "bench/timing.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+void timing_pin(void)
+{
+	cpu_set_t set;
+	int cpu = sched_getcpu();
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu < 0 ? 0 : cpu, &set);
+	/* Not being pinned costs precision only. */
+	if (sched_setaffinity(0, sizeof(set), &set))
+		perror("bench: not pinned");
+}
+
+uint64_t timing_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int compare(const void *a, const void *b)
+{
+	double difference = *(const double *)a - *(const double *)b;
+
+	return (difference > 0) - (difference < 0);
+}
+
+double timing_median(double *samples, size_t count)
+{
+	qsort(samples, count, sizeof(*samples), compare);
+	return count % 2 ? samples[count / 2] : (samples[count / 2 - 1] + samples[count / 2]) / 2;
+}
+
+void bar_print(const char *name, double value, double target, bool at_most)
+{
+	bool held = at_most ? value <= target : value >= target;
+
+	printf("bar: %s measured %.3f target %.3f %s\n", name, value, target,
+	       held ? "held" : "missed");
+}

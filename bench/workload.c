@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* See workload.h. */
+#include "bench/workload.h"
+
+#include <math.h>
+
+#include "hpt/mix.h"
+
+#define ZIPF_SKEW 0.99
+
+const char *workload_name(enum pattern pattern)
+{
+	static const char *const names[PATTERNS] = {
+		[UNIFORM] = "uniform",	     [ZIPF] = "zipf",	  [SEQUENTIAL] = "sequential",
+		[FRAGMENTED] = "fragmented", [SPARSE] = "sparse",
+	};
+
+	return names[pattern];
+}
+
+int workload_map(const struct workload *workload, struct hpt *table)
+{
+	for (uint64_t i = 0; i < workload->pages; i++) {
+		int error = hpt_map(table, hpt_key(1, workload_vpn(workload, i), HPT_4K),
+				    workload_entry(i));
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* A rank of the Zipf distribution, by the inverse of its continuous form; ranks lie scattered. */
+static uint64_t zipf(uint64_t pages, double random)
+{
+	double top = pow((double)pages, 1 - ZIPF_SKEW) - 1;
+	uint64_t rank = (uint64_t)pow(1 + top * random, 1 / (1 - ZIPF_SKEW)) - 1;
+
+	return rank * UINT64_C(0x9e3779b97f4a7c15) & (pages - 1);
+}
+
+void workload_stream(const struct workload *workload, uint64_t *state, uint64_t *numbers,
+		     size_t count)
+{
+	uint64_t start = mix64_next(state);
+
+	for (size_t n = 0; n < count; n++) {
+		uint64_t random = mix64_next(state);
+
+		switch (workload->pattern) {
+		case SEQUENTIAL:
+			numbers[n] = (start + n) & (workload->pages - 1);
+			break;
+		case ZIPF:
+			numbers[n] = zipf(workload->pages, (double)(random >> 11) * 0x1p-53);
+			break;
+		default:
+			numbers[n] = random & (workload->pages - 1);
+		}
+	}
+}
