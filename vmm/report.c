@@ -29,6 +29,12 @@ bool report_leg_is_guests(enum report_leg_name leg)
 	return leg <= REPORT_EXIT;
 }
 
+bool report_leg_is_emulated(const struct report *report, enum report_leg_name leg)
+{
+	return report->host->software_cpu ||
+	       (report_leg_is_guests(leg) && host_emulates_ring0(report->host));
+}
+
 double report_load(const struct hpt_counts *table)
 {
 	return table->places ? (double)table->used / (double)table->places : 0;

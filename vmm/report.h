@@ -115,6 +115,9 @@ void report_leg(struct report_leg *leg, const struct hpt_histogram *histogram, u
 const char *report_leg_name(enum report_leg_name leg);
 bool report_leg_is_guests(enum report_leg_name leg);
 
+/* Whether an emulator executed it: KVM's for the guest's ring 0, or a software CPU for all. */
+bool report_leg_is_emulated(const struct report *report, enum report_leg_name leg);
+
 /* Used lines of all lines; 0 for an empty table. */
 double report_load(const struct hpt_counts *table);
 

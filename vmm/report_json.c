@@ -120,23 +120,22 @@ static json_t *stage2_json(const struct report *report)
 
 static json_t *legs_json(const struct report *report)
 {
-	bool emulated = host_emulates_ring0(report->host);
 	json_t *legs = json_object();
 
 	for (int i = 0; i < REPORT_LEGS; i++) {
-		bool guests = report_leg_is_guests((enum report_leg_name)i);
+		enum report_leg_name name = (enum report_leg_name)i;
 		const struct report_leg *leg = &report->legs[i];
 		json_t *object;
 
-		if (guests && !report->has_stage1)
+		if (report_leg_is_guests(name) && !report->has_stage1)
 			continue;
 		object = json_object();
 		set(object, "count", number(leg->count));
 		set(object, "p50_ns", number(leg->p50));
 		set(object, "p99_ns", number(leg->p99));
 		set(object, "max_ns", number(leg->max));
-		set(object, "emulated", json_boolean(guests && emulated));
-		set(legs, report_leg_name((enum report_leg_name)i), object);
+		set(object, "emulated", json_boolean(report_leg_is_emulated(report, name)));
+		set(legs, report_leg_name(name), object);
 	}
 	return legs;
 }

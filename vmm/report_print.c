@@ -75,19 +75,17 @@ static void print_stages(FILE *stream, const struct report *report)
 
 static void print_legs(FILE *stream, const struct report *report)
 {
-	bool emulated = host_emulates_ring0(report->host);
-
 	fprintf(stream, "\n%-18s %14s %14s %14s %14s\n", "leg", "count", "p50 ns", "p99 ns",
 		"max ns");
 	for (int i = 0; i < REPORT_LEGS; i++) {
+		enum report_leg_name name = (enum report_leg_name)i;
 		const struct report_leg *leg = &report->legs[i];
-		bool guests = report_leg_is_guests((enum report_leg_name)i);
 
-		if (guests && !report->has_stage1)
+		if (report_leg_is_guests(name) && !report->has_stage1)
 			continue;
 		fprintf(stream, "%-18s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "%s\n",
-			report_leg_name((enum report_leg_name)i), leg->count, leg->p50, leg->p99,
-			leg->max, guests && emulated ? "  emulated" : "");
+			report_leg_name(name), leg->count, leg->p50, leg->p99, leg->max,
+			report_leg_is_emulated(report, name) ? "  emulated" : "");
 	}
 }
 

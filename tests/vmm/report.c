@@ -118,6 +118,7 @@ Test(report, json_has_the_names_of_the_contract)
 	cr_expect_eq(json_integer_value(at(object, "exit", "status")), 125);
 	cr_expect_str_eq(json_string_value(at(object, "host", "kind")), "pvm");
 	cr_expect(json_is_true(at(object, "host", "ring0_emulated")));
+	cr_expect(json_is_false(at(object, "host", "software_cpu")));
 	cr_expect_str_eq(json_string_value(at(object, "config", "image")), "image?");
 	cr_expect_str_eq(json_string_value(at(object, "stage1", "organisation")), "radix");
 	cr_expect_eq(json_integer_value(at(object, "stage1", "faults")), 1000);
@@ -128,6 +129,23 @@ Test(report, json_has_the_names_of_the_contract)
 		     30000);
 	cr_expect(json_is_true(json_object_get(at(object, "legs", "trap"), "emulated")));
 	cr_expect(json_is_false(json_object_get(at(object, "legs", "stage2_lookup"), "emulated")));
+	json_decref(object);
+}
+
+Test(report, on_a_software_cpu_every_leg_is_emulated)
+{
+	json_t *object, *legs, *leg;
+	const char *name;
+
+	fill_report();
+	host.kind = KVM_SVM;
+	host.software_cpu = true;
+	object = report_json(&report);
+	cr_expect(json_is_true(at(object, "host", "software_cpu")));
+	legs = json_object_get(object, "legs");
+	cr_expect_eq(json_object_size(legs), REPORT_LEGS);
+	json_object_foreach(legs, name, leg)
+		cr_expect(json_is_true(json_object_get(leg, "emulated")), "%s", name);
 	json_decref(object);
 }
 
