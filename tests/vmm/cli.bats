@@ -237,6 +237,8 @@ dumped() { # TEXT
 	dumped "the guest was ended: timeout"
 	dumped "registers (paging off, ring 0):"
 	dumped "stage 1: no table of the guest"
+	dumped "stage 1: paging is off"
+	run ! dumped "x86 window"
 	dumped "stage 2: gpa 0x1000"
 	dumped "-> hfn 0x"
 }
@@ -321,10 +323,14 @@ dumped() { # TEXT
 	guest touch_all 125 --host-mem 4M
 	ended vmm 125 "host memory exhausted"
 	jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
-	dumped "no entry (never touched)"
+	dumped "-> no entry"
+	run ! dumped "never touched"
 	guest touch_all 0 --host-mem 40M
 	guest touch_all 125 --host-mem 4K
 	ended vmm 125 "host memory exhausted while loading"
+	dumped ", before the guest started; fix: a larger --host-mem"
+	jq -e 'has("host") and has("config") and (has("stage2") | not)' "$BATS_TEST_TMPDIR/json"
+	run ! dumped "registers"
 }
 
 @test "every page is one miss and one entry, with each organisation" {
