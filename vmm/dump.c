@@ -159,7 +159,7 @@ static void dump_address(FILE *stream, struct machine *machine, struct stage1 *s
 static void dump_translations(FILE *stream, struct machine *machine, const struct kvm_regs *r,
 			      const struct kvm_sregs *s)
 {
-	static struct stage1 stage1; /* 40 KiB */
+	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	struct stage1 *table = NULL;
 	bool paging = s->cr0 & CR0_PG;
 	const char *why = "";

@@ -134,7 +134,7 @@ static struct hpt_ledger stage1_ledger(const struct stage1 *stage1)
 
 static void collect_stage1(struct report *report, struct machine *machine)
 {
-	static struct stage1 stage1; /* 50 KiB */
+	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	const struct abi_page *page = &stage1.page;
 
 	report->has_stage1 = !stage1_read(&stage1, machine, &report->stage1_absent);
