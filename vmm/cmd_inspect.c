@@ -122,6 +122,7 @@ int cmd_inspect(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.parser = parse_option,
+		.children = command_help,
 		.args_doc = "IMAGE",
 		.doc = "Say what the file IMAGE is, whether `twostage run' can launch it, and every "
 		       "check that it fails (on standard error).\v"

@@ -71,6 +71,20 @@ dumped() { # TEXT
 	done
 }
 
+@test "help, help COMMAND and -h are --help" {
+	"$twostage" --help >"$BATS_TEST_TMPDIR/all"
+	for how in help -h "help help" "help -h" "help --help"; do
+		# shellcheck disable=SC2086 # words
+		"$twostage" $how | cmp - "$BATS_TEST_TMPDIR/all"
+	done
+	for command in run inspect info version; do
+		"$twostage" $command --help >"$BATS_TEST_TMPDIR/one"
+		"$twostage" help $command | cmp - "$BATS_TEST_TMPDIR/one"
+		"$twostage" $command -h | cmp - "$BATS_TEST_TMPDIR/one"
+	done
+	usage 'found "fly", wanted a command' help fly
+}
+
 @test "every command has --help" {
 	for command in run inspect info version; do
 		run -0 "$twostage" $command --help
@@ -94,7 +108,8 @@ dumped() { # TEXT
 }
 
 @test "arguments where none are wanted, 64" {
-	usage "Too many arguments" version now
+	usage 'found "now", wanted no argument' version now
+	usage 'found "info" as well, wanted one COMMAND' help run info
 	usage 'found "now", wanted no argument' info now
 }
 
@@ -189,6 +204,15 @@ dumped() { # TEXT
 	"$twostage" version >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
 	[ "$status" -eq 66 ]
 	dumped "No space left on device"
+	for command in "run --help" "inspect -h" "info --help" info "version -?" help --help; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		"$twostage" $command >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
+		echo "$command: $status"
+		[ "$status" -eq 66 ]
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+		dumped "No space left on device"
+	done
 }
 
 # --- with a guest
