@@ -38,6 +38,8 @@ static const char *kind_name(const struct image *image)
 		return "PVH kernel";
 	case IMAGE_STATIC_PROGRAM:
 		return image->relocatable ? "static program (PIE)" : "static program";
+	case IMAGE_DYNAMIC_PROGRAM:
+		return "x86-64 program, dynamically linked";
 	default:
 		return "unknown";
 	}

@@ -161,9 +161,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 
 	*config = (struct report_config){
 		.image = options->image,
-		.kind = run->image.kind == IMAGE_PVH_KERNEL	  ? "kernel"
-			: run->image.kind == IMAGE_STATIC_PROGRAM ? "program"
-								  : "unknown",
+		.kind = run->image.kind == IMAGE_PVH_KERNEL ? "kernel"
+			: run->image.kind == IMAGE_UNKNOWN  ? "unknown"
+							    : "program",
 		.mem = options->mem,
 		.host_mem = options->host_mem,
 		.window = options->window,

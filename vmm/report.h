@@ -18,7 +18,7 @@
 /* What the user asked for. Strings are the caller's. */
 struct report_config {
 	const char *image;
-	const char *kind; /* "program" or "kernel" */
+	const char *kind; /* "program", "kernel", or "unknown" for a file that is neither */
 	uint64_t mem;
 	uint64_t host_mem;
 	uint64_t window; /* pages */

@@ -30,16 +30,19 @@ static json_t *text(const char *bytes)
 	return json_stringn(copy, i);
 }
 
+/* A PVH kernel brings its own first stage: what is asked of the built-in one's is null then. */
 static json_t *config_json(const struct report_config *config)
 {
+	bool has_stage1 = strcmp(config->kind, "kernel");
 	json_t *object = json_object();
 
 	set(object, "image", text(config->image));
 	set(object, "kind", json_string(config->kind));
 	set(object, "mem", number(config->mem));
 	set(object, "host_mem", number(config->host_mem));
-	set(object, "window", number(config->window));
-	set(object, "guest_table", json_string(hpt_organisation_name(config->guest_table)));
+	set(object, "window", has_stage1 ? number(config->window) : json_null());
+	set(object, "guest_table",
+	    has_stage1 ? json_string(hpt_organisation_name(config->guest_table)) : json_null());
 	set(object, "host_table", json_string(hpt_organisation_name(config->host_table)));
 	set(object, "seed", number(config->seed));
 	set(object, "timeout_s",

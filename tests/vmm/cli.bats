@@ -151,6 +151,7 @@ dumped() { # TEXT
 	done
 	usage '--host-mem: found "0", wanted a size from 4K to 112G' run --host-mem 0 IMAGE
 	usage '--mem: found "5000001", wanted a multiple of 4K' run --mem 5000001 IMAGE
+	usage '--mem: found "5000", wanted a size from 4M to 112G, a multiple of 4K' run --mem 5000 I
 }
 
 @test "other bad values, 64" {
@@ -175,6 +176,15 @@ dumped() { # TEXT
 	run -65 "$twostage" run --json "$BATS_TEST_TMPDIR/json" "$BATS_TEST_TMPDIR/text"
 	[[ $output == *"wanted"* ]]
 	ended vmm 65 ""
+}
+
+@test "a dynamically linked program is named as one, 65" {
+	local status=0
+	"$twostage" inspect "$(command -v env)" >"$BATS_TEST_TMPDIR/out" \
+		2>"$BATS_TEST_TMPDIR/err" || status=$?
+	[ "$status" -eq 65 ]
+	grep -qx "kind        x86-64 program, dynamically linked" "$BATS_TEST_TMPDIR/out"
+	dumped "PT_INTERP: found"
 }
 
 @test "a JSON file that cannot be written is found out before anything else, 66" {
@@ -411,7 +421,8 @@ dumped() { # TEXT
 	guest hello 42 --host-table radix --seed 7
 	jq -e '.command == "run" and .config.seed == 7 and .config.mem == 67108864 and
 		.config.host_mem == 67108864 and .config.host_table == "radix" and
-		.config.kind == "kernel" and .stage1 == null and .host.kind and
+		.config.kind == "kernel" and .config.window == null and
+		.config.guest_table == null and .stage1 == null and .host.kind and
 		(.legs | has("stage2_lookup") and has("stage2_install")) and
 		(.legs.stage2_lookup | has("count") and has("p50_ns") and has("p99_ns") and
 		has("max_ns"))' "$BATS_TEST_TMPDIR/json"

@@ -94,6 +94,8 @@ static void fill_report(void)
 		.guest = {.start = 0x1000, .pages = 8}, .walked = true, .stage1_entries = 7};
 	report.regions[1].guest.pages = REPORT_WALK_PAGES + 1;
 	report.legs[REPORT_TRAP].p50 = 30000;
+	report.ept = (struct ept_counts){.repeats = 3, .frames = 2559};
+	report.page.system_calls = 7;
 }
 
 static json_t *at(json_t *object, const char *first, const char *second)
@@ -170,8 +172,11 @@ Test(report, an_absent_stage_1_is_null)
 
 	fill_report();
 	report.has_stage1 = false;
+	config.kind = "kernel";
 	object = report_json(&report);
 	cr_expect(json_is_null(json_object_get(object, "stage1")));
+	cr_expect(json_is_null(at(object, "config", "window")));
+	cr_expect(json_is_null(at(object, "config", "guest_table")));
 	cr_expect_null(json_object_get(json_object_get(object, "legs"), "trap"));
 	cr_expect(json_object_get(json_object_get(object, "legs"), "stage2_lookup"));
 	json_decref(object);
@@ -203,5 +208,26 @@ Test(report, the_table_names_both_stages_and_says_what_is_emulated)
 	cr_expect(strstr(text, "KVM: pvm"));
 	cr_expect(strstr(text, "30000              0              0  emulated\n"), "%s", text);
 	cr_expect(strstr(text, "not walked"));
+	cr_expect(strstr(text, "\nrepeats                         -              3\n"), "%s", text);
+	cr_expect(strstr(text, "           2559  (10236 KiB)\n"), "%s", text);
+	cr_expect(strstr(text, "system calls: 7, 0 unknown\n"), "%s", text);
+	free(text);
+}
+
+Test(report, the_table_says_no_more_than_it_must)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	fill_report();
+	report.ept.frames = 2560;
+	report.page.unknown_calls = 1;
+	report.page.unknown_last = 999;
+	report_print(stream, &report);
+	fclose(stream);
+	cr_expect(strstr(text, "           2560  (10 MiB)\n"), "%s", text);
+	cr_expect(strstr(text, "system calls: 7, 1 unknown (the last was number 999)\n"), "%s",
+		  text);
 	free(text);
 }
