@@ -3,7 +3,8 @@
 #   make              build/twostage, the guest kernel, the guest images
 #   make demo         all set-up, then a guest on two hashed page tables
 #   make check        all set-up, then every test that takes minutes
-#   make check-deep   the large footprints
+#   make check-deep   the large footprints only
+#   make check-all    both
 #   make help         the other targets
 
 PREFIX ?= /usr/local
@@ -49,7 +50,8 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
 
-.PHONY: all deps demo check check-deep check-all testbed install clean help bench bench-tables lint format tests
+.PHONY: all deps demo check check-deep check-all fuzz bench bench-tables testbed install clean \
+	help lint format tests
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -59,9 +61,10 @@ help:
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
 	@echo 'make bench        the measurements: bench-tables'
+	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
-	@echo 'make install      to PREFIX=$(PREFIX)'
+	@echo 'make install      to PREFIX=$(PREFIX): bin/twostage, lib/twostage/images/'
 	@echo 'make clean        remove build/'
 
 deps:
@@ -78,6 +81,11 @@ check: deps
 check-deep: deps
 	@$(MAKE) --no-print-directory all tests testbed
 	@tests/check_deep.sh
+
+# One after the other, whatever -j says: both use the machine's one /dev/kvm and build/check/.
+check-all:
+	@$(MAKE) --no-print-directory check
+	@$(MAKE) --no-print-directory check-deep
 
 testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
@@ -184,6 +192,27 @@ $(BUILD)/tests/torture_ept: tests/ept/torture.c $(wildcard ept/*.c hpt/*.c ept/*
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
+
+# Programs from sources as well, by clang, whose runtime is a package of its own.
+FUZZ_SECONDS ?= 60
+FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image
+FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+
+$(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[ch]) \
+	tests/hpt/pair.c tests/hpt/unhash.h
+$(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
+$(FUZZERS): Makefile
+	@mkdir -p $(@D)
+	@test -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" || \
+		{ echo 'fuzz: $(CLANG) has no fuzzer runtime; fix: apt-get install libclang-rt-14-dev' >&2; exit 1; }
+	@echo '  LD   $@'
+	@$(CLANG) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+
+fuzz: $(FUZZERS) $(BUILD)/tests/bad_images
+	@mkdir -p $(BUILD)/fuzz/image.corpus
+	@$(BUILD)/tests/bad_images $(BUILD)/fuzz/image.corpus
+	@tests/fuzz.sh $(FUZZ_SECONDS) $(FUZZERS)
 
 lint:
 	@tests/lint.sh "$(CLANG)" "$(filter-out -MMD -MP -I. -g,$(HOST_FLAGS))" \

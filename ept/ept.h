@@ -60,7 +60,11 @@ struct ept_config {
 };
 
 struct ept_counts {
-	uint64_t misses;  /* window misses resolved: touches + loaded + repeats */
+	/*
+	 * Window misses whose page has a frame: touches + loaded + repeats. Counted when the table
+	 * has answered, before the page is installed: one that then cannot be installed is in it.
+	 */
+	uint64_t misses;
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
 	/*

@@ -148,7 +148,10 @@ static const char *install(struct ept *ept, gpa_t gpa, uint64_t entry, enum ept_
 	}
 }
 
-/* One miss. All that is counted of it is counted before the guest goes on. */
+/*
+ * One miss: counted with its lookup under the lock, installed outside it, its time noted, woken. So
+ * all that is counted of it is counted before the guest goes on.
+ */
 static void handle_miss(struct ept *ept, gpa_t gpa)
 {
 	uint64_t begin, looked_up, installed;

@@ -31,10 +31,7 @@ uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa)
 	return block * EPT_BLOCK_PAGES + (gpa >> HPT_PAGE_SHIFT) % EPT_BLOCK_PAGES;
 }
 
-/*
- * A userfaultfd that sees faults of the kernel too, because KVM touches the window in kernel mode:
- * the system call wants privilege for that, the device only its own file permissions.
- */
+/* The system call wants privilege, the device only its own file permissions. */
 static int open_userfaultfd(const char **what)
 {
 	int fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK);
@@ -61,15 +58,31 @@ static int open_userfaultfd(const char **what)
 }
 
 /* Tells the kernel which features are wanted; it refuses those that it does not know. */
-static int shake_hands(int uffd, const char **what)
+static int shake_hands(int uffd, uint64_t *features, const char **what)
 {
 	struct uffdio_api api = {.api = UFFD_API, .features = FEATURES};
 
-	if (ioctl(uffd, UFFDIO_API, &api) == 0 && (api.features & FEATURES) == FEATURES)
+	if (ioctl(uffd, UFFDIO_API, &api) == 0 && (api.features & FEATURES) == FEATURES) {
+		*features = api.features;
 		return 0;
+	}
 	*what = "userfaultfd: this kernel has no minor faults on shared memory "
 		"(UFFD_FEATURE_MINOR_SHMEM); it needs Linux 5.14 or later";
 	return -EOPNOTSUPP;
+}
+
+int ept_userfaultfd(uint64_t *features, const char **what)
+{
+	int uffd = open_userfaultfd(what);
+	int ret;
+
+	if (uffd < 0)
+		return uffd;
+	ret = shake_hands(uffd, features, what);
+	if (ret == 0)
+		return uffd;
+	close(uffd);
+	return ret;
 }
 
 static int reserve(struct ept_window *window, const char **what)
@@ -95,16 +108,15 @@ static int reserve(struct ept_window *window, const char **what)
 
 int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
 {
+	uint64_t features;
 	int ret;
 
 	*window = (struct ept_window){
 		.start = start, .size = size, .mappings_limit = EPT_WINDOW_MAPPINGS};
-	window->uffd = open_userfaultfd(what);
+	window->uffd = ept_userfaultfd(&features, what);
 	if (window->uffd < 0)
 		return window->uffd;
-	ret = shake_hands(window->uffd, what);
-	if (ret == 0)
-		ret = reserve(window, what);
+	ret = reserve(window, what);
 	if (ret < 0)
 		close(window->uffd);
 	return ret;

@@ -64,6 +64,14 @@ static inline bool ept_window_block(const struct ept_window *window, gpa_t gpa, 
 uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa);
 
 /*
+ * A userfaultfd that can watch a memfd mapping and sees faults of the kernel too, because KVM
+ * touches the window in kernel mode: by the system call or by /dev/userfaultfd, whichever this user
+ * may use. Returns it, with all features that the kernel has in *features (UFFD_FEATURE_*), or a
+ * negative errno and *what as ept_window_open().
+ */
+int ept_userfaultfd(uint64_t *features, const char **what);
+
+/*
  * Opens userfaultfd and reserves addresses for [start, start + size), both multiples of 2 MiB. On
  * failure a negative errno, *what (static text) says what the host lacks and the fix, and nothing
  * is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for this user.

@@ -31,6 +31,12 @@
 #define ABI_WINDOW_PAGES_MIN 16
 #define ABI_WINDOW_PAGES_MAX (1 << 20)
 
+/* What the program's stack has room for: the kernel panics at more, so the VMM refuses it first. */
+#define ABI_ARGUMENTS_MAX 512 /* behind the program's name */
+/* Name and arguments, decoded, with a zero behind each; then to a multiple of 16, and 16 more. */
+#define ABI_STRINGS_SIZE 32768
+#define ABI_STRINGS_MAX	 (ABI_STRINGS_SIZE - 16) /* bytes of name and arguments */
+
 /* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
 #define ABI_HOLE_START UINT64_C(0xc0000000)
 #define ABI_HOLE_END   UINT64_C(0x100000000)

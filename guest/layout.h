@@ -5,7 +5,7 @@
  *   0x0000000000010000   program: text, data, heap              ASID 1
  *   ...                  mmap area, downwards from below the stack
  *   USER_END             top of the program's stack
- *   TRAP_PAGE            SYSCALL's landing place on the pvm kind (see syscall_entry.S), pinned
+ *   TRAP_PAGE            SYSCALL's landing place on the pvm kind (see trap_entry.S), pinned
  *   DIRECT_BASE          all RAM, for the kernel only           ASID 0, pinned
  *   KERNEL_BASE          the kernel's image                     ASID 0, pinned
  */

@@ -6,13 +6,13 @@
  * An entry is one 64-bit word. What callers see is its low 48 bits; the top 16 belong to the
  * organisation that stores it (a piece of the line's key, a count) and never leave the table:
  *
- *   63            48 47                               12 11  10    9 8    7 6 5 4  3 2 1 0
- *  +----------------+-----------------------------------+--+----+--+-+----+-+-+-+---+-+-+-+
- *  | organisation's |           frame (36 bits)         |NX|soft|  |G|LRGE|D|A|   | |U|W|P|
- *  +----------------+-----------------------------------+--+----+--+-+----+-+-+-+---+-+-+-+
+ *   63            48 47              12  11   10   9   8   7    6   5  4 3  2   1   0
+ *  +----------------+------------------+----+----+---+---+----+---+---+---+---+---+---+
+ *  | organisation's |  frame (36 bits) | NX |SOFT|   | G |LRGE| D | A |   | U | W | P |
+ *  +----------------+------------------+----+----+---+---+----+---+---+---+---+---+---+
  *
  * P, W, U, A, D, LARGE and G stand where x86 has them, and no-execute is bit 11, so that a window
- * entry is made by a mask and one shift (entry_to_pte() in the guest). 36 bits of frame are
+ * entry is made by a mask and one shift (window_pte() in the guest). 36 bits of frame are
  * 256 TiB of physical memory.
  */
 #ifndef HPT_ENTRY_H

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* `twostage info`: which KVM this is, what it can do, and what that means for timings. */
 #include <argp.h>
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -22,8 +21,7 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		*json = argument;
 		return 0;
 	case ARGP_KEY_ARG:
-		argp_error(state, "found \"%s\", wanted no argument", argument);
-		return EINVAL;
+		return command_no_argument(state, argument);
 	default:
 		return ARGP_ERR_UNKNOWN;
 	}
@@ -38,6 +36,7 @@ static const struct argp_option options[] = {
 static const struct argp argp = {
 	.options = options,
 	.parser = parse_option,
+	.children = command_help,
 	.doc = "Say which KVM this machine has (vmx, svm, pvm or none), what it can do, and what that "
 	       "means for timings.\vThe status is 0 where there is no KVM, too: then the kind is "
 	       "\"none\" and the fix is named. With --json - only the JSON is printed.",

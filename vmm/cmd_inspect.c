@@ -38,6 +38,8 @@ static const char *kind_name(const struct image *image)
 		return "PVH kernel";
 	case IMAGE_STATIC_PROGRAM:
 		return image->relocatable ? "static program (PIE)" : "static program";
+	case IMAGE_DYNAMIC_PROGRAM:
+		return "x86-64 program, dynamically linked";
 	default:
 		return "unknown";
 	}
@@ -122,6 +124,7 @@ int cmd_inspect(int argc, char **argv)
 {
 	static const struct argp argp = {
 		.parser = parse_option,
+		.children = command_help,
 		.args_doc = "IMAGE",
 		.doc = "Say what the file IMAGE is, whether `twostage run' can launch it, and every "
 		       "check that it fails (on standard error).\v"

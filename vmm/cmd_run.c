@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "guest/abi.h"
 #include "vmm/cmdline.h"
 #include "vmm/command.h"
 #include "vmm/dump.h"
@@ -108,27 +109,61 @@ static int choose_kernel(struct run *run, struct machine_config *config)
 	return 0;
 }
 
-/* A kernel gets just its arguments; the built-in one its keys, and the program's arguments. */
+/* The built-in kernel has room for so many arguments of a program, and for so many bytes. */
+static int check_arguments(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	size_t bytes = strlen(options->image) + 1;
+	char text[128];
+
+	if (options->argument_count > ABI_ARGUMENTS_MAX) {
+		snprintf(text, sizeof(text), "arguments: found %d, wanted at most %d",
+			 options->argument_count, ABI_ARGUMENTS_MAX);
+		return refuse(run, STATUS_USAGE, text);
+	}
+	for (int i = 0; i < options->argument_count; i++)
+		bytes += strlen(options->arguments[i]) + 1;
+	if (bytes <= ABI_STRINGS_MAX)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "arguments: found %zu bytes, IMAGE's name and zeros included, wanted at most %d",
+		 bytes, ABI_STRINGS_MAX);
+	return refuse(run, STATUS_USAGE, text);
+}
+
+/* The built-in kernel gets its keys, and the program's arguments. */
+static int write_program(struct run *run)
+{
+	const struct run_options *options = &run->options;
+	struct cmdline *line = &run->command_line;
+	int error;
+
+	if (check_arguments(run))
+		return -1;
+	error = cmdline_add(line, "doorbells=1 window=%llu table=%s seed=%llu",
+			    (unsigned long long)options->window,
+			    hpt_organisation_name(options->guest_table),
+			    (unsigned long long)options->seed);
+	error |= cmdline_add_encoded(line, "name=", options->image);
+	if (options->argument_count)
+		error |= cmdline_add(line, "--");
+	for (int i = 0; i < options->argument_count; i++)
+		error |= cmdline_add_encoded(line, "", options->arguments[i]);
+	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
+}
+
+/* A PVH kernel gets just its arguments, which may be none. */
 static int write_command_line(struct run *run)
 {
 	const struct run_options *options = &run->options;
 	struct cmdline *line = &run->command_line;
-	int error = cmdline_add(line, "%s", "");
+	int error;
 
-	if (run->image.kind == IMAGE_STATIC_PROGRAM) {
-		error |= cmdline_add(line, "doorbells=1 window=%llu table=%s seed=%llu",
-				     (unsigned long long)options->window,
-				     hpt_organisation_name(options->guest_table),
-				     (unsigned long long)options->seed);
-		error |= cmdline_add_encoded(line, "name=", options->image);
-		if (options->argument_count)
-			error |= cmdline_add(line, "--");
-		for (int i = 0; i < options->argument_count; i++)
-			error |= cmdline_add_encoded(line, "", options->arguments[i]);
-	} else {
-		for (int i = 0; i < options->argument_count; i++)
-			error |= cmdline_add(line, "%s", options->arguments[i]);
-	}
+	if (run->image.kind == IMAGE_STATIC_PROGRAM)
+		return write_program(run);
+	error = cmdline_add(line, "%s", "");
+	for (int i = 0; i < options->argument_count; i++)
+		error |= cmdline_add(line, "%s", options->arguments[i]);
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
@@ -161,9 +196,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 
 	*config = (struct report_config){
 		.image = options->image,
-		.kind = run->image.kind == IMAGE_PVH_KERNEL	  ? "kernel"
-			: run->image.kind == IMAGE_STATIC_PROGRAM ? "program"
-								  : "unknown",
+		.kind = run->image.kind == IMAGE_PVH_KERNEL ? "kernel"
+			: run->image.kind == IMAGE_UNKNOWN  ? "unknown"
+							    : "program",
 		.mem = options->mem,
 		.host_mem = options->host_mem,
 		.window = options->window,

@@ -9,6 +9,8 @@
 #ifndef VMM_COMMAND_H
 #define VMM_COMMAND_H
 
+#include <argp.h>
+
 struct command {
 	const char *name;
 	const char *help; /* one line */
@@ -19,5 +21,11 @@ int cmd_run(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_info(int argc, char **argv);
 int cmd_version(int argc, char **argv);
+
+/* The children of every command's parser: -h is --help. */
+extern const struct argp_child command_help[];
+
+/* For ARGP_KEY_ARG where there is nothing to name: a usage error, which ends the process. */
+error_t command_no_argument(struct argp_state *state, const char *argument);
 
 #endif

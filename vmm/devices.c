@@ -11,6 +11,10 @@
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
+/* The masks of the two interrupt controllers of a PC, which kernels write to switch them off. */
+#define PORT_PIC1_MASK 0x21
+#define PORT_PIC2_MASK 0xa1
+
 static void sink(void *console, uint8_t byte)
 {
 	console_put(console, &byte, 1);
@@ -141,6 +145,15 @@ static struct serial *find_serial(struct devices *devices, uint16_t port, unsign
 	return NULL;
 }
 
+/*
+ * There are no interrupts, so a mask is all ones for ever, whatever is written. A kernel that
+ * probes finds no controller by that.
+ */
+static bool is_interrupt_mask(uint16_t port)
+{
+	return port == PORT_PIC1_MASK || port == PORT_PIC2_MASK;
+}
+
 /* A serial port is eight bits wide: a wider access is one to each of the ports it covers. */
 static void write_byte(struct devices *devices, uint16_t port, uint8_t value)
 {
@@ -149,7 +162,7 @@ static void write_byte(struct devices *devices, uint16_t port, uint8_t value)
 
 	if (serial)
 		serial_write(serial, offset, value);
-	else
+	else if (!is_interrupt_mask(port))
 		devices->unknown_ports++;
 }
 
@@ -160,7 +173,8 @@ static uint8_t read_byte(struct devices *devices, uint16_t port)
 
 	if (serial)
 		return serial_read(serial, offset);
-	devices->unknown_ports++;
+	if (!is_interrupt_mask(port))
+		devices->unknown_ports++;
 	return 0xff;
 }
 

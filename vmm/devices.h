@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Everything that the guest reaches by port: two serial ports, debug exit, and the doorbells of
- * guest/abi.h. All other ports read as ones and ignore writes.
+ * Everything that the guest reaches by port: two serial ports, debug exit, the doorbells of
+ * guest/abi.h, and the interrupt controllers' masks, which stay all ones. All other ports read as
+ * ones and ignore writes, too, but are counted.
  *
  * What a doorbell says is the guest's word: it is checked field by field, and what is wrong is
  * counted and ignored, with one diagnostic (the first) on the error console.

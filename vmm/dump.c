@@ -63,7 +63,7 @@ static void print_frame(FILE *stream, struct machine *machine, gpa_t gpa)
 	if (!is_ram(machine, gpa))
 		fputs("no guest RAM", stream);
 	else if (ept_translate(&machine->ept, gpa, &frame))
-		fputs("no entry (never touched)", stream);
+		fputs("no entry", stream);
 	else
 		fprintf(stream, "hfn 0x%" PRIx64, frame);
 }
@@ -120,19 +120,30 @@ static bool dump_lookup(FILE *stream, struct stage1 *stage1, uint64_t gva, enum 
 	return !error;
 }
 
+/* What x86 makes of the address: true and *gpa, if it is translated at all. */
+static bool dump_window(FILE *stream, struct machine *machine, uint64_t gva, bool paging,
+			gpa_t *gpa)
+{
+	if (machine_translate(machine, gva, gpa)) {
+		fputs("    stage 1, x86 window: no translation\n", stream);
+		return false;
+	}
+	if (paging)
+		fprintf(stream, "    stage 1, x86 window: gpa 0x%" PRIx64 "\n", *gpa);
+	else
+		fputs("    stage 1: paging is off\n", stream);
+	return true;
+}
+
 /* Both stages for one guest-virtual address; stage1 is NULL where the guest published nothing. */
 static void dump_address(FILE *stream, struct machine *machine, struct stage1 *stage1,
-			 const char *name, uint64_t gva)
+			 const char *name, uint64_t gva, bool paging)
 {
 	bool in_window, in_table;
 	gpa_t window = 0, table = 0;
 
 	fprintf(stream, "translation of %s, gva 0x%" PRIx64 ":\n", name, gva);
-	in_window = !machine_translate(machine, gva, &window);
-	if (in_window)
-		fprintf(stream, "    stage 1, x86 window: gpa 0x%" PRIx64 "\n", window);
-	else
-		fputs("    stage 1, x86 window: no translation\n", stream);
+	in_window = dump_window(stream, machine, gva, paging, &window);
 	in_table = false;
 	if (stage1) {
 		if (!dump_lookup(stream, stage1, gva, HPT_4K))
@@ -148,17 +159,18 @@ static void dump_address(FILE *stream, struct machine *machine, struct stage1 *s
 static void dump_translations(FILE *stream, struct machine *machine, const struct kvm_regs *r,
 			      const struct kvm_sregs *s)
 {
-	static struct stage1 stage1; /* 40 KiB */
+	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	struct stage1 *table = NULL;
+	bool paging = s->cr0 & CR0_PG;
 	const char *why = "";
 
 	if (!stage1_read(&stage1, machine, &why))
 		table = &stage1;
 	else
 		fprintf(stream, "stage 1: no table of the guest: %s\n", why);
-	dump_address(stream, machine, table, "cs:rip", s->cs.base + r->rip);
+	dump_address(stream, machine, table, "cs:rip", s->cs.base + r->rip, paging);
 	if (s->cr2 && s->cr2 != r->rip)
-		dump_address(stream, machine, table, "cr2", s->cr2);
+		dump_address(stream, machine, table, "cr2", s->cr2, paging);
 }
 
 void dump_write(FILE *stream, struct machine *machine, const struct machine_exit *how)

@@ -69,9 +69,9 @@ json_t *host_json(const struct host *host)
 {
 	bool has_kvm = host->kind != KVM_NONE;
 
-	return json_pack("{s:s, s:b, s:s*, s:i, s:o, s:b, s:s*, s:o, s:s, s:s, s:i, s:s, s:s}",
+	return json_pack("{s:s, s:b, s:b, s:s*, s:i, s:o, s:b, s:s*, s:o, s:s, s:s, s:i, s:s, s:s}",
 			 "kind", kvm_kind_name(host->kind), "ring0_emulated",
-			 host_emulates_ring0(host), "problem",
+			 host_emulates_ring0(host), "software_cpu", host->software_cpu, "problem",
 			 has_kvm ? NULL : host->kvm_problem.text, "api_version", host->api_version,
 			 "capabilities", capabilities_json(host), "userfaultfd",
 			 host->has_userfaultfd, "userfaultfd_problem",

@@ -28,7 +28,12 @@
 /* Largest file that is read, bytes. */
 #define IMAGE_FILE_MAX (1ull << 30)
 
-enum image_kind { IMAGE_UNKNOWN, IMAGE_PVH_KERNEL, IMAGE_STATIC_PROGRAM };
+enum image_kind {
+	IMAGE_UNKNOWN,
+	IMAGE_PVH_KERNEL,
+	IMAGE_STATIC_PROGRAM,
+	IMAGE_DYNAMIC_PROGRAM, /* never accepted: it wants a dynamic linker */
+};
 
 /*
  * One PT_LOAD that occupies memory. file_size <= memory_size, memory_size > 0; the bytes after

@@ -187,6 +187,7 @@ static void check_interpreter(struct image_check *check, const Elf64_Phdr *phdr)
 	char name[64] = "";
 	uint64_t size = phdr->p_filesz < sizeof(name) ? phdr->p_filesz : sizeof(name) - 1;
 
+	check->image->kind = IMAGE_DYNAMIC_PROGRAM;
 	image_fetch(check, phdr->p_offset, name, size);
 	for (char *c = name; *c; c++) {
 		if (*c < ' ' || *c > '~')

@@ -84,7 +84,9 @@ static int load_failed(struct message *message, int error, const char *what)
 	if (error == -ENOMEM)
 		return message_set(
 			message, error, STATUS_GUEST_DIED,
-			"host memory exhausted while loading %s; fix: a larger --host-mem", what);
+			"host memory exhausted while loading %s, before the guest started; fix: a "
+			"larger --host-mem",
+			what);
 	return message_set(message, error, STATUS_DATA, "%s cannot be loaded: %s", what,
 			   strerror(-error));
 }

@@ -12,11 +12,14 @@
 #include "vmm/status.h"
 #include "vmm/version.h"
 
+static int cmd_help(int argc, char **argv);
+
 static const struct command commands[] = {
 	{"run", "boot an image on two page tables and pass its exit status through", cmd_run},
 	{"inspect", "say what a file is and whether it can be launched", cmd_inspect},
 	{"info", "say which KVM this is and what that means for timings", cmd_info},
 	{"version", "print the version", cmd_version},
+	{"help", "explain a command: help [COMMAND]", cmd_help},
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -47,13 +50,50 @@ static int run_command(const struct command *command, int argc, char **argv)
 	return command->run(argc, argv);
 }
 
-/* What reached stdout only as far as stdio's buffer may still fail to be written. */
-static int flush_stdout(int status)
+static int unknown_command(const char *name)
 {
-	if (!fflush(stdout) && !ferror(stdout))
-		return status;
-	fprintf(stderr, "twostage: stdout: cannot write: %m\n");
-	return STATUS_NOINPUT;
+	fprintf(stderr, "twostage: found \"%s\", wanted a command\n", name);
+	print_commands(stderr);
+	return STATUS_USAGE;
+}
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "--help") || !strcmp(word, "-h") || !strcmp(word, "-?");
+}
+
+/* `help COMMAND' is `COMMAND --help'. */
+static int cmd_help(int argc, char **argv)
+{
+	char option[] = "--help";
+	char *arguments[] = {argv[0], option, NULL};
+	const struct command *command = argc < 2 ? NULL : find_command(argv[1]);
+
+	if (argc > 2) {
+		fprintf(stderr, "%s: found \"%s\" as well, wanted one COMMAND\n", argv[0], argv[2]);
+		return STATUS_USAGE;
+	}
+	if (command && command->run != cmd_help)
+		return run_command(command, 2, arguments);
+	if (argc == 2 && !command && !is_help(argv[1]))
+		return unknown_command(argv[1]);
+	print_commands(stdout);
+	return 0;
+}
+
+/*
+ * What reached stdout only as far as stdio's buffer may still fail to be written. At exit, since
+ * argp ends the process by itself.
+ */
+static void check_stdout(void)
+{
+	if (fflush(stdout))
+		fprintf(stderr, "twostage: stdout: cannot write: %m\n");
+	else if (ferror(stdout))
+		fprintf(stderr, "twostage: stdout: cannot write\n");
+	else
+		return;
+	_exit(STATUS_NOINPUT);
 }
 
 static int dispatch(int argc, char **argv)
@@ -64,7 +104,7 @@ static int dispatch(int argc, char **argv)
 		print_commands(stderr);
 		return STATUS_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-?")) {
+	if (is_help(argv[1])) {
 		print_commands(stdout);
 		return 0;
 	}
@@ -76,9 +116,7 @@ static int dispatch(int argc, char **argv)
 	command = find_command(argv[1]);
 	if (command)
 		return run_command(command, argc - 1, argv + 1);
-	fprintf(stderr, "twostage: found \"%s\", wanted a command\n", argv[1]);
-	print_commands(stderr);
-	return STATUS_USAGE;
+	return unknown_command(argv[1]);
 }
 
 /*
@@ -97,8 +135,17 @@ static bool hold_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-	if (!hold_standard_descriptors())
+	if (!hold_standard_descriptors()) {
+		/* Standard error may be the one that is missing: then nobody hears this. */
+		fprintf(stderr,
+			"twostage: /dev/null: cannot stand in for a closed standard descriptor; "
+			"fix: start with all three open\n");
 		exit(STATUS_UNAVAILABLE);
+	}
+	if (atexit(check_stdout)) {
+		fputs("twostage: out of memory\n", stderr);
+		exit(STATUS_INTERNAL);
+	}
 	argp_err_exit_status = STATUS_USAGE;
-	exit(flush_stdout(dispatch(argc, argv)));
+	exit(dispatch(argc, argv));
 }

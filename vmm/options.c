@@ -73,9 +73,10 @@ int option_size(const char *option, const char *text, uint64_t least, uint64_t m
 				   "K, M or G",
 				   option, text);
 	if (number > UINT64_MAX >> shift || number << shift < least || number << shift > most)
-		return message_set(message, -EINVAL, STATUS_USAGE,
-				   "%s: found \"%s\", wanted a size from %s to %s", option, text,
-				   size_text(least, low), size_text(most, high));
+		return message_set(
+			message, -EINVAL, STATUS_USAGE,
+			"%s: found \"%s\", wanted a size from %s to %s, a multiple of 4K", option,
+			text, size_text(least, low), size_text(most, high));
 	if (number << shift & (HPT_PAGE_SIZE - 1))
 		return message_set(message, -EINVAL, STATUS_USAGE,
 				   "%s: found \"%s\", wanted a multiple of 4K", option, text);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a PVH kernel finds in memory when it starts: start info, module list, memory map (the
- * structures are those of guest/abi.h) and command line, as bytes that go to guest low memory,
+ * structures are those of guest/pvh.h) and command line, as bytes that go to guest low memory,
  * where no image may have a segment (IMAGE_LOWEST).
  *
  *	0x1000  start info, module list, memory map

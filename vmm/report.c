@@ -29,6 +29,12 @@ bool report_leg_is_guests(enum report_leg_name leg)
 	return leg <= REPORT_EXIT;
 }
 
+bool report_leg_is_emulated(const struct report *report, enum report_leg_name leg)
+{
+	return report->host->software_cpu ||
+	       (report_leg_is_guests(leg) && host_emulates_ring0(report->host));
+}
+
 double report_load(const struct hpt_counts *table)
 {
 	return table->places ? (double)table->used / (double)table->places : 0;
@@ -131,7 +137,7 @@ static struct hpt_ledger stage1_ledger(const struct stage1 *stage1)
 
 static void collect_stage1(struct report *report, struct machine *machine)
 {
-	static struct stage1 stage1; /* 50 KiB */
+	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	const struct abi_page *page = &stage1.page;
 
 	report->has_stage1 = !stage1_read(&stage1, machine, &report->stage1_absent);

@@ -18,7 +18,7 @@
 /* What the user asked for. Strings are the caller's. */
 struct report_config {
 	const char *image;
-	const char *kind; /* "program" or "kernel" */
+	const char *kind; /* "program", "kernel", or "unknown" for a file that is neither */
 	uint64_t mem;
 	uint64_t host_mem;
 	uint64_t window; /* pages */
@@ -114,6 +114,9 @@ void report_leg(struct report_leg *leg, const struct hpt_histogram *histogram, u
 /* What stands for a leg in JSON, and whether the guest's ring 0 took the time. */
 const char *report_leg_name(enum report_leg_name leg);
 bool report_leg_is_guests(enum report_leg_name leg);
+
+/* Whether an emulator executed it: KVM's for the guest's ring 0, or a software CPU for all. */
+bool report_leg_is_emulated(const struct report *report, enum report_leg_name leg);
 
 /* Used lines of all lines; 0 for an empty table. */
 double report_load(const struct hpt_counts *table);

@@ -30,16 +30,19 @@ static json_t *text(const char *bytes)
 	return json_stringn(copy, i);
 }
 
+/* A PVH kernel brings its own first stage: what is asked of the built-in one's is null then. */
 static json_t *config_json(const struct report_config *config)
 {
+	bool has_stage1 = strcmp(config->kind, "kernel");
 	json_t *object = json_object();
 
 	set(object, "image", text(config->image));
 	set(object, "kind", json_string(config->kind));
 	set(object, "mem", number(config->mem));
 	set(object, "host_mem", number(config->host_mem));
-	set(object, "window", number(config->window));
-	set(object, "guest_table", json_string(hpt_organisation_name(config->guest_table)));
+	set(object, "window", has_stage1 ? number(config->window) : json_null());
+	set(object, "guest_table",
+	    has_stage1 ? json_string(hpt_organisation_name(config->guest_table)) : json_null());
 	set(object, "host_table", json_string(hpt_organisation_name(config->host_table)));
 	set(object, "seed", number(config->seed));
 	set(object, "timeout_s",
@@ -120,23 +123,22 @@ static json_t *stage2_json(const struct report *report)
 
 static json_t *legs_json(const struct report *report)
 {
-	bool emulated = host_emulates_ring0(report->host);
 	json_t *legs = json_object();
 
 	for (int i = 0; i < REPORT_LEGS; i++) {
-		bool guests = report_leg_is_guests((enum report_leg_name)i);
+		enum report_leg_name name = (enum report_leg_name)i;
 		const struct report_leg *leg = &report->legs[i];
 		json_t *object;
 
-		if (guests && !report->has_stage1)
+		if (report_leg_is_guests(name) && !report->has_stage1)
 			continue;
 		object = json_object();
 		set(object, "count", number(leg->count));
 		set(object, "p50_ns", number(leg->p50));
 		set(object, "p99_ns", number(leg->p99));
 		set(object, "max_ns", number(leg->max));
-		set(object, "emulated", json_boolean(guests && emulated));
-		set(legs, report_leg_name((enum report_leg_name)i), object);
+		set(object, "emulated", json_boolean(report_leg_is_emulated(report, name)));
+		set(legs, report_leg_name(name), object);
 	}
 	return legs;
 }

@@ -35,6 +35,14 @@ static void print_ratio(FILE *stream, const struct report *report, const char *n
 	fprintf(stream, "%-18s %14s %14.3f\n", name, report->has_stage1 ? first : absent, stage2);
 }
 
+static void print_frames(FILE *stream, uint64_t frames)
+{
+	bool few = frames < 10 << 8;
+
+	fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " %s)\n", "frames", "", frames,
+		few ? frames << 2 : frames >> 8, few ? "KiB" : "MiB");
+}
+
 static void print_stages(FILE *stream, const struct report *report)
 {
 	const struct report_stage *one = &report->stage1;
@@ -52,6 +60,7 @@ static void print_stages(FILE *stream, const struct report *report)
 	print_number(stream, report, "faults", one->faults, two->faults);
 	print_number(stream, report, "first touches", one->first_touches, two->first_touches);
 	print_number(stream, report, "refills", one->refills, two->refills);
+	fprintf(stream, "%-18s %14s %14" PRIu64 "\n", "repeats", "-", report->ept.repeats);
 	print_number(stream, report, "evictions", one->evictions, two->evictions);
 	print_number(stream, report, "lookups", first->lookups, second->lookups);
 	print_ratio(stream, report, "probes a lookup", report_per_lookup(first, first->probes),
@@ -69,25 +78,22 @@ static void print_stages(FILE *stream, const struct report *report)
 			report->page.pinned);
 	else
 		fprintf(stream, "stage 1 is absent: %s\n", report->stage1_absent);
-	fprintf(stream, "frames             %14s %14" PRIu64 "  (%" PRIu64 " MiB)\n", "",
-		report->ept.frames, report->ept.frames >> 8);
+	print_frames(stream, report->ept.frames);
 }
 
 static void print_legs(FILE *stream, const struct report *report)
 {
-	bool emulated = host_emulates_ring0(report->host);
-
 	fprintf(stream, "\n%-18s %14s %14s %14s %14s\n", "leg", "count", "p50 ns", "p99 ns",
 		"max ns");
 	for (int i = 0; i < REPORT_LEGS; i++) {
+		enum report_leg_name name = (enum report_leg_name)i;
 		const struct report_leg *leg = &report->legs[i];
-		bool guests = report_leg_is_guests((enum report_leg_name)i);
 
-		if (guests && !report->has_stage1)
+		if (report_leg_is_guests(name) && !report->has_stage1)
 			continue;
 		fprintf(stream, "%-18s %14" PRIu64 " %14" PRIu64 " %14" PRIu64 " %14" PRIu64 "%s\n",
-			report_leg_name((enum report_leg_name)i), leg->count, leg->p50, leg->p99,
-			leg->max, guests && emulated ? "  emulated" : "");
+			report_leg_name(name), leg->count, leg->p50, leg->p99, leg->max,
+			report_leg_is_emulated(report, name) ? "  emulated" : "");
 	}
 }
 
@@ -108,6 +114,15 @@ static void print_regions(FILE *stream, const struct report *report)
 		else
 			fprintf(stream, " %14s %14s\n", "not walked", "not walked");
 	}
+}
+
+static void print_system_calls(FILE *stream, const struct abi_page *page)
+{
+	fprintf(stream, "system calls: %" PRIu64 ", %" PRIu64 " unknown", page->system_calls,
+		page->unknown_calls);
+	if (page->unknown_calls)
+		fprintf(stream, " (the last was number %" PRIu64 ")", page->unknown_last);
+	fputc('\n', stream);
 }
 
 void report_print(FILE *stream, const struct report *report)
@@ -132,10 +147,6 @@ void report_print(FILE *stream, const struct report *report)
 		report->exits.port, report->exits.mmio, report->exits.interruptions,
 		report->ignored_doorbells, report->unknown_ports);
 	if (report->has_stage1)
-		fprintf(stream,
-			"system calls: %" PRIu64 ", %" PRIu64 " unknown (the last was number "
-			"%" PRIu64 ")\n",
-			report->page.system_calls, report->page.unknown_calls,
-			report->page.unknown_last);
+		print_system_calls(stream, &report->page);
 	fprintf(stream, "timings: %s\n", host_timings(report->host));
 }

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "guest/abi.h"
+#include "vmm/command.h"
 #include "vmm/machine.h"
 #include "vmm/message.h"
 #include "vmm/options.h"
@@ -145,6 +146,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 static const struct argp argp = {
 	.options = rows,
 	.parser = parse_option,
+	.children = command_help,
 	.args_doc = "IMAGE [-- ARG...]",
 	.doc = "Boot IMAGE, a PVH kernel or a static Linux program (which runs under the built-in "
 	       "kernel with the ARGs), on two page tables. The guest's console is standard output; "

@@ -71,6 +71,20 @@ dumped() { # TEXT
 	done
 }
 
+@test "help, help COMMAND and -h are --help" {
+	"$twostage" --help >"$BATS_TEST_TMPDIR/all"
+	for how in help -h "help help" "help -h" "help --help"; do
+		# shellcheck disable=SC2086 # words
+		"$twostage" $how | cmp - "$BATS_TEST_TMPDIR/all"
+	done
+	for command in run inspect info version; do
+		"$twostage" $command --help >"$BATS_TEST_TMPDIR/one"
+		"$twostage" help $command | cmp - "$BATS_TEST_TMPDIR/one"
+		"$twostage" $command -h | cmp - "$BATS_TEST_TMPDIR/one"
+	done
+	usage 'found "fly", wanted a command' help fly
+}
+
 @test "every command has --help" {
 	for command in run inspect info version; do
 		run -0 "$twostage" $command --help
@@ -94,7 +108,8 @@ dumped() { # TEXT
 }
 
 @test "arguments where none are wanted, 64" {
-	usage "Too many arguments" version now
+	usage 'found "now", wanted no argument' version now
+	usage 'found "info" as well, wanted one COMMAND' help run info
 	usage 'found "now", wanted no argument' info now
 }
 
@@ -136,6 +151,7 @@ dumped() { # TEXT
 	done
 	usage '--host-mem: found "0", wanted a size from 4K to 112G' run --host-mem 0 IMAGE
 	usage '--mem: found "5000001", wanted a multiple of 4K' run --mem 5000001 IMAGE
+	usage '--mem: found "5000", wanted a size from 4M to 112G, a multiple of 4K' run --mem 5000 I
 }
 
 @test "other bad values, 64" {
@@ -160,6 +176,15 @@ dumped() { # TEXT
 	run -65 "$twostage" run --json "$BATS_TEST_TMPDIR/json" "$BATS_TEST_TMPDIR/text"
 	[[ $output == *"wanted"* ]]
 	ended vmm 65 ""
+}
+
+@test "a dynamically linked program is named as one, 65" {
+	local status=0
+	"$twostage" inspect "$(command -v env)" >"$BATS_TEST_TMPDIR/out" \
+		2>"$BATS_TEST_TMPDIR/err" || status=$?
+	[ "$status" -eq 65 ]
+	grep -qx "kind        x86-64 program, dynamically linked" "$BATS_TEST_TMPDIR/out"
+	dumped "PT_INTERP: found"
 }
 
 @test "a JSON file that cannot be written is found out before anything else, 66" {
@@ -189,6 +214,15 @@ dumped() { # TEXT
 	"$twostage" version >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
 	[ "$status" -eq 66 ]
 	dumped "No space left on device"
+	for command in "run --help" "inspect -h" "info --help" info "version -?" help --help; do
+		status=0
+		# shellcheck disable=SC2086 # words
+		"$twostage" $command >/dev/full 2>"$BATS_TEST_TMPDIR/err" || status=$?
+		echo "$command: $status"
+		[ "$status" -eq 66 ]
+		[ "$(wc -l <"$BATS_TEST_TMPDIR/err")" -eq 1 ]
+		dumped "No space left on device"
+	done
 }
 
 # --- with a guest
@@ -215,6 +249,23 @@ dumped() { # TEXT
 	[[ $output == *"arguments: found 60000 bytes of kernel command line, wanted at most"* ]]
 }
 
+@test "arguments that the built-in kernel has no room for, 64; as many as it has, 0" {
+	local hello=$root/build/images/hello most
+	mapfile -t many < <(seq 512)
+	usage "arguments: found 513, wanted at most 512" run "$hello" -- "${many[@]}" more
+	usage "arguments: found 40000 bytes, IMAGE's name and zeros included, wanted at most 32752" \
+		run "$hello" -- "$(printf "%$((40000 - ${#hello} - 2))s" x)"
+	need_kvm
+	# Spaces are encoded: three bytes of the kernel's command line each.
+	usage "bytes of kernel command line, wanted at most" run "$hello" -- "$(printf %30000s x)"
+	run -0 timeout 60 "$twostage" run --timeout 50 "$hello" -- "${many[@]}"
+	[ "${lines[-1]}" = "argv[512]: 512" ]
+	most=$(printf "%0$((32752 - ${#hello} - 2))d" 1)
+	run -0 timeout 60 "$twostage" run --timeout 50 "$hello" -- "$most"
+	[ "${lines[-1]}" = "argv[1]: $most" ]
+	usage "arguments: found 32753 bytes" run "$hello" -- "0$most"
+}
+
 @test "a PVH kernel takes no options of the built-in one, 64" {
 	usage "--window: IMAGE is a PVH kernel" run --window 64 "$kernels/hello"
 	usage "--guest-table: IMAGE is a PVH kernel" run --guest-table radix "$kernels/hello"
@@ -237,6 +288,8 @@ dumped() { # TEXT
 	dumped "the guest was ended: timeout"
 	dumped "registers (paging off, ring 0):"
 	dumped "stage 1: no table of the guest"
+	dumped "stage 1: paging is off"
+	run ! dumped "x86 window"
 	dumped "stage 2: gpa 0x1000"
 	dumped "-> hfn 0x"
 }
@@ -321,10 +374,14 @@ dumped() { # TEXT
 	guest touch_all 125 --host-mem 4M
 	ended vmm 125 "host memory exhausted"
 	jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
-	dumped "no entry (never touched)"
+	dumped "-> no entry"
+	run ! dumped "never touched"
 	guest touch_all 0 --host-mem 40M
 	guest touch_all 125 --host-mem 4K
 	ended vmm 125 "host memory exhausted while loading"
+	dumped ", before the guest started; fix: a larger --host-mem"
+	jq -e 'has("host") and has("config") and (has("stage2") | not)' "$BATS_TEST_TMPDIR/json"
+	run ! dumped "registers"
 }
 
 @test "every page is one miss and one entry, with each organisation" {
@@ -381,7 +438,8 @@ dumped() { # TEXT
 	guest hello 42 --host-table radix --seed 7
 	jq -e '.command == "run" and .config.seed == 7 and .config.mem == 67108864 and
 		.config.host_mem == 67108864 and .config.host_table == "radix" and
-		.config.kind == "kernel" and .stage1 == null and .host.kind and
+		.config.kind == "kernel" and .config.window == null and
+		.config.guest_table == null and .stage1 == null and .host.kind and
 		(.legs | has("stage2_lookup") and has("stage2_install")) and
 		(.legs.stage2_lookup | has("count") and has("p50_ns") and has("p99_ns") and
 		has("max_ns"))' "$BATS_TEST_TMPDIR/json"

@@ -89,6 +89,18 @@ Test(devices, unknown_ports_read_as_ones)
 	cr_expect_not(devices.exited);
 }
 
+Test(devices, interrupt_masks_are_known_and_stay_ones)
+{
+	for (uint16_t port = 0x21; port <= 0xa1; port += 0x80) {
+		uint8_t value = 0;
+
+		devices_write(&devices, port, 1, &value);
+		devices_read(&devices, port, 1, &value);
+		cr_expect_eq(value, 0xff);
+		cr_expect_eq(devices.unknown_ports, 0);
+	}
+}
+
 Test(devices, a_wide_access_covers_neighbouring_registers)
 {
 	uint16_t value = 'x' | 0x0500;

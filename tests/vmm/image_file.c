@@ -304,6 +304,6 @@ Test(image_file, c_library_is_refused_though_it_can_be_run)
 	cr_assert_eq(opinion.header.e_type, ET_DYN);
 	cr_assert_neq(opinion.header.e_entry, 0);
 	cr_expect_eq(opinion.error, -ENOEXEC);
-	cr_expect_eq(opinion.image.kind, IMAGE_UNKNOWN);
+	cr_expect_eq(opinion.image.kind, IMAGE_DYNAMIC_PROGRAM);
 	forget(&opinion);
 }

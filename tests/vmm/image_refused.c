@@ -109,6 +109,9 @@ Test(image_refused, refused_image_has_a_kind_only_once_that_is_clear)
 	cr_expect_eq(image.kind, IMAGE_PVH_KERNEL);
 	build_named("interpreter", &built);
 	parse(&built, &any_ram, &image, &problems);
+	cr_expect_eq(image.kind, IMAGE_DYNAMIC_PROGRAM);
+	built.size = SELFMAG;
+	parse(&built, &any_ram, &image, &problems);
 	cr_expect_eq(image.kind, IMAGE_UNKNOWN);
 }
 

@@ -76,13 +76,17 @@ Test(options, what_is_no_size_is_refused)
 
 Test(options, sizes_out_of_range_name_the_range)
 {
-	expect_no_size("0", "--mem: found \"0\", wanted a size from 4M to 112G");
-	expect_no_size("4092K", "--mem: found \"4092K\", wanted a size from 4M to 112G");
-	expect_no_size("113G", "--mem: found \"113G\", wanted a size from 4M to 112G");
-	expect_no_size("17179869184G",
-		       "--mem: found \"17179869184G\", wanted a size from 4M to 112G");
-	expect_no_size("18446744073709551615",
-		       "--mem: found \"18446744073709551615\", wanted a size from 4M to 112G");
+	expect_no_size("0", "--mem: found \"0\", wanted a size from 4M to 112G, a multiple of 4K");
+	expect_no_size("4092K",
+		       "--mem: found \"4092K\", wanted a size from 4M to 112G, a multiple of 4K");
+	expect_no_size("113G",
+		       "--mem: found \"113G\", wanted a size from 4M to 112G, a multiple of 4K");
+	expect_no_size(
+		"17179869184G",
+		"--mem: found \"17179869184G\", wanted a size from 4M to 112G, a multiple of 4K");
+	expect_no_size(
+		"18446744073709551615",
+		"--mem: found \"18446744073709551615\", wanted a size from 4M to 112G, a multiple of 4K");
 }
 
 Test(options, sizes_are_multiples_of_a_page)

@@ -94,6 +94,8 @@ static void fill_report(void)
 		.guest = {.start = 0x1000, .pages = 8}, .walked = true, .stage1_entries = 7};
 	report.regions[1].guest.pages = REPORT_WALK_PAGES + 1;
 	report.legs[REPORT_TRAP].p50 = 30000;
+	report.ept = (struct ept_counts){.repeats = 3, .frames = 2559};
+	report.page.system_calls = 7;
 }
 
 static json_t *at(json_t *object, const char *first, const char *second)
@@ -118,6 +120,7 @@ Test(report, json_has_the_names_of_the_contract)
 	cr_expect_eq(json_integer_value(at(object, "exit", "status")), 125);
 	cr_expect_str_eq(json_string_value(at(object, "host", "kind")), "pvm");
 	cr_expect(json_is_true(at(object, "host", "ring0_emulated")));
+	cr_expect(json_is_false(at(object, "host", "software_cpu")));
 	cr_expect_str_eq(json_string_value(at(object, "config", "image")), "image?");
 	cr_expect_str_eq(json_string_value(at(object, "stage1", "organisation")), "radix");
 	cr_expect_eq(json_integer_value(at(object, "stage1", "faults")), 1000);
@@ -128,6 +131,23 @@ Test(report, json_has_the_names_of_the_contract)
 		     30000);
 	cr_expect(json_is_true(json_object_get(at(object, "legs", "trap"), "emulated")));
 	cr_expect(json_is_false(json_object_get(at(object, "legs", "stage2_lookup"), "emulated")));
+	json_decref(object);
+}
+
+Test(report, on_a_software_cpu_every_leg_is_emulated)
+{
+	json_t *object, *legs, *leg;
+	const char *name;
+
+	fill_report();
+	host.kind = KVM_SVM;
+	host.software_cpu = true;
+	object = report_json(&report);
+	cr_expect(json_is_true(at(object, "host", "software_cpu")));
+	legs = json_object_get(object, "legs");
+	cr_expect_eq(json_object_size(legs), REPORT_LEGS);
+	json_object_foreach(legs, name, leg)
+		cr_expect(json_is_true(json_object_get(leg, "emulated")), "%s", name);
 	json_decref(object);
 }
 
@@ -152,8 +172,11 @@ Test(report, an_absent_stage_1_is_null)
 
 	fill_report();
 	report.has_stage1 = false;
+	config.kind = "kernel";
 	object = report_json(&report);
 	cr_expect(json_is_null(json_object_get(object, "stage1")));
+	cr_expect(json_is_null(at(object, "config", "window")));
+	cr_expect(json_is_null(at(object, "config", "guest_table")));
 	cr_expect_null(json_object_get(json_object_get(object, "legs"), "trap"));
 	cr_expect(json_object_get(json_object_get(object, "legs"), "stage2_lookup"));
 	json_decref(object);
@@ -185,5 +208,26 @@ Test(report, the_table_names_both_stages_and_says_what_is_emulated)
 	cr_expect(strstr(text, "KVM: pvm"));
 	cr_expect(strstr(text, "30000              0              0  emulated\n"), "%s", text);
 	cr_expect(strstr(text, "not walked"));
+	cr_expect(strstr(text, "\nrepeats                         -              3\n"), "%s", text);
+	cr_expect(strstr(text, "           2559  (10236 KiB)\n"), "%s", text);
+	cr_expect(strstr(text, "system calls: 7, 0 unknown\n"), "%s", text);
+	free(text);
+}
+
+Test(report, the_table_says_no_more_than_it_must)
+{
+	char *text = NULL;
+	size_t size;
+	FILE *stream = open_memstream(&text, &size);
+
+	fill_report();
+	report.ept.frames = 2560;
+	report.page.unknown_calls = 1;
+	report.page.unknown_last = 999;
+	report_print(stream, &report);
+	fclose(stream);
+	cr_expect(strstr(text, "           2560  (10 MiB)\n"), "%s", text);
+	cr_expect(strstr(text, "system calls: 7, 1 unknown (the last was number 999)\n"), "%s",
+		  text);
 	free(text);
 }
