@@ -105,13 +105,22 @@ static inline uint32_t bucket_line_passed(const uint64_t *line)
 	return ((const bucket_half *)line)[BUCKET_PASSED];
 }
 
-static inline bool bucket_slot_matches(const uint64_t *line, unsigned int slot,
-				       const struct bucket_probe *probe)
+/* A bit for the slot that has the page: without a branch, which would be guessed wrong often. */
+static inline unsigned int bucket_matches(const uint64_t *line, const struct bucket_probe *probe)
 {
-	return ((const bucket_half *)line)[BUCKET_HIGH(slot)] ==
-		       (uint32_t)(probe->tag >> BUCKET_LOW_BITS) &&
-	       line[slot] >> BUCKET_LOW_SHIFT == (uint16_t)probe->tag &&
-	       line[slot] & HPT_ENTRY_MASK && (line[slot] & HPT_LARGE) == probe->large;
+	const bucket_half *high = (const bucket_half *)line + BUCKET_HIGH(0);
+	uint64_t wanted = probe->tag << BUCKET_LOW_SHIFT | probe->large;
+	uint64_t looked_at = (uint64_t)UINT16_MAX << BUCKET_LOW_SHIFT | HPT_LARGE;
+	unsigned int matches = 0;
+
+#pragma GCC unroll 5
+	for (unsigned int slot = 0; slot < BUCKET_SLOTS; slot++) {
+		uint64_t differs = (line[slot] ^ wanted) & looked_at;
+
+		differs |= high[slot] ^ (uint32_t)(probe->tag >> BUCKET_LOW_BITS);
+		matches |= (unsigned int)(!differs & !!(line[slot] & HPT_ENTRY_MASK)) << slot;
+	}
+	return matches;
 }
 
 /* Whether the sequence goes on after this line, which has not the page. */
@@ -127,11 +136,11 @@ static inline bool bucket_goes_on(const struct hpt_desc *desc, const struct buck
 static inline enum hpt_answer bucket_step(const struct hpt_desc *desc, struct bucket_probe *probe,
 					  const uint64_t *line, uint64_t *entry)
 {
-	for (unsigned int slot = 0; slot < BUCKET_SLOTS; slot++) {
-		if (!bucket_slot_matches(line, slot, probe))
-			continue;
-		probe->word = slot;
-		*entry = line[slot] & HPT_ENTRY_MASK;
+	unsigned int matches = bucket_matches(line, probe);
+
+	if (matches) {
+		probe->word = (uint32_t)__builtin_ctz(matches);
+		*entry = line[probe->word] & HPT_ENTRY_MASK;
 		return HPT_HIT;
 	}
 	if (!bucket_goes_on(desc, probe, line))
