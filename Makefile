@@ -14,7 +14,7 @@ MUSL_CC ?= musl-gcc
 BUILD := build
 
 PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
-	clang clang-format libcriterion-dev libelf-dev bats jq shellcheck \
+	clang clang-format libcriterion-dev libelf-dev libssl-dev bats jq shellcheck \
 	qemu-system-x86 busybox-static cpio xz-utils
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
@@ -27,7 +27,7 @@ GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-s
 	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
-TEST_LIBS := -lcriterion -lelf -ljansson
+TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson
 
 rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
 

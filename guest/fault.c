@@ -180,7 +180,7 @@ void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
 
 	if (gva >= USER_END || !(frame->error & ERROR_USER))
 		refuse(frame, gva);
-	if (stage1.desc.organisation == HPT_CLUSTERED)
+	if (stage1.desc.organisation == HPT_CLUSTERED) /* with fibonacci */
 		handle(frame, gva, tsc, HPT_CLUSTERED);
 	else if (stage1.desc.organisation == HPT_RADIX)
 		handle_radix(frame, gva, tsc);

@@ -15,9 +15,10 @@
 #include <stdint.h>
 
 #include "hpt/entry.h"
+#include "hpt/hash.h"
 
 #define HPT_MAGIC   UINT32_C(0x30747068) /* "hpt0" */
-#define HPT_VERSION 1
+#define HPT_VERSION 2
 
 #define HPT_LINE_WORDS 8
 #define HPT_LINE_SHIFT 6
@@ -60,7 +61,9 @@ struct hpt_desc {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t organisation; /* enum hpt_organisation */
+	uint32_t hash;	       /* enum hpt_hash_family */
 	uint32_t spill_lines;  /* lines that the spill pages hold, used or not */
+	uint32_t reserved;
 	uint64_t salt;
 	/*
 	 * But for radix: a key whose hash is at most `split` lives in the current generation, any
@@ -107,8 +110,8 @@ static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 		return false;
 	if (desc->organisation == HPT_RADIX)
 		return true;
-	return desc->organisation < HPT_ORGANISATIONS && hpt_generation_placed(&desc->current) &&
-	       hpt_generation_placed(&desc->old) &&
+	return desc->organisation < HPT_ORGANISATIONS && desc->hash < HPT_HASH_FAMILIES &&
+	       hpt_generation_placed(&desc->current) && hpt_generation_placed(&desc->old) &&
 	       desc->current.lines_log2 >= HPT_LINES_LOG2_MIN &&
 	       (desc->split == UINT64_MAX || desc->old.lines_log2 >= HPT_LINES_LOG2_MIN) &&
 	       desc->spill_lines <= HPT_SPILL_PAGES * HPT_GROUP_LINES &&

@@ -40,6 +40,7 @@ struct hpt_config {
 	uint64_t pages; /* how many 4 KiB pages are expected to be mapped; 0: start at the smallest
 			 */
 	uint64_t salt;	/* mixed into every hash; 0 is a salt like any other */
+	enum hpt_hash_family hash; /* what it is mixed by (hash.h); radix has no use for either */
 	struct hpt_memory memory;
 };
 
@@ -75,7 +76,7 @@ int hpt_organisation_find(const char *name);
 
 /*
  * Makes an empty table in *table, which stays where it is until hpt_destroy(). -EINVAL for an
- * organisation that does not exist, -ENOMEM.
+ * organisation or a hash that does not exist, -ENOMEM.
  */
 int hpt_create(struct hpt *table, const struct hpt_config *config);
 

@@ -9,6 +9,7 @@
 #include <stddef.h>
 
 #include "hpt/desc.h"
+#include "hpt/hash.h"
 
 /*
  * The multiplier of the multiplicative hash (Knuth, The Art of Computer Programming 3, section
@@ -17,11 +18,18 @@
  * searched for: over all strides of 2^0 to 2^15 and tables of 2^8 to 2^18 lines, 5/8 full, a hit
  * takes at most 1.92 probes on average, 1.05 where the keys are neighbours (tests/hpt/load.c).
  */
-#define HPT_MULTIPLIER UINT64_C(0x3237d217be2c8b01)
+#define HPT_MULTIPLIER UINT64_C(0x6569e10286a31c35)
+
+static inline uint64_t hpt_hash_fibonacci(const struct hpt_desc *desc, uint64_t tag)
+{
+	return (tag ^ desc->salt) * HPT_MULTIPLIER;
+}
 
 static inline uint64_t hpt_hash(const struct hpt_desc *desc, uint64_t tag)
 {
-	return (tag ^ desc->salt) * HPT_MULTIPLIER;
+	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
+		return hpt_hash_fibonacci(desc, tag);
+	return hpt_hash_tag((enum hpt_hash_family)desc->hash, desc->salt, tag);
 }
 
 /* The page number of a key, in pages of its size. */

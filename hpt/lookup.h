@@ -30,19 +30,24 @@ HPT_INLINE uint64_t *hpt_word(const struct hpt *table, uint64_t address)
 	return (uint64_t *)(uintptr_t)(address + table->memory.offset);
 }
 
-/* The first probe, which is nearly always the last one, stands before the loop and costs no loop.
+/*
+ * A table whose hash is fibonacci. The first probe, which is nearly always the last one, stands
+ * before the loop and costs no loop.
  */
 HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
 				   struct hpt_found *found)
 {
 	struct clustered_probe *probe = &found->probe.clustered;
+	uint64_t tag = clustered_tag(key);
 	enum hpt_answer answer;
 	uint64_t *line;
 
 	found->probes = 0;
 	if (!hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS))
 		return false;
-	clustered_start(&table->desc, key, probe);
+	clustered_start_hashed(&table->desc, tag, hpt_hash_fibonacci(&table->desc, tag), probe);
+	probe->word = clustered_word(key);
+	probe->matched = false;
 	line = hpt_word(table, probe->home);
 	answer = clustered_step(&table->desc, probe, line, &found->entry);
 	while (__builtin_expect(answer == HPT_NEXT, 0)) {

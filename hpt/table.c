@@ -5,6 +5,7 @@
 #include "hpt/hpt.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
+#include "hpt/string.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
@@ -22,19 +23,10 @@ const char *hpt_organisation_name(enum hpt_organisation organisation)
 	return organisations[organisation]->name;
 }
 
-static bool same_name(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 int hpt_organisation_find(const char *name)
 {
 	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
-		if (same_name(organisations[i]->name, name))
+		if (hpt_same_name(organisations[i]->name, name))
 			return i;
 	}
 	return -ENOENT;
@@ -42,7 +34,7 @@ int hpt_organisation_find(const char *name)
 
 int hpt_create(struct hpt *table, const struct hpt_config *config)
 {
-	if (config->organisation >= HPT_ORGANISATIONS)
+	if (config->organisation >= HPT_ORGANISATIONS || config->hash >= HPT_HASH_FAMILIES)
 		return -EINVAL;
 	/* Not one initialiser: a compiler may build it on the stack first, all 36 KiB of it. */
 	*table = (struct hpt){0};
@@ -50,6 +42,7 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	table->desc.version = HPT_VERSION;
 	table->desc.organisation = config->organisation;
 	table->desc.salt = config->salt;
+	table->desc.hash = config->hash;
 	table->desc.split = UINT64_MAX;
 	table->memory = config->memory;
 	return hpt_operations_of(table)->create(table, config->pages);
@@ -103,7 +96,9 @@ bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *fou
 	case HPT_CUCKOO:
 		return hpt_find_by_line(table, key, found, HPT_CUCKOO);
 	default:
-		return hpt_find_clustered(table, key, found);
+		if (table->desc.hash == HPT_FIBONACCI)
+			return hpt_find_clustered(table, key, found);
+		return hpt_find_by_line(table, key, found, HPT_CLUSTERED);
 	}
 }
 

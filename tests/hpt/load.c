@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Average probes of a clustered table just before it grows, against the formulas. */
+#include <string.h>
+
+#include "hpt/clustered.h"
 #include "tests/hpt/fixture.h"
 
 struct load_kind {
@@ -97,6 +100,52 @@ Test(load, no_stride_of_a_power_of_two_takes_two_probes_a_hit)
 			measure(&kind, &hit, &miss);
 			cr_expect_lt(hit, 2.0, "2^%u lines, stride 2^%u: %.3f probes a hit",
 				     lines_log2, stride_log2, hit);
+		}
+	}
+}
+
+/*
+ * The same for tables too large to be filled here: probes a hit in 16 groups, 1024 lines, of a
+ * table of 2^lines_log2 lines that is full to 5/8 with the blocks of a stride. No table is needed,
+ * since what comes to other groups does not matter.
+ */
+static double sample(unsigned int lines_log2, unsigned int stride_log2)
+{
+	const struct hpt_desc desc = {.salt = 0};
+	const unsigned int shift = 64 - lines_log2;
+	const uint64_t blocks = (UINT64_C(5) << lines_log2) / 8;
+	const uint64_t tag = clustered_tag(hpt_key(1, 0, HPT_4K));
+	static bool used[1024];
+	uint64_t probes = 0;
+	uint64_t seen = 0;
+
+	memset(used, 0, sizeof(used));
+	for (uint64_t n = 0; n < blocks; n++) {
+		uint64_t hash = hpt_hash(&desc, tag + (n << stride_log2));
+		uint64_t home = (hash >> shift) % 1024;
+		unsigned int index = 0;
+
+		if (hash >> shift >> 10 != 0x155 % (UINT64_C(1) << (lines_log2 - 10)))
+			continue;
+		while (index < HPT_GROUP_LINES && used[home ^ index])
+			index++;
+		if (index < HPT_GROUP_LINES)
+			used[home ^ index] = true;
+		probes += index + 1;
+		seen++;
+	}
+	return seen ? (double)probes / (double)seen : 0;
+}
+
+Test(load, no_stride_takes_two_probes_a_hit_in_tables_of_any_size)
+{
+	for (unsigned int lines_log2 = 18; lines_log2 <= 26; lines_log2 += 2) {
+		for (unsigned int stride_log2 = 0; stride_log2 <= 18; stride_log2 += 3) {
+			double hit = sample(lines_log2, stride_log2);
+
+			cr_expect_lt(hit, stride_log2 ? 2.0 : 1.2,
+				     "2^%u lines, stride 2^%u: %.3f probes a hit", lines_log2,
+				     stride_log2, hit);
 		}
 	}
 }

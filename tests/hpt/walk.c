@@ -264,6 +264,7 @@ static void random_desc(struct hpt_desc *desc, uint64_t *random)
 	desc->magic = HPT_MAGIC;
 	desc->version = HPT_VERSION;
 	desc->organisation %= HPT_ORGANISATIONS;
+	desc->hash %= HPT_HASH_FAMILIES;
 	desc->spill_lines %= HPT_SPILL_PAGES * HPT_GROUP_LINES + HPT_GROUP_LINES;
 	desc->spill_lines &= ~(HPT_GROUP_LINES - 1);
 	desc->current.lines_log2 %= HPT_LINES_LOG2_MAX + 2;

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* See hash.h. */
+#include "hpt/hash.h"
+
+#include "hpt/mix.h"
+#include "hpt/string.h"
+
+/* The host has vector registers, and maybe the instructions; the guest's build has neither. */
+#ifdef __SSE2__
+#define HPT_HASH_NATIVE
+#endif
+
+#ifdef HPT_HASH_NATIVE
+#include <immintrin.h>
+#endif
+
+static const char *const names[HPT_HASH_FAMILIES] = {
+	[HPT_FIBONACCI] = "fibonacci",
+	[HPT_CRC32] = "crc32",
+	[HPT_AES] = "aes",
+	[HPT_SIPHASH] = "siphash",
+};
+
+const char *hpt_hash_family_name(enum hpt_hash_family family)
+{
+	return names[family];
+}
+
+int hpt_hash_family_find(const char *name)
+{
+	return hpt_find_name(names, HPT_HASH_FAMILIES, name);
+}
+
+#define CRC32C_REVERSED 0x82f63b78 /* the polynomial, lowest power first */
+
+static uint32_t crc32c_portable(uint32_t crc, uint64_t word)
+{
+	for (int byte = 0; byte < 8; byte++, word >>= 8) {
+		crc ^= (uint8_t)word;
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? CRC32C_REVERSED : 0);
+	}
+	return crc;
+}
+
+/* The CRC has 32 bits; they are the top of the hash and its bottom. */
+static uint64_t crc_hash(uint32_t crc)
+{
+	return (uint64_t)crc << 32 | crc;
+}
+
+/* The inverse in GF(2^8) by x^254, then the affine map: the S-box without a table to be timed. */
+static uint8_t gf_multiply(uint8_t a, uint8_t b)
+{
+	uint8_t product = 0;
+
+	for (; b; b >>= 1) {
+		product ^= b & 1 ? a : 0;
+		a = (uint8_t)(a << 1 ^ (a & 0x80 ? 0x1b : 0));
+	}
+	return product;
+}
+
+static uint8_t substitute(uint8_t x)
+{
+	uint8_t inverse = 1;
+	uint8_t result = 0x63;
+
+	for (int i = 0; i < 7; i++) {
+		x = gf_multiply(x, x);
+		inverse = gf_multiply(inverse, x);
+	}
+	for (int i = 0; i < 5; i++)
+		result ^= (uint8_t)(inverse << i | inverse >> (8 - i));
+	return result;
+}
+
+struct aes_state {
+	uint8_t bytes[16]; /* column after column */
+};
+
+static struct aes_state aes_load(uint64_t low, uint64_t high)
+{
+	struct aes_state state;
+
+	for (int i = 0; i < 8; i++) {
+		state.bytes[i] = (uint8_t)(low >> 8 * i);
+		state.bytes[8 + i] = (uint8_t)(high >> 8 * i);
+	}
+	return state;
+}
+
+/* SubBytes, ShiftRows, MixColumns, AddRoundKey. */
+static struct aes_state aes_round(struct aes_state state, struct aes_state key)
+{
+	struct aes_state shifted, result;
+
+	for (int i = 0; i < 16; i++)
+		shifted.bytes[i] = substitute(state.bytes[(i + 4 * (i % 4)) % 16]);
+	for (int i = 0; i < 16; i++) {
+		const uint8_t *column = &shifted.bytes[i & ~3];
+
+		result.bytes[i] =
+			(uint8_t)(gf_multiply(column[i % 4], 2) ^
+				  gf_multiply(column[(i + 1) % 4], 3) ^ column[(i + 2) % 4] ^
+				  column[(i + 3) % 4] ^ key.bytes[i]);
+	}
+	return result;
+}
+
+/* The round keys: four words that a generator makes of the salt. */
+struct aes_keys {
+	uint64_t words[4];
+};
+
+static struct aes_keys aes_keys(uint64_t salt)
+{
+	struct aes_keys keys;
+
+	for (int i = 0; i < 4; i++)
+		keys.words[i] = mix64_next(&salt);
+	return keys;
+}
+
+static uint64_t aes_portable(uint64_t salt, uint64_t tag)
+{
+	struct aes_keys keys = aes_keys(salt);
+	struct aes_state state = aes_load(tag, tag ^ salt);
+	uint64_t hash = 0;
+
+	state = aes_round(state, aes_load(keys.words[0], keys.words[1]));
+	state = aes_round(state, aes_load(keys.words[2], keys.words[3]));
+	for (int i = 7; i >= 0; i--)
+		hash = hash << 8 | (uint64_t)(state.bytes[i] ^ state.bytes[8 + i]);
+	return hash;
+}
+
+static uint64_t rotate(uint64_t word, int bits)
+{
+	return word << bits | word >> (64 - bits);
+}
+
+static void sip_round(uint64_t v[4])
+{
+	v[0] += v[1];
+	v[2] += v[3];
+	v[1] = rotate(v[1], 13) ^ v[0];
+	v[3] = rotate(v[3], 16) ^ v[2];
+	v[0] = rotate(v[0], 32);
+	v[2] += v[1];
+	v[0] += v[3];
+	v[1] = rotate(v[1], 17) ^ v[2];
+	v[3] = rotate(v[3], 21) ^ v[0];
+	v[2] = rotate(v[2], 32);
+}
+
+/* Of the tag's eight bytes; the key is the salt and what a generator makes of it. */
+static uint64_t siphash13(uint64_t salt, uint64_t tag)
+{
+	uint64_t second = mix64(salt ^ UINT64_C(0x9e3779b97f4a7c15));
+	uint64_t v[4] = {salt ^ UINT64_C(0x736f6d6570736575), second ^ UINT64_C(0x646f72616e646f6d),
+			 salt ^ UINT64_C(0x6c7967656e657261),
+			 second ^ UINT64_C(0x7465646279746573)};
+	const uint64_t words[2] = {tag, UINT64_C(8) << 56};
+
+	for (int i = 0; i < 2; i++) {
+		v[3] ^= words[i];
+		sip_round(v);
+		v[0] ^= words[i];
+	}
+	v[2] ^= 0xff;
+	for (int i = 0; i < 3; i++)
+		sip_round(v);
+	return v[0] ^ v[1] ^ v[2] ^ v[3];
+}
+
+uint64_t hpt_hash_portable(enum hpt_hash_family family, uint64_t salt, uint64_t tag)
+{
+	if (family == HPT_CRC32)
+		return crc_hash(crc32c_portable(crc32c_portable(UINT32_MAX, salt), tag));
+	if (family == HPT_AES)
+		return aes_portable(salt, tag);
+	return family == HPT_SIPHASH ? siphash13(salt, tag) : 0;
+}
+
+#ifdef HPT_HASH_NATIVE
+__attribute__((target("sse4.2"))) static uint64_t crc_native(uint64_t salt, uint64_t tag)
+{
+	return crc_hash((uint32_t)_mm_crc32_u64(_mm_crc32_u64(UINT32_MAX, salt), tag));
+}
+
+__attribute__((target("aes,sse4.1"))) static uint64_t aes_native(uint64_t salt, uint64_t tag)
+{
+	struct aes_keys keys = aes_keys(salt);
+	__m128i state = _mm_set_epi64x((long long)(tag ^ salt), (long long)tag);
+
+	state = _mm_aesenc_si128(
+		state, _mm_set_epi64x((long long)keys.words[1], (long long)keys.words[0]));
+	state = _mm_aesenc_si128(
+		state, _mm_set_epi64x((long long)keys.words[3], (long long)keys.words[2]));
+	return (uint64_t)_mm_cvtsi128_si64(state) ^ (uint64_t)_mm_extract_epi64(state, 1);
+}
+#endif
+
+uint64_t hpt_hash_tag(enum hpt_hash_family family, uint64_t salt, uint64_t tag)
+{
+#ifdef HPT_HASH_NATIVE
+	if (family == HPT_CRC32 && __builtin_cpu_supports("sse4.2"))
+		return crc_native(salt, tag);
+	if (family == HPT_AES && __builtin_cpu_supports("aes"))
+		return aes_native(salt, tag);
+#endif
+	return hpt_hash_portable(family, salt, tag);
+}
