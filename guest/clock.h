@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Time, from the time stamp counter. */
+/* Time, from the time stamp counter: the kernel's own, and the system calls about it. */
 #ifndef GUEST_CLOCK_H
 #define GUEST_CLOCK_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+#define CLOCK_REALTIME	0
+#define CLOCK_MONOTONIC 1
 
 /* Takes the counter's frequency from the command line, or measures it against the PIT. */
 void clock_start(void);
@@ -11,7 +15,16 @@ void clock_start(void);
 /* Nanoseconds since clock_start(). */
 uint64_t clock_now(void);
 
-/* Waits; nothing else runs here meanwhile. */
+/* Waits so long, or until that clock has come to `ns`; nothing else runs here meanwhile. */
 void clock_wait(uint64_t ns);
+void clock_wait_until(uint32_t number, uint64_t ns);
+
+/* Reads a struct timespec of the program's. */
+int clock_take_time(uint64_t gva, uint64_t *ns);
+
+int64_t clock_get(uint32_t number, uint64_t gva);
+int64_t clock_resolution(uint32_t number, uint64_t gva);
+int64_t clock_time_of_day(uint64_t time, uint64_t zone);
+int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva);
 
 #endif

@@ -8,7 +8,7 @@
 
 int64_t output_read(int fd, uint64_t gva, uint64_t size);
 int64_t output_write(int fd, uint64_t gva, uint64_t size);
-int64_t output_write_vector(int fd, uint64_t vector, uint64_t count);
+int64_t output_write_vector(int fd, uint64_t vector, uint32_t count);
 int64_t output_close(int fd);
 bool output_is_open(int fd);
 

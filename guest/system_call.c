@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The table of system calls, and those that are only a few lines. Memory's are in memory.c, output
- * in output.c, signals in signal.c.
+ * in output.c, signals in signal.c, time in clock.c, waiting for words in futex.c.
  */
 #include "guest/system_call.h"
 
@@ -9,9 +9,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "guest/boot.h"
 #include "guest/clock.h"
 #include "guest/cpu.h"
+#include "guest/futex.h"
 #include "guest/layout.h"
 #include "guest/memory.h"
 #include "guest/output.h"
@@ -21,26 +21,17 @@
 #include "guest/signal.h"
 #include "guest/user.h"
 
-#define PROCESS	       1 /* the only process, and its only thread */
-#define NS_PER_SECOND  UINT64_C(1000000000)
-#define ARCH_SET_FS    0x1002
-#define ARCH_GET_FS    0x1003
-#define PATH_SIZE      4096
-#define CLOCK_REALTIME 0
-#define CLOCK_COARSE   5
-#define CLOCK_BOOTTIME 7
-#define CLOCKS	       12
-#define LIMIT_STACK    3
-#define LIMITS	       16
-#define FUTEX_COMMAND  0x7f
-#define FUTEX_WAIT     0
+#define PROCESS		 1 /* the only process, and its only thread */
+#define ARCH_SET_FS	 0x1002
+#define ARCH_GET_FS	 0x1003
+#define PATH_SIZE	 4096
+#define LIMIT_STACK	 3
+#define LIMITS		 16
+#define RANDOM_FLAGS	 7
+#define RANDOM_CONFLICT	 6 /* GRND_RANDOM with GRND_INSECURE */
+#define ROBUST_HEAD_SIZE 24
 
 typedef int64_t (*handler)(struct trap_frame *frame);
-
-struct timespec64 {
-	int64_t seconds;
-	int64_t nanoseconds;
-};
 
 static uint64_t fs_base;
 
@@ -86,7 +77,7 @@ static int64_t sys_write(struct trap_frame *f)
 
 static int64_t sys_writev(struct trap_frame *f)
 {
-	return output_write_vector((int32_t)f->rdi, f->rsi, f->rdx);
+	return output_write_vector((int32_t)f->rdi, f->rsi, (uint32_t)f->rdx);
 }
 
 static int64_t sys_close(struct trap_frame *f)
@@ -190,67 +181,37 @@ static int64_t sys_arch_prctl(struct trap_frame *f)
 	return 0;
 }
 
-static int64_t give_time(uint64_t gva, uint64_t ns)
-{
-	struct timespec64 time = {.seconds = (int64_t)(ns / NS_PER_SECOND),
-				  .nanoseconds = (int64_t)(ns % NS_PER_SECOND)};
-
-	return user_write(gva, &time, sizeof(time));
-}
-
 static int64_t sys_clock_gettime(struct trap_frame *f)
 {
-	bool wall = f->rdi == CLOCK_REALTIME || f->rdi == CLOCK_COARSE;
-
-	if (f->rdi >= CLOCKS)
-		return -EINVAL;
-	return give_time(f->rsi, clock_now() + (wall ? boot.wall_ns : 0));
+	return clock_get((uint32_t)f->rdi, f->rsi);
 }
 
 static int64_t sys_clock_getres(struct trap_frame *f)
 {
-	if (f->rdi >= CLOCKS)
-		return -EINVAL;
-	return f->rsi ? give_time(f->rsi, 1) : 0;
+	return clock_resolution((uint32_t)f->rdi, f->rsi);
 }
 
 static int64_t sys_gettimeofday(struct trap_frame *f)
 {
-	uint64_t ns = clock_now() + boot.wall_ns;
-	int64_t time[2] = {(int64_t)(ns / NS_PER_SECOND), (int64_t)(ns % NS_PER_SECOND / 1000)};
-
-	return f->rdi ? user_write(f->rdi, time, sizeof(time)) : 0;
-}
-
-static int64_t wait_for(uint64_t gva, bool absolute, uint64_t base)
-{
-	struct timespec64 time;
-	uint64_t ns, now = absolute ? clock_now() + base : 0;
-
-	if (user_read(&time, gva, sizeof(time)))
-		return -EFAULT;
-	if (time.seconds < 0 || (uint64_t)time.nanoseconds >= NS_PER_SECOND)
-		return -EINVAL;
-	ns = (uint64_t)time.seconds * NS_PER_SECOND + (uint64_t)time.nanoseconds;
-	if (ns > now)
-		clock_wait(ns - now);
-	return 0;
+	return clock_time_of_day(f->rdi, f->rsi);
 }
 
 static int64_t sys_nanosleep(struct trap_frame *f)
 {
-	return wait_for(f->rdi, false, 0);
+	return clock_sleep(CLOCK_MONOTONIC, 0, f->rdi);
 }
 
 static int64_t sys_clock_nanosleep(struct trap_frame *f)
 {
-	if (f->rdi >= CLOCKS)
-		return -EINVAL;
-	return wait_for(f->rdx, f->rsi & 1, f->rdi == CLOCK_REALTIME ? boot.wall_ns : 0);
+	return clock_sleep((uint32_t)f->rdi, (uint32_t)f->rsi, f->rdx);
 }
 
 static int64_t sys_getrandom(struct trap_frame *f)
 {
+	uint32_t flags = (uint32_t)f->rdx;
+
+	if (flags & ~RANDOM_FLAGS || (flags & RANDOM_CONFLICT) == RANDOM_CONFLICT)
+		return -EINVAL;
 	for (uint64_t at = 0; at < f->rsi; at += sizeof(uint64_t)) {
 		uint64_t rest = f->rsi - at;
 		uint64_t word = random_next();
@@ -265,11 +226,11 @@ static int64_t give_limit(uint64_t which, uint64_t gva)
 {
 	uint64_t limit[2] = {UINT64_MAX, UINT64_MAX};
 
-	if (which >= LIMITS)
+	if ((uint32_t)which >= LIMITS)
 		return -EINVAL;
-	if (which == LIMIT_STACK)
+	if ((uint32_t)which == LIMIT_STACK)
 		limit[0] = UINT64_C(8) << 20;
-	return gva ? user_write(gva, limit, sizeof(limit)) : 0;
+	return user_write(gva, limit, sizeof(limit));
 }
 
 static int64_t sys_getrlimit(struct trap_frame *f)
@@ -279,21 +240,27 @@ static int64_t sys_getrlimit(struct trap_frame *f)
 
 static int64_t sys_prlimit(struct trap_frame *f)
 {
-	if (f->rdi && f->rdi != PROCESS)
+	uint64_t limit[2];
+
+	if (f->rdx && user_read(limit, f->rdx, sizeof(limit)))
+		return -EFAULT;
+	if ((int32_t)f->rdi && (int32_t)f->rdi != PROCESS)
 		return -ESRCH;
-	return f->rdx ? -EPERM : give_limit(f->rsi, f->r10);
+	if ((uint32_t)f->rsi >= LIMITS)
+		return -EINVAL;
+	if (f->rdx)
+		return -EPERM;
+	return f->r10 ? give_limit(f->rsi, f->r10) : 0;
 }
 
-/* Alone, nobody can be woken, and nobody could wake a waiter. */
+static int64_t sys_set_robust_list(struct trap_frame *f)
+{
+	return f->rsi == ROBUST_HEAD_SIZE ? 0 : -EINVAL;
+}
+
 static int64_t sys_futex(struct trap_frame *f)
 {
-	uint32_t value;
-
-	if ((f->rsi & FUTEX_COMMAND) != FUTEX_WAIT)
-		return 0;
-	if (user_read(&value, f->rdi, sizeof(value)))
-		return -EFAULT;
-	return value == (uint32_t)f->rdx ? -EDEADLK : -EAGAIN;
+	return futex(f->rdi, (uint32_t)f->rsi, (uint32_t)f->rdx, f->r10, f->r8, (uint32_t)f->r9);
 }
 
 static const handler handlers[] = {
@@ -336,7 +303,7 @@ static const handler handlers[] = {
 	[231] = sys_exit, /* exit_group */
 	[234] = sys_tgkill,
 	[257] = sys_openat,
-	[273] = sys_zero, /* set_robust_list */
+	[273] = sys_set_robust_list,
 	[302] = sys_prlimit,
 	[318] = sys_getrandom,
 };

@@ -11,9 +11,10 @@
 #include "guest/publish.h"
 #include "guest/region.h"
 #include "guest/system_call.h"
+#include "guest/user.h"
 
 #define FROM_USER     3
-#define USER_RFLAGS   0xcd5 /* what a program may set: arithmetic flags, DF; not TF, not IOPL */
+#define USER_RFLAGS   0x244dd5 /* what a program may set: arithmetic flags, TF DF NT AC ID */
 #define RFLAGS_ALWAYS 0x202
 #define SIGNAL_STATUS 128
 
@@ -100,13 +101,28 @@ static const struct {
 	[TRAP_SIMD] = {SIGNAL_FLOAT, "SIMD floating point"},
 };
 
+/*
+ * INT with a vector that is not for programs, and SYSENTER: protection faults natively, invalid
+ * instructions on the pvm kind of KVM.
+ */
+static bool enters_kernel(uint64_t rip)
+{
+	uint8_t code[2];
+
+	if (user_read(code, rip, sizeof(code)))
+		return false;
+	return code[0] == 0xcd || (code[0] == 0x0f && code[1] == 0x34);
+}
+
 static __attribute__((noreturn)) void exception(const struct trap_frame *frame)
 {
 	uint64_t rip = frame->cpu.rip;
+	uint64_t vector = frame->vector;
 
-	if (frame->vector < sizeof(meanings) / sizeof(meanings[0]) && meanings[frame->vector].why)
-		program_killed(&frame->cpu, meanings[frame->vector].signal,
-			       meanings[frame->vector].why, rip);
+	if (vector == TRAP_INVALID_OPCODE && enters_kernel(rip))
+		vector = TRAP_PROTECTION;
+	if (vector < sizeof(meanings) / sizeof(meanings[0]) && meanings[vector].why)
+		program_killed(&frame->cpu, meanings[vector].signal, meanings[vector].why, rip);
 	program_killed(&frame->cpu, SIGNAL_SEGMENTATION, "protection fault", rip);
 }
 

@@ -12,6 +12,7 @@
 #define TRAP_INVALID_OPCODE 6
 #define TRAP_DOUBLE_FAULT   8
 #define TRAP_STACK	    12
+#define TRAP_PROTECTION	    13
 #define TRAP_PAGE_FAULT	    14
 #define TRAP_X87	    16
 #define TRAP_ALIGNMENT	    17

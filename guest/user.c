@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guest/fault.h"
+#include "guest/layout.h"
 #include "hpt/entry.h"
 
 static size_t rest_of_page(uint64_t gva, size_t size)
@@ -13,6 +14,11 @@ static size_t rest_of_page(uint64_t gva, size_t size)
 	size_t rest = HPT_PAGE_SIZE - (gva & (HPT_PAGE_SIZE - 1));
 
 	return size < rest ? size : rest;
+}
+
+bool user_range(uint64_t gva, uint64_t size)
+{
+	return gva <= USER_END && size <= USER_END - gva;
 }
 
 int user_read(void *target, uint64_t gva, size_t size)

@@ -125,7 +125,7 @@ static struct aes_keys aes_keys(uint64_t salt)
 static uint64_t aes_portable(uint64_t salt, uint64_t tag)
 {
 	struct aes_keys keys = aes_keys(salt);
-	struct aes_state state = aes_load(tag, tag ^ salt);
+	struct aes_state state = aes_load(tag, salt);
 	uint64_t hash = 0;
 
 	state = aes_round(state, aes_load(keys.words[0], keys.words[1]));
@@ -192,7 +192,7 @@ __attribute__((target("sse4.2"))) static uint64_t crc_native(uint64_t salt, uint
 __attribute__((target("aes,sse4.1"))) static uint64_t aes_native(uint64_t salt, uint64_t tag)
 {
 	struct aes_keys keys = aes_keys(salt);
-	__m128i state = _mm_set_epi64x((long long)(tag ^ salt), (long long)tag);
+	__m128i state = _mm_set_epi64x((long long)salt, (long long)tag);
 
 	state = _mm_aesenc_si128(
 		state, _mm_set_epi64x((long long)keys.words[1], (long long)keys.words[0]));

@@ -72,6 +72,7 @@ same() {
 	same $probes/memory ""
 	same $probes/memory "table=radix window=16"
 	same $probes/syscalls ""
+	same $probes/edges ""
 }
 
 @test "every fault kills with its signal and a message" {

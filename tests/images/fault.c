@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 
 #include "images/common/args.h"
 
@@ -137,6 +138,22 @@ static void ud2(void)
 	__asm__ volatile("ud2");
 }
 
+static void interrupt(void)
+{
+	__asm__ volatile("int $255");
+}
+
+/* The flag is set by the instruction before the call, which must give it back. */
+static void trap_flag(void)
+{
+	unsigned long number = SYS_getpid;
+
+	__asm__ volatile("pushfq\n\torq $0x100, (%%rsp)\n\tpopfq\n\tsyscall\n\tnop\n\tnop"
+			 : "+a"(number)
+			 :
+			 : "rcx", "r11", "cc", "memory");
+}
+
 static void divide(void)
 {
 	uint32_t quotient = 1, rest = 0, divisor = 0;
@@ -198,6 +215,8 @@ static const struct {
 	{"privileged", SIGSEGV, privileged},
 	{"int3", SIGTRAP, int3},
 	{"ud2", SIGILL, ud2},
+	{"interrupt", SIGSEGV, interrupt},
+	{"trap-flag", SIGTRAP, trap_flag},
 	{"divide", SIGFPE, divide},
 	{"stack-overflow", SIGSEGV, stack_overflow},
 	{"munmapped", SIGSEGV, munmapped},

@@ -182,9 +182,9 @@ argv[7]: --no-option" ]
 	refused "$images/sort" --seed "'x'" --seed x
 }
 
-@test "memory and syscalls: every check holds, every run prints the same" {
+@test "memory, syscalls and edges: every check holds, every run prints the same" {
 	local probe first
-	for probe in memory syscalls; do
+	for probe in memory syscalls edges; do
 		run "$probes/$probe"
 		echo "$output"
 		[ "$status" -eq 0 ]
@@ -239,7 +239,7 @@ argv[7]: --no-option" ]
 		[ "$output" = "fault: $kind" ]
 		count=$((count + 1))
 	done < <("$probes/fault" --list)
-	[ "$count" -ge 19 ]
+	[ "$count" -ge 21 ]
 }
 
 @test "fault refuses what it does not list" {

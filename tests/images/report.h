@@ -32,6 +32,8 @@ static inline const char *report_error_name(int error)
 	switch (error) {
 	case 0:
 		return "success";
+	case EAGAIN:
+		return "EAGAIN";
 	case EBADF:
 		return "EBADF";
 	case EEXIST:
@@ -48,6 +50,10 @@ static inline const char *report_error_name(int error)
 		return "ENOSYS";
 	case ENOTTY:
 		return "ENOTTY";
+	case EOPNOTSUPP:
+		return "EOPNOTSUPP";
+	case ETIMEDOUT:
+		return "ETIMEDOUT";
 	default:
 		return NULL;
 	}
