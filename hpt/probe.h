@@ -31,7 +31,8 @@
 
 #define HPT_INLINE static inline __attribute__((always_inline))
 
-#define HPT_PROBES_MAX (HPT_GROUP_LINES + HPT_SPILL_PAGES * HPT_GROUP_LINES)
+/* A group, of which open may read the first line twice, and all spill lines. */
+#define HPT_PROBES_MAX (HPT_GROUP_LINES + 1 + HPT_SPILL_PAGES * HPT_GROUP_LINES)
 
 struct hpt_probe {
 	uint64_t line;	   /* address of the line to read next, in the table's space */
