@@ -4,9 +4,9 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "guest/publish.h"
-#include "hpt/entry.h"
 
 #define REGIONS 4096
 
@@ -71,8 +71,7 @@ static int insert(unsigned int at, const struct region *region)
 {
 	if (count == REGIONS)
 		return -ENOMEM;
-	for (unsigned int i = count; i > at; i--)
-		regions[i] = regions[i - 1];
+	memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(*regions));
 	regions[at] = *region;
 	count++;
 	/* What stood behind it has moved. */
@@ -82,9 +81,63 @@ static int insert(unsigned int at, const struct region *region)
 	return 0;
 }
 
+/* Whether `upper` begins where `lower` ends and is more of the same. */
+static bool continues(const struct region *lower, const struct region *upper)
+{
+	return lower->end == upper->start && lower->rights == upper->rights &&
+	       region_frame(lower, lower->end) == upper->frame;
+}
+
+static void absorb(struct region *lower, const struct region *upper)
+{
+	lower->end = upper->end;
+	lower->first_touches += upper->first_touches;
+}
+
+/* Takes the regions from index `first` to before `past` out of the array. */
+static void take_out(unsigned int first, unsigned int past)
+{
+	if (first == past)
+		return;
+	memmove(&regions[first], &regions[past], (count - past) * sizeof(*regions));
+	count -= past - first;
+	/* No stale copy behind the end is taken for a region. */
+	memset(&regions[count], 0, (past - first) * sizeof(*regions));
+	region_last = region_before = regions;
+}
+
+void region_join(uint64_t start, uint64_t end)
+{
+	unsigned int into = index_from(start - 1);
+	unsigned int at = into + 1;
+
+	if (into >= count)
+		return;
+	for (; at < count && regions[at].start <= end; at++) {
+		if (continues(&regions[into], &regions[at]))
+			absorb(&regions[into], &regions[at]);
+		else
+			regions[++into] = regions[at];
+	}
+	take_out(into + 1, at);
+}
+
 int region_add(const struct region *region)
 {
-	return insert(index_from(region->start), region);
+	unsigned int at = index_from(region->start);
+	struct region *upper = &regions[at];
+	struct region whole = *region;
+
+	if (at && continues(upper - 1, region)) {
+		absorb(upper - 1, region);
+		region_join(region->end, region->end);
+		return 0;
+	}
+	if (at == count || !continues(region, upper))
+		return insert(at, region);
+	absorb(&whole, upper);
+	*upper = whole;
+	return 0;
 }
 
 int region_split(uint64_t vpn)
@@ -98,8 +151,7 @@ int region_split(uint64_t vpn)
 	upper = *region;
 	upper.start = vpn;
 	upper.first_touches = 0;
-	if (upper.frame)
-		upper.frame += vpn - region->start;
+	upper.frame = region_frame(region, vpn);
 	error = insert((unsigned int)(region - regions) + 1, &upper);
 	if (!error)
 		region->end = vpn;
@@ -113,13 +165,7 @@ void region_remove(uint64_t start, uint64_t end)
 
 	while (past < count && regions[past].end <= end)
 		past++;
-	for (unsigned int i = past; past > first && i < count; i++)
-		regions[first + i - past] = regions[i];
-	count -= past - first;
-	/* No stale copy behind the end is taken for a region. */
-	for (unsigned int i = count; i < count + past - first; i++)
-		regions[i] = (struct region){0};
-	region_last = region_before = regions;
+	take_out(first, past);
 }
 
 bool region_is_free(uint64_t start, uint64_t end)
