@@ -27,7 +27,7 @@
 #define SEGMENTS_MAX	32
 #define ARGUMENTS_MAX	512
 #define STRINGS_SIZE	32768
-#define CANNOT_EXECUTE	126
+#define RANDOM_SIZE	32 /* of AT_RANDOM's bytes and what may be left out before them */
 #define USER_RFLAGS	0x202
 
 /* What the stack will hold: strings, and the words below them. */
@@ -46,10 +46,9 @@ static struct {
 	uint64_t headers; /* gVA of the program headers */
 } program;
 
-static __attribute__((noreturn)) void refuse(const char *why)
+static __attribute__((noreturn)) void cannot_execute(const char *why)
 {
-	print("twostage guest: %s: cannot execute: %s\n", boot.name, why);
-	cpu_exit(CANNOT_EXECUTE);
+	refuse("%s: cannot execute: %s", boot.name, why);
 }
 
 static void read_headers(void)
@@ -58,18 +57,18 @@ static void read_headers(void)
 	uint64_t size = boot.module.end - boot.module.start;
 
 	if (!boot.module.start || boot.module.start & (HPT_PAGE_SIZE - 1))
-		refuse("there is no page-aligned module");
+		cannot_execute("there is no page-aligned module");
 	if (size < sizeof(*header) || header->e_ident[EI_MAG0] != ELFMAG0 ||
 	    header->e_ident[EI_MAG1] != 'E' || header->e_ident[EI_MAG2] != 'L' ||
 	    header->e_ident[EI_MAG3] != 'F' || header->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    header->e_machine != EM_X86_64)
-		refuse("it is not an x86-64 ELF");
+		cannot_execute("it is not an x86-64 ELF");
 	if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
-		refuse("e_type is neither executable nor position-independent");
+		cannot_execute("e_type is neither executable nor position-independent");
 	if (!header->e_phnum || header->e_phnum > SEGMENTS_MAX ||
 	    header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff % 8 ||
 	    header->e_phoff > size || size - header->e_phoff < header->e_phnum * sizeof(Elf64_Phdr))
-		refuse("its program headers are not in the file");
+		cannot_execute("its program headers are not in the file");
 	program.header = header;
 	program.segments = direct(boot.module.start + header->e_phoff);
 	program.bias = header->e_type == ET_DYN ? RELOCATION_BASE : 0;
@@ -89,7 +88,7 @@ static void load_copy(const Elf64_Phdr *segment, uint64_t start, uint64_t pages)
 
 	if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection | PROTECTION_WRITE, 0) ||
 	    user_write(gva, direct(boot.module.start + segment->p_offset), segment->p_filesz))
-		refuse("a segment does not fit into memory");
+		cannot_execute("a segment does not fit into memory");
 	if (!(protection & PROTECTION_WRITE))
 		memory_protect(start, pages << HPT_PAGE_SHIFT, protection);
 }
@@ -106,13 +105,13 @@ static void load_segment(const Elf64_Phdr *segment)
 	    segment->p_filesz > segment->p_memsz || segment->p_memsz > USER_END ||
 	    segment->p_vaddr > USER_END ||
 	    (segment->p_offset ^ segment->p_vaddr) & (HPT_PAGE_SIZE - 1))
-		refuse("a segment is not in the file or not aligned to it");
+		cannot_execute("a segment is not in the file or not aligned to it");
 	if (!segment->p_memsz)
 		return;
 	if (segment->p_flags & PF_W || segment->p_memsz > segment->p_filesz)
 		load_copy(segment, start, pages);
 	else if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection_of(segment), first))
-		refuse("segments overlap or lie outside user space");
+		cannot_execute("segments overlap or lie outside user space");
 	if (gva + segment->p_memsz > program.end)
 		program.end = gva + segment->p_memsz;
 	if (program.header->e_phoff >= segment->p_offset &&
@@ -120,10 +119,9 @@ static void load_segment(const Elf64_Phdr *segment)
 		program.headers = gva + program.header->e_phoff - segment->p_offset;
 }
 
+/* There is room for ARGUMENTS_MAX arguments and what stands around them. */
 static void push_word(uint64_t value)
 {
-	if (stack.word_count == sizeof(stack.words) / sizeof(stack.words[0]))
-		panic("more than %u arguments", ARGUMENTS_MAX);
 	stack.words[stack.word_count++] = value;
 }
 
@@ -132,8 +130,11 @@ static bool push_argument(const char **text)
 {
 	char *string = &stack.strings[stack.string_bytes];
 
-	if (!boot_next_argument(text, string, STRINGS_SIZE - stack.string_bytes))
+	if (!boot_next_argument(text, string, STRINGS_SIZE - RANDOM_SIZE - stack.string_bytes))
 		return false;
+	if (stack.word_count > ARGUMENTS_MAX)
+		refuse("arguments: found more than %u, the program's name among them",
+		       ARGUMENTS_MAX);
 	push_word(stack.string_bytes);
 	while (stack.strings[stack.string_bytes++])
 		continue;
@@ -144,8 +145,6 @@ static uint64_t push_random(void)
 {
 	uint64_t at = stack.string_bytes = (stack.string_bytes + 15) & ~UINT64_C(15);
 
-	if (at + 16 > STRINGS_SIZE)
-		panic("the arguments are longer than %u bytes", STRINGS_SIZE);
 	for (unsigned int i = 0; i < 2; i++)
 		*(uint64_t *)&stack.strings[at + 8 * i] = random_next();
 	stack.string_bytes += 16;
@@ -202,7 +201,7 @@ static uint64_t build_stack(void)
 		       PROTECTION_READ | PROTECTION_WRITE, 0) ||
 	    user_write(bottom, stack.words, stack.word_count * sizeof(uint64_t)) ||
 	    user_write(strings, stack.strings, stack.string_bytes))
-		refuse("no memory for its stack");
+		cannot_execute("no memory for its stack");
 	return bottom;
 }
 
@@ -215,7 +214,7 @@ void exec_start(void)
 	read_headers();
 	for (unsigned int i = 0; i < program.header->e_phnum; i++) {
 		if (program.segments[i].p_type == PT_INTERP)
-			refuse("it is dynamically linked");
+			cannot_execute("it is dynamically linked");
 		if (program.segments[i].p_type == PT_LOAD)
 			load_segment(&program.segments[i]);
 	}
@@ -223,6 +222,6 @@ void exec_start(void)
 	frame.cpu.rsp = build_stack();
 	frame.cpu.rip = program.bias + program.header->e_entry;
 	if (frame.cpu.rip >= USER_END)
-		refuse("e_entry is outside user space");
+		cannot_execute("e_entry is outside user space");
 	trap_leave(&frame);
 }
