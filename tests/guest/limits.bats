@@ -1,0 +1,61 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What the guest does at its limits, on /dev/kvm: it says which and ends with the status for it, or
+# goes on.
+
+# shellcheck disable=SC2154 # bats sets stderr
+bats_require_minimum_version 1.5.0
+
+setup() {
+	cd "$BATS_TEST_DIRNAME/../.." || return
+	ulimit -c 0
+}
+
+# in_guest STATUS IMAGE OPTIONS ARGUMENT...: ends with this status
+in_guest() {
+	local expected=$1 image=$2 options=$3
+	shift 3
+	# shellcheck disable=SC2086 # options are words
+	run --separate-stderr timeout 60 build/twostage run --timeout 40 $options "build/$image" -- "$@" \
+		</dev/null
+	echo "status $status, wanted $expected; stdout '${output:0:300}'; stderr '${stderr:0:300}'"
+	[ "$status" -eq "$expected" ]
+}
+
+@test "pages that are far apart do not use up the tables" {
+	local expected table
+	expected=$(build/tests/images/spread)
+	for table in clustered radix; do
+		in_guest 0 tests/images/spread "--mem 16M --guest-table $table"
+		[ "$output" = "$expected" ]
+	done
+	in_guest 0 tests/images/spread "--mem 16M --window 16"
+	[ "$output" = "$expected" ]
+}
+
+@test "a window that memory has no room for is refused" {
+	in_guest 126 images/hello "--mem 64M --window 1048576"
+	[ "$stderr" = "twostage guest: window: found 1048576 pages, which take 32768 KiB of 65536 KiB of memory; wanted a smaller window or more memory" ]
+	in_guest 126 images/hello "--mem 4M --window 60000"
+	[[ $stderr == "twostage guest: window: found 60000 pages, which take 1875 KiB of 4096 KiB"* ]]
+	in_guest 0 images/hello "--mem 128M --window 1048576"
+}
+
+@test "511 arguments are passed, more are refused" {
+	local many
+	mapfile -t many < <(seq 511)
+	in_guest 0 images/hello "" "${many[@]}"
+	[ "${output##*$'\n'}" = "argv[511]: 511" ]
+	in_guest 126 images/hello "" "${many[@]}" 512
+	[ "$stderr" = "twostage guest: arguments: found more than 512, the program's name among them" ]
+	in_guest 126 images/hello "" "${many[@]}" "${many[@]}"
+}
+
+@test "32000 bytes of arguments are passed, 33000 are refused" {
+	local long
+	long=$(printf '%032000d' 0)
+	in_guest 0 images/hello "" "$long"
+	[ "${output##*: }" = "$long" ]
+	in_guest 126 images/hello "" "$long" "${long:0:1000}"
+	[[ $stderr == "twostage guest: arguments: found more bytes than the "* ]]
+}
