@@ -236,11 +236,11 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 	return range.end < wanted_end ? -ENOMEM : 0;
 }
 
-/* Pages of a piece that is moved at once, and what was found there. */
-#define MOVE_PAGES 64
+/* Pages that are moved at once, at most. */
+#define MOVE_PAGES 1024
 
 struct moved_pages {
-	unsigned int count;
+	uint64_t count; /* may be more than there is room for: then these are not all */
 	uint64_t vpn[MOVE_PAGES];
 	uint64_t entry[MOVE_PAGES];
 };
@@ -248,11 +248,28 @@ struct moved_pages {
 static uint64_t note_page(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct moved_pages *moved = context;
+	uint64_t at = moved->count++;
 
+	if (at >= MOVE_PAGES)
+		return entry;
 	entry |= window_drop(key.vpn);
-	moved->vpn[moved->count] = key.vpn;
-	moved->entry[moved->count++] = entry;
+	moved->vpn[at] = key.vpn;
+	moved->entry[at] = entry;
 	return entry;
+}
+
+/*
+ * Notes the pages of [at, at + pages), or of the first part that has no more than there is room
+ * for: returns how long that is. What is nearly empty is noted at once, however long it is.
+ */
+static uint64_t note_pages(struct moved_pages *moved, uint64_t at, uint64_t pages)
+{
+	for (;; pages /= 2) {
+		moved->count = 0;
+		hpt_visit_range(&stage1, program_key(at), pages, note_page, moved);
+		if (moved->count <= MOVE_PAGES)
+			return pages;
+	}
 }
 
 static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
@@ -267,25 +284,24 @@ static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
 static int copy_entries(const struct range *from, uint64_t to)
 {
 	static struct moved_pages moved;
+	uint64_t part = from->end - from->start;
+	int error = 0;
 
-	for (uint64_t at = from->start; at < from->end; at += MOVE_PAGES) {
-		uint64_t rest = from->end - at;
-
-		moved.count = 0;
-		hpt_visit_range(&stage1, program_key(at), rest < MOVE_PAGES ? rest : MOVE_PAGES,
-				note_page, &moved);
-		for (unsigned int i = 0; i < moved.count; i++) {
-			uint64_t vpn = moved.vpn[i] - from->start + to;
-			int error = hpt_map(&stage1, program_key(vpn), moved.entry[i]);
-
-			if (error) {
-				hpt_visit_range(&stage1, program_key(to), from->end - from->start,
-						forget_page, NULL);
-				return error;
-			}
-		}
+	moved.count = 0;
+	for (uint64_t at = from->start; at < from->end && !error; at += part) {
+		if (moved.count <= MOVE_PAGES / 2)
+			part *= 2;
+		if (part > from->end - at)
+			part = from->end - at;
+		part = note_pages(&moved, at, part);
+		for (unsigned int i = 0; i < moved.count && !error; i++)
+			error = hpt_map(&stage1, program_key(moved.vpn[i] - from->start + to),
+					moved.entry[i]);
 	}
-	return 0;
+	if (error)
+		hpt_visit_range(&stage1, program_key(to), from->end - from->start, forget_page,
+				NULL);
+	return error;
 }
 
 /* Moves a range that lies in `region` to a place of `pages` pages, with its contents. */

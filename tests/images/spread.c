@@ -4,9 +4,10 @@
  *
  *     spread [--gibs N=1800]
  *
- * Maps and unmaps a page in each of N GiB; keeps pages in a quarter of them; and executes one
- * instruction that needs six pages at once, no two of them under the same 512 GiB. A system that
- * runs out of tables on the way, or takes one page's for another's, does not come to the end.
+ * Maps and unmaps a page in each of N GiB; keeps pages in a quarter of them; executes one
+ * instruction that needs six pages at once, no two of them under the same 512 GiB; and moves 256
+ * GiB that are nearly empty. A system that runs out of tables on the way, takes one page's for
+ * another's, or looks at every page that could be, does not come to the end.
  */
 #include <stdio.h>
 #include <string.h>
@@ -55,6 +56,8 @@ static void stay(uint64_t gibs)
 			kept += *(volatile uint64_t *)at_gib(i) == i + 1;
 	}
 	printf("stayed %" PRIu64 "\n", kept);
+	for (uint64_t i = 0; i < gibs; i++)
+		munmap(at_gib(i), PAGE);
 }
 
 /* Two pages, the boundary of two times 512 GiB between them. */
@@ -82,6 +85,45 @@ static void six_pages(void)
 	printf("one instruction on six pages %" PRIx64 "\n", found);
 }
 
+/* Of the pages that are used many lie side by side, and the others far apart. */
+#define NEAR_PAGES 950UL
+#define FAR_PAGES  120UL
+
+static uint64_t *used_page(char *area, uint64_t number)
+{
+	uint64_t page = number;
+
+	if (number >= NEAR_PAGES)
+		page = (number - NEAR_PAGES + 1) << (GIB_SHIFT - 12);
+	return (uint64_t *)(area + page * PAGE);
+}
+
+static void move(void)
+{
+	const size_t size = (size_t)256 << GIB_SHIFT;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	char *area = mmap(NULL, size, RIGHTS, flags, -1, 0);
+	uint64_t kept = 0;
+	char *moved;
+
+	if (area == MAP_FAILED) {
+		perror("spread: mmap");
+		exit(1);
+	}
+	/* So that it cannot grow where it is. */
+	mmap(area + size, PAGE, PROT_NONE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+	for (uint64_t i = 0; i < NEAR_PAGES + FAR_PAGES; i++)
+		*used_page(area, i) = i + 1;
+	moved = mremap(area, size, size + ((size_t)1 << GIB_SHIFT), MREMAP_MAYMOVE);
+	if (moved == MAP_FAILED || moved == area) {
+		perror("spread: mremap");
+		exit(1);
+	}
+	for (uint64_t i = 0; i < NEAR_PAGES + FAR_PAGES; i++)
+		kept += *used_page(moved, i) == i + 1;
+	printf("moved %" PRIu64 "\n", kept);
+}
+
 int main(int argc, char **argv)
 {
 	struct args args = args_start("spread", argv);
@@ -101,5 +143,6 @@ int main(int argc, char **argv)
 	come_and_go(gibs);
 	stay(gibs / 4);
 	six_pages();
+	move();
 	return 0;
 }
