@@ -47,6 +47,9 @@
 /* 32-bit write of anything: take abi_page.sample_count samples; the guest begins again at 0. */
 #define ABI_PORT_SAMPLES 0x518
 
+/* A static PIE goes here: its addresses are counted from this one. */
+#define ABI_RELOCATION_BASE 0x555555554000ull
+
 /* gVA half of the kernel: its mappings are those of ASID 0. Programs have ASIDs from 1 on. */
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0

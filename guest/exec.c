@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "guest/abi.h"
 #include "guest/boot.h"
 #include "guest/clock.h"
 #include "guest/console.h"
@@ -22,13 +23,12 @@
 #include "guest/trap.h"
 #include "guest/user.h"
 
-#define STACK_SIZE	(UINT64_C(8) << 20)
-#define RELOCATION_BASE UINT64_C(0x555555554000) /* where a static PIE goes */
-#define SEGMENTS_MAX	32
-#define ARGUMENTS_MAX	512
-#define STRINGS_SIZE	32768
-#define RANDOM_SIZE	32 /* of AT_RANDOM's bytes and what may be left out before them */
-#define USER_RFLAGS	0x202
+#define STACK_SIZE    (UINT64_C(8) << 20)
+#define SEGMENTS_MAX  32
+#define ARGUMENTS_MAX 512
+#define STRINGS_SIZE  32768
+#define RANDOM_SIZE   32 /* of AT_RANDOM's bytes and what may be left out before them */
+#define USER_RFLAGS   0x202
 
 /* What the stack will hold: strings, and the words below them. */
 static struct {
@@ -71,7 +71,7 @@ static void read_headers(void)
 		cannot_execute("its program headers are not in the file");
 	program.header = header;
 	program.segments = direct(boot.module.start + header->e_phoff);
-	program.bias = header->e_type == ET_DYN ? RELOCATION_BASE : 0;
+	program.bias = header->e_type == ET_DYN ? ABI_RELOCATION_BASE : 0;
 }
 
 static uint64_t protection_of(const Elf64_Phdr *segment)
@@ -101,7 +101,9 @@ static void load_segment(const Elf64_Phdr *segment)
 	uint64_t pages = (gva - start + segment->p_memsz + HPT_PAGE_SIZE - 1) >> HPT_PAGE_SHIFT;
 	uint64_t first = (boot.module.start + segment->p_offset) >> HPT_PAGE_SHIFT;
 
-	if (segment->p_offset > size || segment->p_filesz > size - segment->p_offset ||
+	/* Where nothing is taken from the file it may be of any length. */
+	if ((segment->p_filesz &&
+	     (segment->p_offset > size || segment->p_filesz > size - segment->p_offset)) ||
 	    segment->p_filesz > segment->p_memsz || segment->p_memsz > USER_END ||
 	    segment->p_vaddr > USER_END ||
 	    (segment->p_offset ^ segment->p_vaddr) & (HPT_PAGE_SIZE - 1))

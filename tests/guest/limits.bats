@@ -57,3 +57,31 @@ in_guest() {
 	in_guest 126 images/hello "" "$long" "${long:0:1000}"
 	[[ $stderr == "twostage guest: arguments: found more bytes than the "* ]]
 }
+
+# add_segment FILE PROGRAM: the program with a segment of zeros whose p_offset, which means nothing
+# then, is beyond the file. PT_GNU_STACK becomes that; the program headers begin at byte 64.
+add_segment() {
+	local i type
+	cp "$2" "$1"
+	for ((i = 0; i < 16; i++)); do
+		type=$(od -An -tx4 -j $((64 + 56 * i)) -N 4 "$1" | tr -d ' ')
+		[ "$type" != 6474e551 ] || break
+	done
+	[ "$i" -lt 16 ]
+	{
+		printf '\1\0\0\0\6\0\0\0'                                  # PT_LOAD, rw-
+		printf '\0\0\0\20\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\20\0\0\0\0' # p_offset, addresses
+		printf '\0\0\0\0\0\0\0\0\0\20\0\0\0\0\0\0\0\20\0\0\0\0\0\0'  # sizes, alignment
+	} | dd of="$1" bs=1 seek=$((64 + 56 * i)) conv=notrunc status=none
+}
+
+@test "a segment without bytes of the file may name any place in it" {
+	local program=build/beyond
+	add_segment $program build/images/hello
+	[ "$($program)" = "hello from ring 3" ]
+	run build/twostage inspect $program
+	[ "$status" -eq 0 ]
+	in_guest 0 beyond ""
+	[ "$output" = "hello from ring 3" ]
+	rm $program
+}
