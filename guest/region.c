@@ -14,6 +14,16 @@ static struct region regions[REGIONS];
 static unsigned int count;
 struct region *region_last = regions, *region_before = regions;
 
+/*
+ * What the last search for a gap has found out: there is none of so many pages in [low, high). So
+ * the next one need not look at all regions there again.
+ */
+static struct searched {
+	uint64_t pages;
+	uint64_t low;
+	uint64_t high;
+} searched;
+
 static void remember(struct region *region)
 {
 	region_before = region_last;
@@ -166,6 +176,10 @@ void region_remove(uint64_t start, uint64_t end)
 	while (past < count && regions[past].end <= end)
 		past++;
 	take_out(first, past);
+	/* There may be one now that ends where the next region starts. */
+	end = first < count ? regions[first].start : searched.high;
+	if (searched.low < end)
+		searched.low = end < searched.high ? end : searched.high;
 }
 
 bool region_is_free(uint64_t start, uint64_t end)
@@ -177,20 +191,25 @@ bool region_is_free(uint64_t start, uint64_t end)
 
 uint64_t region_find_gap(uint64_t pages, uint64_t low, uint64_t high)
 {
-	unsigned int at = count;
+	uint64_t top = high;
+	unsigned int at;
 
-	if (pages > high - low)
-		return 0;
-	while (at && regions[at - 1].start >= high)
-		at--;
-	for (; at && regions[at - 1].end > low; at--) {
-		if (regions[at - 1].end <= high && high - regions[at - 1].end >= pages)
+	if (top == searched.high && pages >= searched.pages)
+		high = searched.low;
+	at = index_from(high);
+	at += at < count && regions[at].start < high;
+	/* Gaps from the highest on: the regions from index `at` on lie above `high`. */
+	for (; high >= low && high - low >= pages; high = regions[--at].start) {
+		uint64_t below = at && regions[at - 1].end > low ? regions[at - 1].end : low;
+
+		if (below <= high && high - below >= pages) {
+			searched = (struct searched){.pages = pages, .low = high, .high = top};
 			return high - pages;
-		high = regions[at - 1].start;
-		if (high < low || high - low < pages)
-			return 0;
+		}
+		if (!at)
+			break;
 	}
-	return high - low >= pages ? high - pages : 0;
+	return 0;
 }
 
 static void publish_one(const struct region *region)
