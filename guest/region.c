@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* See region.h: a sorted array. */
+/* See region.h: a sorted array, which may grow at both ends. */
 #include "guest/region.h"
 
 #include <errno.h>
@@ -10,9 +10,12 @@
 
 #define REGIONS 4096
 
-static struct region regions[REGIONS];
+#define PLACES (REGIONS + REGIONS / 4) /* room on both sides of them */
+
+static struct region store[PLACES];
+static struct region *regions = store;
 static unsigned int count;
-struct region *region_last = regions, *region_before = regions;
+struct region *region_last = store, *region_before = store;
 
 /*
  * What the last search for a gap has found out: there is none of so many pages in [low, high). So
@@ -77,17 +80,35 @@ struct region *region_next(const struct region *region)
 	return at < count ? &regions[at] : NULL;
 }
 
+/*
+ * Makes room for a record at index `at`: by moving those before it or those from it on, whichever
+ * are fewer, since mmap goes downwards and puts each new one before nearly all others.
+ */
+static void open_gap(unsigned int at)
+{
+	bool is_low = at < count / 2;
+
+	if (is_low && regions == store) {
+		regions = store + PLACES - count;
+		memmove(regions, store, count * sizeof(*regions));
+	}
+	if (regions > store && (is_low || regions + count == store + PLACES)) {
+		regions--;
+		memmove(regions, regions + 1, at * sizeof(*regions));
+	} else {
+		memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(*regions));
+	}
+}
+
 static int insert(unsigned int at, const struct region *region)
 {
 	if (count == REGIONS)
 		return -ENOMEM;
-	memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(*regions));
+	open_gap(at);
 	regions[at] = *region;
 	count++;
-	/* What stood behind it has moved. */
-	region_last += region_last >= &regions[at];
-	region_before += region_before >= &regions[at];
-	remember(&regions[at]);
+	/* Others have moved. */
+	region_last = region_before = &regions[at];
 	return 0;
 }
 
@@ -107,12 +128,20 @@ static void absorb(struct region *lower, const struct region *upper)
 /* Takes the regions from index `first` to before `past` out of the array. */
 static void take_out(unsigned int first, unsigned int past)
 {
-	if (first == past)
+	unsigned int gone = past - first;
+
+	if (!gone)
 		return;
-	memmove(&regions[first], &regions[past], (count - past) * sizeof(*regions));
-	count -= past - first;
-	/* No stale copy behind the end is taken for a region. */
-	memset(&regions[count], 0, (past - first) * sizeof(*regions));
+	if (first < count - past) {
+		memmove(&regions[gone], regions, first * sizeof(*regions));
+		regions += gone;
+	} else {
+		memmove(&regions[first], &regions[past], (count - past) * sizeof(*regions));
+	}
+	count -= gone;
+	/* No stale copy is taken for a region, not even where none is left. */
+	if (!count)
+		*regions = (struct region){0};
 	region_last = region_before = regions;
 }
 
@@ -154,6 +183,7 @@ int region_split(uint64_t vpn)
 {
 	struct region *region = region_find(vpn);
 	struct region upper;
+	unsigned int at;
 	int error;
 
 	if (!region || region->start == vpn)
@@ -162,9 +192,10 @@ int region_split(uint64_t vpn)
 	upper.start = vpn;
 	upper.first_touches = 0;
 	upper.frame = region_frame(region, vpn);
-	error = insert((unsigned int)(region - regions) + 1, &upper);
+	at = (unsigned int)(region - regions) + 1;
+	error = insert(at, &upper);
 	if (!error)
-		region->end = vpn;
+		regions[at - 1].end = vpn;
 	return error;
 }
 
