@@ -31,11 +31,11 @@
 #define ABI_WINDOW_PAGES_MIN 16
 #define ABI_WINDOW_PAGES_MAX (1 << 20)
 
-/* What the program's stack has room for: the kernel panics at more, so the VMM refuses it first. */
+/* What the program's stack has room for: the kernel refuses more, with 126; the VMM, with 64. */
 #define ABI_ARGUMENTS_MAX 512 /* behind the program's name */
-/* Name and arguments, decoded, with a zero behind each; then to a multiple of 16, and 16 more. */
+/* Name and arguments, decoded, with a zero behind each; then AT_RANDOM's 16 bytes, aligned. */
 #define ABI_STRINGS_SIZE 32768
-#define ABI_STRINGS_MAX	 (ABI_STRINGS_SIZE - 16) /* bytes of name and arguments */
+#define ABI_STRINGS_MAX	 (ABI_STRINGS_SIZE - 32)
 
 /* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
 #define ABI_HOLE_START UINT64_C(0xc0000000)
@@ -52,6 +52,9 @@
 
 /* 32-bit write of anything: take abi_page.sample_count samples; the guest begins again at 0. */
 #define ABI_PORT_SAMPLES 0x518
+
+/* A static PIE goes here: its addresses are counted from this one. */
+#define ABI_RELOCATION_BASE 0x555555554000ull
 
 /* gVA half of the kernel: its mappings are those of ASID 0. Programs have ASIDs from 1 on. */
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)

@@ -155,7 +155,9 @@ bool boot_next_argument(const char **text, char *word, unsigned long size)
 			continue; /* alone it stands for nothing: the empty argument */
 		}
 		if (length + 1 >= size)
-			panic("an argument is longer than %lu bytes", size - 1);
+			refuse("arguments: found more bytes than the %lu that are left for this "
+			       "one",
+			       size - 1);
 		word[length++] = byte;
 	}
 	word[length] = 0;

@@ -35,7 +35,7 @@ void boot_read(uint32_t start_info);
 
 /*
  * Takes the next word of `*text`, percent-decoded, into `word` (`size` bytes, NUL-terminated), and
- * moves *text past it. False at the end of the text; panics for a word that is too long.
+ * moves *text past it. False at the end of the text; a word that is too long ends the guest.
  */
 bool boot_next_argument(const char **text, char *word, unsigned long size);
 

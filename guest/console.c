@@ -24,7 +24,8 @@
 #define UART_READY	0x03 /* DTR, RTS */
 #define UART_FIFO_BYTES 16
 
-#define PANIC_STATUS 134
+#define REFUSE_STATUS 126
+#define PANIC_STATUS  134
 
 static uint16_t port_of_fd[3] = {0, ABI_PORT_COM1, ABI_PORT_COM1};
 
@@ -142,6 +143,19 @@ void print(const char *format, ...)
 	put_format(format, arguments);
 	va_end(arguments);
 	flush();
+}
+
+void refuse(const char *format, ...)
+{
+	va_list arguments;
+
+	put_text("twostage guest: ");
+	va_start(arguments, format);
+	put_format(format, arguments);
+	va_end(arguments);
+	put('\n');
+	flush();
+	cpu_exit(REFUSE_STATUS);
 }
 
 void panic(const char *format, ...)

@@ -20,6 +20,9 @@ void console_write(int fd, uint64_t gpa, uint32_t size);
 /* The kernel's own messages, to stderr: %s %u %d %lu %x %lx %%. */
 __attribute__((format(printf, 1, 2))) void print(const char *format, ...);
 
+/* The program cannot be started as was asked: prints why, ends the guest with status 126. */
+__attribute__((noreturn, format(printf, 1, 2))) void refuse(const char *format, ...);
+
 /* The kernel gives up: prints why, tells the VMM, ends the guest with status 134. */
 __attribute__((noreturn, format(printf, 1, 2))) void panic(const char *format, ...);
 

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "guest/abi.h"
 #include "guest/boot.h"
 #include "guest/clock.h"
 #include "guest/console.h"
@@ -22,13 +23,12 @@
 #include "guest/trap.h"
 #include "guest/user.h"
 
-#define STACK_SIZE	(UINT64_C(8) << 20)
-#define RELOCATION_BASE UINT64_C(0x555555554000) /* where a static PIE goes */
-#define SEGMENTS_MAX	32
-#define ARGUMENTS_MAX	ABI_ARGUMENTS_MAX
-#define STRINGS_SIZE	ABI_STRINGS_SIZE
-#define CANNOT_EXECUTE	126
-#define USER_RFLAGS	0x202
+#define STACK_SIZE    (UINT64_C(8) << 20)
+#define SEGMENTS_MAX  32
+#define ARGUMENTS_MAX ABI_ARGUMENTS_MAX
+#define STRINGS_SIZE  ABI_STRINGS_SIZE
+#define RANDOM_SIZE   (ABI_STRINGS_SIZE - ABI_STRINGS_MAX)
+#define USER_RFLAGS   0x202
 
 /* What the stack will hold: strings, and the words below them. */
 static struct {
@@ -46,10 +46,9 @@ static struct {
 	uint64_t headers; /* gVA of the program headers */
 } program;
 
-static __attribute__((noreturn)) void refuse(const char *why)
+static __attribute__((noreturn)) void cannot_execute(const char *why)
 {
-	print("twostage guest: %s: cannot execute: %s\n", boot.name, why);
-	cpu_exit(CANNOT_EXECUTE);
+	refuse("%s: cannot execute: %s", boot.name, why);
 }
 
 static void read_headers(void)
@@ -58,21 +57,21 @@ static void read_headers(void)
 	uint64_t size = boot.module.end - boot.module.start;
 
 	if (!boot.module.start || boot.module.start & (HPT_PAGE_SIZE - 1))
-		refuse("there is no page-aligned module");
+		cannot_execute("there is no page-aligned module");
 	if (size < sizeof(*header) || header->e_ident[EI_MAG0] != ELFMAG0 ||
 	    header->e_ident[EI_MAG1] != 'E' || header->e_ident[EI_MAG2] != 'L' ||
 	    header->e_ident[EI_MAG3] != 'F' || header->e_ident[EI_CLASS] != ELFCLASS64 ||
 	    header->e_machine != EM_X86_64)
-		refuse("it is not an x86-64 ELF");
+		cannot_execute("it is not an x86-64 ELF");
 	if (header->e_type != ET_EXEC && header->e_type != ET_DYN)
-		refuse("e_type is neither executable nor position-independent");
+		cannot_execute("e_type is neither executable nor position-independent");
 	if (!header->e_phnum || header->e_phnum > SEGMENTS_MAX ||
 	    header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phoff % 8 ||
 	    header->e_phoff > size || size - header->e_phoff < header->e_phnum * sizeof(Elf64_Phdr))
-		refuse("its program headers are not in the file");
+		cannot_execute("its program headers are not in the file");
 	program.header = header;
 	program.segments = direct(boot.module.start + header->e_phoff);
-	program.bias = header->e_type == ET_DYN ? RELOCATION_BASE : 0;
+	program.bias = header->e_type == ET_DYN ? ABI_RELOCATION_BASE : 0;
 }
 
 static uint64_t protection_of(const Elf64_Phdr *segment)
@@ -89,7 +88,7 @@ static void load_copy(const Elf64_Phdr *segment, uint64_t start, uint64_t pages)
 
 	if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection | PROTECTION_WRITE, 0) ||
 	    user_write(gva, direct(boot.module.start + segment->p_offset), segment->p_filesz))
-		refuse("a segment does not fit into memory");
+		cannot_execute("a segment does not fit into memory");
 	if (!(protection & PROTECTION_WRITE))
 		memory_protect(start, pages << HPT_PAGE_SHIFT, protection);
 }
@@ -102,17 +101,19 @@ static void load_segment(const Elf64_Phdr *segment)
 	uint64_t pages = (gva - start + segment->p_memsz + HPT_PAGE_SIZE - 1) >> HPT_PAGE_SHIFT;
 	uint64_t first = (boot.module.start + segment->p_offset) >> HPT_PAGE_SHIFT;
 
-	if (segment->p_offset > size || segment->p_filesz > size - segment->p_offset ||
+	/* Where nothing is taken from the file it may be of any length. */
+	if ((segment->p_filesz &&
+	     (segment->p_offset > size || segment->p_filesz > size - segment->p_offset)) ||
 	    segment->p_filesz > segment->p_memsz || segment->p_memsz > USER_END ||
 	    segment->p_vaddr > USER_END ||
 	    (segment->p_offset ^ segment->p_vaddr) & (HPT_PAGE_SIZE - 1))
-		refuse("a segment is not in the file or not aligned to it");
+		cannot_execute("a segment is not in the file or not aligned to it");
 	if (!segment->p_memsz)
 		return;
 	if (segment->p_flags & PF_W || segment->p_memsz > segment->p_filesz)
 		load_copy(segment, start, pages);
 	else if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection_of(segment), first))
-		refuse("segments overlap or lie outside user space");
+		cannot_execute("segments overlap or lie outside user space");
 	if (gva + segment->p_memsz > program.end)
 		program.end = gva + segment->p_memsz;
 	if (program.header->e_phoff >= segment->p_offset &&
@@ -120,10 +121,9 @@ static void load_segment(const Elf64_Phdr *segment)
 		program.headers = gva + program.header->e_phoff - segment->p_offset;
 }
 
+/* There is room for ARGUMENTS_MAX arguments and what stands around them. */
 static void push_word(uint64_t value)
 {
-	if (stack.word_count == sizeof(stack.words) / sizeof(stack.words[0]))
-		panic("more than %u arguments", ARGUMENTS_MAX);
 	stack.words[stack.word_count++] = value;
 }
 
@@ -132,8 +132,11 @@ static bool push_argument(const char **text)
 {
 	char *string = &stack.strings[stack.string_bytes];
 
-	if (!boot_next_argument(text, string, STRINGS_SIZE - stack.string_bytes))
+	if (!boot_next_argument(text, string, STRINGS_SIZE - RANDOM_SIZE - stack.string_bytes))
 		return false;
+	/* The count and the program's name stand before them. */
+	if (stack.word_count > ARGUMENTS_MAX + 1)
+		refuse("arguments: found more than %u", ARGUMENTS_MAX);
 	push_word(stack.string_bytes);
 	while (stack.strings[stack.string_bytes++])
 		continue;
@@ -144,8 +147,6 @@ static uint64_t push_random(void)
 {
 	uint64_t at = stack.string_bytes = (stack.string_bytes + 15) & ~UINT64_C(15);
 
-	if (at + 16 > STRINGS_SIZE)
-		panic("the arguments are longer than %u bytes", STRINGS_SIZE);
 	for (unsigned int i = 0; i < 2; i++)
 		*(uint64_t *)&stack.strings[at + 8 * i] = random_next();
 	stack.string_bytes += 16;
@@ -202,7 +203,7 @@ static uint64_t build_stack(void)
 		       PROTECTION_READ | PROTECTION_WRITE, 0) ||
 	    user_write(bottom, stack.words, stack.word_count * sizeof(uint64_t)) ||
 	    user_write(strings, stack.strings, stack.string_bytes))
-		refuse("no memory for its stack");
+		cannot_execute("no memory for its stack");
 	return bottom;
 }
 
@@ -215,7 +216,7 @@ void exec_start(void)
 	read_headers();
 	for (unsigned int i = 0; i < program.header->e_phnum; i++) {
 		if (program.segments[i].p_type == PT_INTERP)
-			refuse("it is dynamically linked");
+			cannot_execute("it is dynamically linked");
 		if (program.segments[i].p_type == PT_LOAD)
 			load_segment(&program.segments[i]);
 	}
@@ -223,6 +224,6 @@ void exec_start(void)
 	frame.cpu.rsp = build_stack();
 	frame.cpu.rip = program.bias + program.header->e_entry;
 	if (frame.cpu.rip >= USER_END)
-		refuse("e_entry is outside user space");
+		cannot_execute("e_entry is outside user space");
 	trap_leave(&frame);
 }

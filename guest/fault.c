@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "guest/cpu.h"
 #include "guest/frames.h"
@@ -74,23 +75,52 @@ static inline int touch_again(const struct rights *rights, struct hpt_found *fou
 	return 0;
 }
 
+/*
+ * What was refused is the first write to a page that lies in the boot module: the program gets a
+ * copy of its own. Apart from the path that is counted, since it is rare.
+ */
+static int copy_page(uint64_t vpn, const struct rights *rights, struct hpt_found *found)
+{
+	struct region *region = region_find(vpn);
+	struct hpt_key key = program_key(vpn);
+	uint64_t gpa;
+	int error;
+
+	if (!region || !(region->rights & REGION_COPY) || rights != &rights_of[ACCESS_WRITE])
+		return -EFAULT;
+	gpa = frames_get();
+	if (!gpa)
+		return -ENOMEM;
+	memcpy(direct(gpa), direct(region_frame(region, vpn) << HPT_PAGE_SHIFT), HPT_PAGE_SIZE);
+	window_drop(vpn);
+	region->first_touches += hpt_unmap(&stage1, key, NULL) == -ENOENT;
+	error = hpt_map(&stage1, key,
+			gpa | (region->rights & ~REGION_COPY) | HPT_WRITE | HPT_USER |
+				rights->leave);
+	if (error)
+		frames_put(gpa);
+	else
+		hpt_find(&stage1, key, found);
+	return error;
+}
+
 void *fault_user_byte(uint64_t gva, enum access access)
 {
 	const struct rights *rights = &rights_of[access];
 	uint64_t vpn = gva >> HPT_PAGE_SHIFT;
 	struct hpt_found found;
+	bool known;
 	int error;
 
 	if (gva >= USER_END)
 		return NULL;
-	if (hpt_find(&stage1, program_key(vpn), &found)) {
-		error = touch_again(rights, &found);
-	} else {
-		error = first_touch(vpn, rights, &found);
-		published.copies += !error;
-	}
+	known = hpt_find(&stage1, program_key(vpn), &found);
+	error = known ? touch_again(rights, &found) : first_touch(vpn, rights, &found);
+	if (error == -EFAULT)
+		error = copy_page(vpn, rights, &found);
 	if (error)
 		return NULL;
+	published.copies += !known;
 	return direct((found.entry & HPT_FRAME_MASK) | (gva & (HPT_PAGE_SIZE - 1)));
 }
 
@@ -101,6 +131,17 @@ static __attribute__((noreturn, noinline)) void kill(const struct trap_cpu_frame
 	if (error == -ENOMEM)
 		program_killed(frame, SIGNAL_KILL, "guest memory exhausted", gva);
 	program_killed(frame, SIGNAL_SEGMENTATION, "page fault", gva);
+}
+
+/* The page of an access that was refused, if it can be had all the same. */
+static __attribute__((noinline)) void copy_or_kill(const struct trap_cpu_frame *frame, uint64_t gva,
+						   const struct rights *rights, int error,
+						   struct hpt_found *found)
+{
+	if (error == -EFAULT)
+		error = copy_page(gva >> HPT_PAGE_SHIFT, rights, found);
+	if (error)
+		kill(frame, gva, error);
 }
 
 /* Faults that are no business of a program's pages. */
@@ -134,8 +175,14 @@ HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
 		published.first_touches++;
 		error = first_touch(gva >> HPT_PAGE_SHIFT, rights, found);
 	}
-	if (error)
-		kill(frame, gva, error);
+	if (__builtin_expect(error, 0)) {
+		/* One of its own: the address of what is kept in registers is not taken. */
+		struct hpt_found copied;
+
+		copy_or_kill(frame, gva, rights, error, &copied);
+		found->entry = copied.entry;
+		found->word = copied.word;
+	}
 	window_install(gva >> HPT_PAGE_SHIFT, found->entry, found->word);
 }
 

@@ -122,6 +122,12 @@ uint64_t frames_next_run(void)
 	return frames_next -= HPT_PAGE_SIZE;
 }
 
+bool frames_in_module(uint64_t gpa, uint64_t pages)
+{
+	return gpa >= boot.module.start && gpa < boot.module.end &&
+	       pages <= (module_end() - gpa) / HPT_PAGE_SIZE;
+}
+
 void frames_put(uint64_t gpa)
 {
 	if (in_module(gpa))

@@ -8,6 +8,7 @@
 #ifndef GUEST_FRAMES_H
 #define GUEST_FRAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,9 @@ static inline uint64_t frames_get(void)
 		return frames_next_run();
 	return frames_next -= HPT_PAGE_SIZE;
 }
+
+/* Whether so many pages from `gpa` on lie in the boot module, which ends with a whole page. */
+bool frames_in_module(uint64_t gpa, uint64_t pages);
 
 /* Gives a program's frame back. Frames of the boot module are not ours to reuse and are ignored. */
 void frames_put(uint64_t gpa);

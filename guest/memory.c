@@ -25,7 +25,7 @@
 #define ADVICE_HUGEPAGE 14
 #define ADVICE_NODUMP	16
 
-#define RIGHTS (HPT_PRESENT | HPT_WRITE | HPT_NOEXEC)
+#define RIGHTS (HPT_PRESENT | HPT_WRITE | HPT_NOEXEC | REGION_COPY)
 
 /* mmap goes downwards from here: the 8 MiB above, and a gap, are the stack's. */
 #define MAP_TOP	  ((USER_END - (UINT64_C(32) << 20)) >> HPT_PAGE_SHIFT)
@@ -54,6 +54,12 @@ static uint64_t rights_of(uint64_t protection)
 	return rights;
 }
 
+/* The same for a page that lies in the boot module, which a write must not change. */
+static uint64_t rights_in_module(uint64_t rights)
+{
+	return rights & HPT_WRITE ? (rights & ~HPT_WRITE) | REGION_COPY : rights;
+}
+
 static uint64_t pages_of(uint64_t size)
 {
 	return (size >> HPT_PAGE_SHIFT) + !!(size & (HPT_PAGE_SIZE - 1));
@@ -74,7 +80,11 @@ static int split_edges(const struct range *range)
 {
 	int error = region_split(range->start);
 
-	return error ? error : region_split(range->end);
+	if (!error)
+		error = region_split(range->end);
+	if (error)
+		region_join(range->start, range->start);
+	return error;
 }
 
 /* How far regions cover the range from its start without a hole: to this page, at most its end. */
@@ -112,20 +122,31 @@ static int unmap_range(const struct range *range)
 	return 0;
 }
 
+/* Whether a region that lies in the module does so to its end. */
+static bool is_backed(const struct region *region)
+{
+	return !region->frame ||
+	       frames_in_module(region->frame << HPT_PAGE_SHIFT, region->end - region->start);
+}
+
 int memory_add(uint64_t vpn, uint64_t pages, uint64_t protection, uint64_t frame)
 {
+	uint64_t rights = rights_of(protection);
 	struct region region = {
 		.start = vpn,
 		.end = vpn + pages,
-		.rights = rights_of(protection),
+		.rights = frame ? rights_in_module(rights) : rights,
 		.frame = frame,
 	};
+	int error;
 
 	if (vpn < USER_LOW || region.end > USER_HIGH || region.end < vpn ||
-	    !region_is_free(vpn, region.end))
+	    !region_is_free(vpn, region.end) || !is_backed(&region))
 		return -EINVAL;
-	window_prepare(vpn);
-	return region_add(&region);
+	error = region_add(&region);
+	if (!error)
+		window_prepare(vpn);
+	return error;
 }
 
 /* Where a mapping goes: at its fixed place (made free), at the hint if that is free, or in a gap.
@@ -179,10 +200,12 @@ int64_t memory_unmap(uint64_t gva, uint64_t size)
 
 static uint64_t protect_page(void *context, struct hpt_key key, uint64_t entry)
 {
-	const uint64_t *rights = context;
+	uint64_t rights = *(const uint64_t *)context;
 	uint64_t dirty = window_drop(key.vpn);
 
-	return (entry & ~RIGHTS) | *rights | dirty;
+	if (frames_in_module(entry & HPT_FRAME_MASK, 1))
+		rights = rights_in_module(rights);
+	return (entry & ~RIGHTS) | rights | dirty;
 }
 
 int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
@@ -206,17 +229,18 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 		return error;
 	for (struct region *region = region_from(range.start); region && region->start < range.end;
 	     region = region_next(region))
-		region->rights = rights;
+		region->rights = region->frame ? rights_in_module(rights) : rights;
 	hpt_visit_range(&stage1, program_key(range.start), range.end - range.start, protect_page,
 			&rights);
+	region_join(range.start, range.end);
 	return range.end < wanted_end ? -ENOMEM : 0;
 }
 
-/* Pages of a piece that is moved at once, and what was found there. */
-#define MOVE_PAGES 64
+/* Pages that are moved at once, at most. */
+#define MOVE_PAGES 1024
 
 struct moved_pages {
-	unsigned int count;
+	uint64_t count; /* may be more than there is room for: then these are not all */
 	uint64_t vpn[MOVE_PAGES];
 	uint64_t entry[MOVE_PAGES];
 };
@@ -224,11 +248,28 @@ struct moved_pages {
 static uint64_t note_page(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct moved_pages *moved = context;
+	uint64_t at = moved->count++;
 
+	if (at >= MOVE_PAGES)
+		return entry;
 	entry |= window_drop(key.vpn);
-	moved->vpn[moved->count] = key.vpn;
-	moved->entry[moved->count++] = entry;
+	moved->vpn[at] = key.vpn;
+	moved->entry[at] = entry;
 	return entry;
+}
+
+/*
+ * Notes the pages of [at, at + pages), or of the first part that has no more than there is room
+ * for: returns how long that is. What is nearly empty is noted at once, however long it is.
+ */
+static uint64_t note_pages(struct moved_pages *moved, uint64_t at, uint64_t pages)
+{
+	for (;; pages /= 2) {
+		moved->count = 0;
+		hpt_visit_range(&stage1, program_key(at), pages, note_page, moved);
+		if (moved->count <= MOVE_PAGES)
+			return pages;
+	}
 }
 
 static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
@@ -243,60 +284,74 @@ static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
 static int copy_entries(const struct range *from, uint64_t to)
 {
 	static struct moved_pages moved;
+	uint64_t part = from->end - from->start;
+	int error = 0;
 
-	for (uint64_t at = from->start; at < from->end; at += MOVE_PAGES) {
-		uint64_t rest = from->end - at;
-
-		moved.count = 0;
-		hpt_visit_range(&stage1, program_key(at), rest < MOVE_PAGES ? rest : MOVE_PAGES,
-				note_page, &moved);
-		for (unsigned int i = 0; i < moved.count; i++) {
-			uint64_t vpn = moved.vpn[i] - from->start + to;
-			int error = hpt_map(&stage1, program_key(vpn), moved.entry[i]);
-
-			if (error) {
-				hpt_visit_range(&stage1, program_key(to), from->end - from->start,
-						forget_page, NULL);
-				return error;
-			}
-		}
+	moved.count = 0;
+	for (uint64_t at = from->start; at < from->end && !error; at += part) {
+		if (moved.count <= MOVE_PAGES / 2)
+			part *= 2;
+		if (part > from->end - at)
+			part = from->end - at;
+		part = note_pages(&moved, at, part);
+		for (unsigned int i = 0; i < moved.count && !error; i++)
+			error = hpt_map(&stage1, program_key(moved.vpn[i] - from->start + to),
+					moved.entry[i]);
 	}
-	return 0;
+	if (error)
+		hpt_visit_range(&stage1, program_key(to), from->end - from->start, forget_page,
+				NULL);
+	return error;
 }
 
 /* Moves a range that lies in `region` to a place of `pages` pages, with its contents. */
 static int64_t move(const struct range *from, const struct region *region, uint64_t pages)
 {
 	uint64_t to = region_find_gap(pages, USER_LOW, MAP_TOP);
-	struct region moved = *region;
+	struct region moved = {
+		.start = to,
+		.end = to + pages,
+		.rights = region->rights,
+		.frame = region_frame(region, from->start),
+	};
 	int error;
 
-	if (!to)
+	if (!to || !is_backed(&moved))
 		return -ENOMEM;
-	moved.start = to;
-	moved.end = to + pages;
-	if (moved.frame)
-		moved.frame += from->start - region->start;
 	error = split_edges(from);
-	if (!error)
-		error = region_add(&moved);
 	if (error)
 		return error;
 	error = copy_entries(from, to);
 	if (error) {
-		region_remove(to, to + pages);
+		region_join(from->start, from->end);
 		return error;
 	}
+	moved.first_touches = region_find(from->start)->first_touches;
 	hpt_visit_range(&stage1, program_key(from->start), from->end - from->start, forget_page,
 			NULL);
 	region_remove(from->start, from->end);
+	/* There is room for it now, whatever there was before. */
+	region_add(&moved);
 	return (int64_t)(to << HPT_PAGE_SHIFT);
+}
+
+/* Makes `region`, which ends where `more` begins, longer; false where it cannot be. */
+static bool grow_in_place(const struct region *region, const struct range *more)
+{
+	struct region grown = {
+		.start = more->start,
+		.end = more->end,
+		.rights = region->rights,
+		.frame = region_frame(region, more->start),
+	};
+
+	return region->end == more->start && more->end <= MAP_TOP &&
+	       region_is_free(more->start, more->end) && is_backed(&grown) && !region_add(&grown);
 }
 
 int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_t flags)
 {
-	uint64_t pages = pages_of(new_size);
-	struct range old, behind;
+	struct range old, more, less;
 	struct region *region;
 	int error;
 
@@ -305,19 +360,20 @@ int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_
 	if (new_size > USER_END || old_size > USER_END)
 		return -ENOMEM;
 	region = region_find(gva >> HPT_PAGE_SHIFT);
-	if (range_of(gva, old_size, &old) || !region || region->end < old.end)
+	if (range_of(gva, old_size, &old) || !region)
 		return -EFAULT;
-	behind = (struct range){old.start + pages, old.end};
-	if (pages <= old.end - old.start) {
-		error = behind.start < behind.end ? unmap_range(&behind) : 0;
+	more = (struct range){old.end, old.start + pages_of(new_size)};
+	less = (struct range){more.end, old.end};
+	/* As on Linux, what is given back may be more than one mapping, what grows may not. */
+	if (less.start <= less.end) {
+		error = less.start < less.end ? unmap_range(&less) : 0;
 		return error ? error : (int64_t)gva;
 	}
-	if (!region->frame && region->end == old.end && behind.start <= MAP_TOP &&
-	    region_is_free(old.end, behind.start)) {
-		region->end = behind.start;
+	if (region->end < old.end)
+		return -EFAULT;
+	if (grow_in_place(region, &more))
 		return (int64_t)gva;
-	}
-	return flags & REMAP_MAYMOVE ? move(&old, region, pages) : -ENOMEM;
+	return flags & REMAP_MAYMOVE ? move(&old, region, pages_of(new_size)) : -ENOMEM;
 }
 
 static bool advice_known(uint64_t advice)
@@ -346,21 +402,6 @@ void memory_start_heap(uint64_t gva)
 	heap_start = heap_end = pages_of(gva) << HPT_PAGE_SHIFT;
 }
 
-/* Makes [start, end) part of the heap: by growing the region that ends there, if it is alike. */
-static int grow_heap(uint64_t start, uint64_t end)
-{
-	struct region *below = region_find(start - 1);
-
-	if (end > MAP_TOP || !region_is_free(start, end))
-		return -ENOMEM;
-	if (below && !below->frame && start > heap_start >> HPT_PAGE_SHIFT &&
-	    below->rights == rights_of(PROTECTION_READ | PROTECTION_WRITE)) {
-		below->end = end;
-		return 0;
-	}
-	return memory_add(start, end - start, PROTECTION_READ | PROTECTION_WRITE, 0);
-}
-
 int64_t memory_break(uint64_t gva)
 {
 	uint64_t end = pages_of(heap_end);
@@ -370,7 +411,9 @@ int64_t memory_break(uint64_t gva)
 	if (gva < heap_start || gva >= USER_END)
 		return (int64_t)heap_end;
 	if (range.start > end)
-		error = grow_heap(end, range.start);
+		error = range.start > MAP_TOP ? -ENOMEM
+					      : memory_add(end, range.start - end,
+							   PROTECTION_READ | PROTECTION_WRITE, 0);
 	else if (range.start < end)
 		error = unmap_range(&range);
 	if (!error)

@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* See region.h: a sorted array. */
+/* See region.h: a sorted array, which may grow at both ends. */
 #include "guest/region.h"
 
 #include <errno.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "guest/publish.h"
-#include "hpt/entry.h"
 
 #define REGIONS 4096
 
-static struct region regions[REGIONS];
+#define PLACES (REGIONS + REGIONS / 4) /* room on both sides of them */
+
+static struct region store[PLACES];
+static struct region *regions = store;
 static unsigned int count;
-struct region *region_last = regions, *region_before = regions;
+struct region *region_last = store, *region_before = store;
+
+/*
+ * What the last search for a gap has found out: there is none of so many pages in [low, high). So
+ * the next one need not look at all regions there again.
+ */
+static struct searched {
+	uint64_t pages;
+	uint64_t low;
+	uint64_t high;
+} searched;
 
 static void remember(struct region *region)
 {
@@ -67,30 +80,110 @@ struct region *region_next(const struct region *region)
 	return at < count ? &regions[at] : NULL;
 }
 
+/*
+ * Makes room for a record at index `at`: by moving those before it or those from it on, whichever
+ * are fewer, since mmap goes downwards and puts each new one before nearly all others.
+ */
+static void open_gap(unsigned int at)
+{
+	bool is_low = at < count / 2;
+
+	if (is_low && regions == store) {
+		regions = store + PLACES - count;
+		memmove(regions, store, count * sizeof(*regions));
+	}
+	if (regions > store && (is_low || regions + count == store + PLACES)) {
+		regions--;
+		memmove(regions, regions + 1, at * sizeof(*regions));
+	} else {
+		memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(*regions));
+	}
+}
+
 static int insert(unsigned int at, const struct region *region)
 {
 	if (count == REGIONS)
 		return -ENOMEM;
-	for (unsigned int i = count; i > at; i--)
-		regions[i] = regions[i - 1];
+	open_gap(at);
 	regions[at] = *region;
 	count++;
-	/* What stood behind it has moved. */
-	region_last += region_last >= &regions[at];
-	region_before += region_before >= &regions[at];
-	remember(&regions[at]);
+	/* Others have moved. */
+	region_last = region_before = &regions[at];
 	return 0;
+}
+
+/* Whether `upper` begins where `lower` ends and is more of the same. */
+static bool continues(const struct region *lower, const struct region *upper)
+{
+	return lower->end == upper->start && lower->rights == upper->rights &&
+	       region_frame(lower, lower->end) == upper->frame;
+}
+
+static void absorb(struct region *lower, const struct region *upper)
+{
+	lower->end = upper->end;
+	lower->first_touches += upper->first_touches;
+}
+
+/* Takes the regions from index `first` to before `past` out of the array. */
+static void take_out(unsigned int first, unsigned int past)
+{
+	unsigned int gone = past - first;
+
+	if (!gone)
+		return;
+	if (first < count - past) {
+		memmove(&regions[gone], regions, first * sizeof(*regions));
+		regions += gone;
+	} else {
+		memmove(&regions[first], &regions[past], (count - past) * sizeof(*regions));
+	}
+	count -= gone;
+	/* No stale copy is taken for a region, not even where none is left. */
+	if (!count)
+		*regions = (struct region){0};
+	region_last = region_before = regions;
+}
+
+void region_join(uint64_t start, uint64_t end)
+{
+	unsigned int into = index_from(start - 1);
+	unsigned int at = into + 1;
+
+	if (into >= count)
+		return;
+	for (; at < count && regions[at].start <= end; at++) {
+		if (continues(&regions[into], &regions[at]))
+			absorb(&regions[into], &regions[at]);
+		else
+			regions[++into] = regions[at];
+	}
+	take_out(into + 1, at);
 }
 
 int region_add(const struct region *region)
 {
-	return insert(index_from(region->start), region);
+	unsigned int at = index_from(region->start);
+	struct region *upper = &regions[at];
+	struct region whole = *region;
+
+	if (at && continues(upper - 1, region)) {
+		absorb(upper - 1, region);
+		region_join(region->end, region->end);
+		return 0;
+	}
+	if (at == count || !continues(region, upper))
+		return insert(at, region);
+	absorb(&whole, upper);
+	*upper = whole;
+	return 0;
 }
 
 int region_split(uint64_t vpn)
 {
 	struct region *region = region_find(vpn);
 	struct region upper;
+	unsigned int at;
 	int error;
 
 	if (!region || region->start == vpn)
@@ -98,11 +191,11 @@ int region_split(uint64_t vpn)
 	upper = *region;
 	upper.start = vpn;
 	upper.first_touches = 0;
-	if (upper.frame)
-		upper.frame += vpn - region->start;
-	error = insert((unsigned int)(region - regions) + 1, &upper);
+	upper.frame = region_frame(region, vpn);
+	at = (unsigned int)(region - regions) + 1;
+	error = insert(at, &upper);
 	if (!error)
-		region->end = vpn;
+		regions[at - 1].end = vpn;
 	return error;
 }
 
@@ -113,13 +206,11 @@ void region_remove(uint64_t start, uint64_t end)
 
 	while (past < count && regions[past].end <= end)
 		past++;
-	for (unsigned int i = past; past > first && i < count; i++)
-		regions[first + i - past] = regions[i];
-	count -= past - first;
-	/* No stale copy behind the end is taken for a region. */
-	for (unsigned int i = count; i < count + past - first; i++)
-		regions[i] = (struct region){0};
-	region_last = region_before = regions;
+	take_out(first, past);
+	/* There may be one now that ends where the next region starts. */
+	end = first < count ? regions[first].start : searched.high;
+	if (searched.low < end)
+		searched.low = end < searched.high ? end : searched.high;
 }
 
 bool region_is_free(uint64_t start, uint64_t end)
@@ -131,20 +222,25 @@ bool region_is_free(uint64_t start, uint64_t end)
 
 uint64_t region_find_gap(uint64_t pages, uint64_t low, uint64_t high)
 {
-	unsigned int at = count;
+	uint64_t top = high;
+	unsigned int at;
 
-	if (pages > high - low)
-		return 0;
-	while (at && regions[at - 1].start >= high)
-		at--;
-	for (; at && regions[at - 1].end > low; at--) {
-		if (regions[at - 1].end <= high && high - regions[at - 1].end >= pages)
+	if (top == searched.high && pages >= searched.pages)
+		high = searched.low;
+	at = index_from(high);
+	at += at < count && regions[at].start < high;
+	/* Gaps from the highest on: the regions from index `at` on lie above `high`. */
+	for (; high >= low && high - low >= pages; high = regions[--at].start) {
+		uint64_t below = at && regions[at - 1].end > low ? regions[at - 1].end : low;
+
+		if (below <= high && high - below >= pages) {
+			searched = (struct searched){.pages = pages, .low = high, .high = top};
 			return high - pages;
-		high = regions[at - 1].start;
-		if (high < low || high - low < pages)
-			return 0;
+		}
+		if (!at)
+			break;
 	}
-	return high - low >= pages ? high - pages : 0;
+	return 0;
 }
 
 static void publish_one(const struct region *region)

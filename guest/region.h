@@ -9,14 +9,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hpt/entry.h"
+
 /* Pages [start, end), sorted and disjoint. */
 struct region {
 	uint64_t start;
 	uint64_t end;
-	uint64_t rights; /* HPT_PRESENT, HPT_WRITE, HPT_NOEXEC; 0: none at all */
-	uint64_t frame;	 /* of page `start`, for pages that lie in memory already; 0: fresh ones */
+	uint64_t rights; /* HPT_PRESENT, HPT_WRITE, HPT_NOEXEC, REGION_COPY; 0: none at all */
+	uint64_t frame;	 /* of page `start`, for pages that lie in the module; 0: fresh ones */
 	uint64_t first_touches;
 } __attribute__((aligned(64)));
+
+/*
+ * In place of HPT_WRITE, in the rights of a region whose pages lie in the module and in the entries
+ * of such pages: the first write makes a copy. No entry that can be written names the module.
+ */
+#define REGION_COPY HPT_SOFT
 
 /* The two regions that were found last: most faults are in one of them again. (region.c) */
 extern struct region *region_last, *region_before;
@@ -38,7 +46,16 @@ static inline struct region *region_find(uint64_t vpn)
 	return region_search(vpn);
 }
 
-/* Enters a region where there is none. -ENOMEM where there are too many. */
+/* The frame of a page of the region, or of one behind it; 0 where pages are fresh ones. */
+static inline uint64_t region_frame(const struct region *region, uint64_t vpn)
+{
+	return region->frame ? region->frame + (vpn - region->start) : 0;
+}
+
+/*
+ * Enters a region where there is none: as more of a neighbour that is alike, if there is one.
+ * -ENOMEM where there are too many.
+ */
 int region_add(const struct region *region);
 
 /*
@@ -46,6 +63,9 @@ int region_add(const struct region *region);
  * changed region by region. -ENOMEM where there are too many.
  */
 int region_split(uint64_t vpn);
+
+/* Makes one region of neighbours in [start, end], its edges included, that have become alike. */
+void region_join(uint64_t start, uint64_t end);
 
 /* The first region that ends after `vpn`, or NULL; and the one behind a region, or NULL. */
 struct region *region_from(uint64_t vpn);

@@ -2,6 +2,7 @@
 /* See stage1.h. */
 #include "guest/stage1.h"
 
+#include <errno.h>
 #include <stdbool.h>
 
 #include "guest/boot.h"
@@ -40,6 +41,8 @@ static void map_pinned(struct hpt_key key, uint64_t count, uint64_t entry)
 {
 	int error = hpt_map_range(&stage1, key, count, entry);
 
+	if (error == -ENOMEM)
+		window_refuse();
 	if (error)
 		panic("mapping page %lx of the kernel: error %d", key.vpn, -error);
 	hpt_visit_range(&stage1, key, count, pin, NULL);
@@ -87,7 +90,7 @@ static void map_trap_page(void)
 	char *page;
 
 	if (frames_get_kernel(NULL, HPT_PAGE_SIZE, &gpa))
-		panic("no memory for the trap page");
+		window_refuse();
 	page = direct(gpa);
 	for (const char *from = trap_page_text; from < trap_page_text_end; from++)
 		*page++ = *from;
@@ -104,7 +107,8 @@ void stage1_start(void)
 	};
 
 	if (hpt_create(&stage1, &config))
-		panic("no memory for the stage-1 table");
+		refuse("memory: found %lu KiB, wanted more for the stage-1 table",
+		       boot.ram_pages * 4);
 	window_create(boot.window_pages);
 	map_image(kernel_start, kernel_rodata, RIGHTS_TEXT);
 	map_image(kernel_rodata, kernel_data, RIGHTS_RODATA);

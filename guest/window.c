@@ -15,7 +15,38 @@
 #define TABLES_SIZE_MAX (UINT64_C(2) << 20)
 #define TABLES_SHARE	64 /* of RAM, at the most */
 
+/*
+ * So many tables are never given to directories: one instruction needs at most six pages at a time
+ * (itself and two operands, each across a boundary), and with fewer leaf tables than that its pages
+ * would drive each other out for ever.
+ */
+#define LEAF_TABLES 8
+
+/* A new leaf table may need two tables above it. */
+#define PATH_TABLES 2
+
+/*
+ * At the start there are so many for the program. Where directories have taken all of them but
+ * LEAF_TABLES + PATH_TABLES - 1, no more than twice as many lead to a leaf table: others can go.
+ */
+#define TABLES_MIN (3 * (LEAF_TABLES + PATH_TABLES) + PATH_TABLES)
+
 struct window window;
+
+void window_refuse(void)
+{
+	refuse("window: found %lu pages, which take %lu KiB of %lu KiB of memory; wanted a smaller "
+	       "window or more memory",
+	       boot.window_pages, boot.window_pages * sizeof(struct window_slot) / 1024,
+	       boot.ram_pages * (HPT_PAGE_SIZE / 1024));
+}
+
+static __attribute__((noreturn)) void out_of_tables(void)
+{
+	if (window.is_running)
+		program_out_of_memory();
+	window_refuse();
+}
 
 /* Evicts the oldest pages until their leaf table is free; false where there are no pages left. */
 static bool evict_table(void)
@@ -36,20 +67,107 @@ static bool evict_table(void)
 	return true;
 }
 
+/* Takes more memory for tables, in place of what was left; false where there is none. */
+static bool add_tables(void)
+{
+	uint64_t gpa;
+
+	while (frames_get_block(window.tables_size, &gpa)) {
+		if (window.tables_size <= 2 * HPT_PAGE_SIZE)
+			return false;
+		window.tables_size /= 2;
+	}
+	window.next_table = gpa;
+	window.tables_end = gpa + window.tables_size;
+	window.tables += window.tables_size / (2 * HPT_PAGE_SIZE);
+	return true;
+}
+
 /* There are fresh tables or a free one then. */
 void window_more_tables(void)
 {
-	while (frames_get_block(window.tables_size, &window.next_table)) {
-		if (window.tables_size > 2 * HPT_PAGE_SIZE) {
-			window.tables_size /= 2;
+	if (!add_tables() && !evict_table())
+		out_of_tables();
+}
+
+/* The index of the first word in use from `at` on, or `end`. One instruction: see string.c. */
+static unsigned int next_used(const uint64_t *table, unsigned int at, unsigned int end)
+{
+	const uint64_t *word = table + at;
+	uint64_t count = end - at;
+	bool none;
+
+	/* Z is set beforehand, for a count of 0. */
+	__asm__ volatile("xorl %%eax, %%eax\n\trepe scasq"
+			 : "+D"(word), "+c"(count), "=@ccz"(none)
+			 :
+			 : "rax", "memory");
+	return none ? end : (unsigned int)(word - table) - 1;
+}
+
+/* Takes away the tables below `table`, whose words are those of `level`, that lead to no page. */
+static void prune(uint64_t *table, unsigned int words, int level)
+{
+	for (unsigned int at = next_used(table, 0, words); at < words;
+	     at = next_used(table, at + 1, words)) {
+		uint64_t *below = window_table(table[at]);
+
+		if (level > 2)
+			prune(below, WINDOW_WORDS, level - 1);
+		if (next_used(below, 0, WINDOW_WORDS) < WINDOW_WORDS)
 			continue;
-		}
-		window.next_table = window.tables_end;
-		if (!evict_table())
-			program_out_of_memory();
-		return;
+		window_free_table(&table[at]);
+		window.kept--;
 	}
-	window.tables_end = window.next_table + window.tables_size;
+}
+
+static void forget_directories(void)
+{
+	for (unsigned int i = 0; i < WINDOW_DIRECTORIES; i++)
+		window.directories[i].gib = UINT64_MAX;
+}
+
+/* Takes away what leads to no page of the program; false where there is nothing like that. */
+static bool prune_all(void)
+{
+	uint64_t before = window.kept;
+
+	prune(window.root, WINDOW_WORDS / 2, WINDOW_LEVELS - 1);
+	if (window.kept == before)
+		return false;
+	forget_directories();
+	/* The CPU may hold what led there. */
+	write_cr3((uint64_t)window.root - DIRECT_BASE);
+	return true;
+}
+
+/* There may be a directory more then: LEAF_TABLES are left beside it. */
+static void make_room(uint64_t tables)
+{
+	while (window.tables - window.kept < tables) {
+		if (prune_all())
+			continue;
+		for (; window.next_table < window.tables_end;
+		     window.next_table += 2 * HPT_PAGE_SIZE)
+			window_put_table(window.next_table);
+		if (!add_tables())
+			out_of_tables();
+	}
+}
+
+/* The word of `gva` at `level`, or NULL where nothing leads there. */
+static uint64_t *walk(uint64_t gva, int level)
+{
+	uint64_t *table = window.root;
+
+	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
+		uint64_t word = table[window_index(gva, at)];
+
+		if (!word)
+			return NULL;
+		table = window_table(word);
+	}
+	return &table[window_index(gva, level)];
 }
 
 /* Walks to the word of `gva` at `level`, making the tables on the way. */
@@ -61,8 +179,10 @@ HPT_INLINE uint64_t *reach(uint64_t gva, int level)
 	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
 		uint64_t *word = &table[window_index(gva, at)];
 
-		if (!*word)
+		if (!*word) {
 			window_add_table(word);
+			window.kept++;
+		}
 		table = window_table(*word);
 	}
 	return &table[window_index(gva, level)];
@@ -70,15 +190,24 @@ HPT_INLINE uint64_t *reach(uint64_t gva, int level)
 
 void window_enter_gib(uint64_t gva)
 {
+	uint64_t *word = walk(gva, 1);
+
+	if (!word) {
+		make_room(LEAF_TABLES + PATH_TABLES);
+		word = reach(gva, 1);
+	}
 	*window_directory(gva) = (struct window_directory){
 		.gib = gva >> WINDOW_GIB_SHIFT,
-		.words = reach(gva, 1) - window_index(gva, 1),
+		.words = word - window_index(gva, 1),
 	};
 }
 
 void window_prepare(uint64_t vpn)
 {
-	window_enter_gib(vpn << HPT_PAGE_SHIFT);
+	uint64_t gva = vpn << HPT_PAGE_SHIFT;
+
+	if (window_directory(gva)->gib != gva >> WINDOW_GIB_SHIFT)
+		window_enter_gib(gva);
 }
 
 void window_find_dirty(uint64_t gva)
@@ -110,29 +239,14 @@ void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva,
 	invlpg(gva);
 }
 
-/* The leaf word of `gva`, or NULL where the window has none. */
-static uint64_t *find(uint64_t gva)
-{
-	uint64_t *table = window.root;
-
-	for (int level = WINDOW_LEVELS - 1; level; level--) {
-		uint64_t word = table[window_index(gva, level)];
-
-		if (!word)
-			return NULL;
-		table = window_table(word);
-	}
-	return table[window_index(gva, 0)] ? &table[window_index(gva, 0)] : NULL;
-}
-
 uint64_t window_drop(uint64_t vpn)
 {
 	uint64_t gva = vpn << HPT_PAGE_SHIFT;
-	uint64_t *pte = find(gva);
+	uint64_t *pte = walk(gva, 0);
 	struct window_slot *slot;
 	uint64_t dirty;
 
-	if (!pte)
+	if (!pte || !*pte)
 		return 0;
 	slot = slot_of(pte, gva);
 	dirty = window_take_out(slot);
@@ -158,21 +272,23 @@ void window_create(uint64_t pages)
 	while (size < pages * sizeof(struct window_slot))
 		size *= 2;
 	if (frames_get_block(size, &gpa))
-		panic("no memory for a window of %lu pages", pages);
+		window_refuse();
 	window.slots = window.hand = direct(gpa);
 	window.slots_end = window.slots + pages;
 	window.tables_size = TABLES_SIZE_MAX;
 	while (window.tables_size > boot.ram_pages * HPT_PAGE_SIZE / TABLES_SHARE)
 		window.tables_size /= 2;
 	window_more_tables();
-	for (unsigned int i = 0; i < WINDOW_DIRECTORIES; i++)
-		window.directories[i].gib = UINT64_MAX;
+	forget_directories();
 	window.root = direct(window.next_table);
 	window.next_table += 2 * HPT_PAGE_SIZE;
+	window.kept++;
 	published.window_pages = pages;
 }
 
 void window_start(void)
 {
+	make_room(TABLES_MIN);
+	window.is_running = true;
 	write_cr3((uint64_t)window.root - DIRECT_BASE);
 }

@@ -13,6 +13,9 @@
 
 void window_create(uint64_t pages);
 
+/* Ends the guest at its start, for a window that leaves too little memory for anything else. */
+__attribute__((noreturn)) void window_refuse(void);
+
 /* Enters a mapping that stays: before window_start() and for no program page. */
 void window_pin(struct hpt_key key, uint64_t entry);
 
@@ -21,7 +24,10 @@ void window_start(void);
 
 /* Installing a page of the program is window_install() of window_install.h. */
 
-/* Makes what leads to the page's leaf table, so that the first fault there need not. */
+/*
+ * Makes what leads to the page's leaf table, so that the first fault there need not. It may go
+ * again while no page needs it.
+ */
 void window_prepare(uint64_t vpn);
 
 /*

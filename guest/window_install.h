@@ -6,7 +6,8 @@
  * Every leaf table has a companion, the page behind it: how many of its words are in use, which
  * word of the directory above names it, and which slot each entry has. So a leaf table whose last
  * entry goes is freed at once: a window of 64 pages has at most 64 of them, wherever the pages are.
- * The tables above stay; there is one for each GiB (and each 512 GiB) that was ever used.
+ * The tables above, one for each GiB (and each 512 GiB) that was used, stay until there are so many
+ * that leaf tables become scarce. Then those that lead to no page go, all at once (window.c).
  *
  *     slots[]   ring of the resident pages in the order of their installation
  *     hand      the next slot to be used: the oldest page is there
@@ -60,6 +61,9 @@ struct window {
 	uint64_t free_tables;		 /* list through the first word of each */
 	uint64_t next_table, tables_end; /* never used ones, gPA */
 	uint64_t tables_size;		 /* bytes that the next such part has */
+	uint64_t tables;		 /* all that there are, ... */
+	uint64_t kept;			 /* ... and those that are no leaf tables, or pinned */
+	bool is_running;		 /* the CPU has it */
 };
 
 extern struct window window;
@@ -135,14 +139,19 @@ HPT_INLINE uint64_t *window_leaf(uint64_t gva)
 	return &window_table(*word)[window_index(gva, 0)];
 }
 
+static inline void window_put_table(uint64_t gpa)
+{
+	*window_table(gpa) = window.free_tables;
+	window.free_tables = gpa;
+}
+
 /* Takes the empty leaf table that `word` names away. */
 static inline void window_free_table(uint64_t *word)
 {
 	uint64_t gpa = *word & ~(HPT_PAGE_SIZE - 1);
 
 	*word = 0;
-	*window_table(gpa) = window.free_tables;
-	window.free_tables = gpa;
+	window_put_table(gpa);
 }
 
 /*

@@ -40,11 +40,12 @@ suite fault-cost 300 tests/guest/fault_cost.sh
 
 if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
+	bats_suite guest-limits 200 tests/guest/limits.bats
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
 	suite agree 300 build/tests/agree build/images/touch 16M
 	suite agree-window-64 300 build/tests/agree build/images/touch 16M 64
 else
-	for name in guest-kvm guest-pairs agree agree-window-64; do
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 
+#include "guest/abi.h"
 #include "vmm/image_check.h"
 
 #define PAGE_SIZE     4096ull
@@ -46,15 +47,16 @@ static void check_program_segment(struct image_check *check, unsigned i, uint64_
 {
 	const Elf64_Phdr *phdr = &check->phdrs[i];
 	struct image *image = check->image;
+	uint64_t limit = IMAGE_USER_END - (image->relocatable ? ABI_RELOCATION_BASE : 0);
 
 	if (!image->relocatable && phdr->p_vaddr < IMAGE_LOWEST)
 		image_fail(check, "phdr[%u].p_vaddr: found 0x%" PRIx64 ", wanted at least 0x%llx",
 			   i, phdr->p_vaddr, IMAGE_LOWEST);
-	if (end > IMAGE_USER_END)
+	if (end > limit)
 		image_fail(check,
 			   "phdr[%u].p_vaddr: found 0x%" PRIx64 " to 0x%" PRIx64
-			   ", wanted an end of at most 0x%llx",
-			   i, phdr->p_vaddr, end, IMAGE_USER_END);
+			   ", wanted an end of at most 0x%" PRIx64,
+			   i, phdr->p_vaddr, end, limit);
 	if ((phdr->p_offset ^ phdr->p_vaddr) % PAGE_SIZE)
 		image_fail(check,
 			   "phdr[%u].p_offset: found 0x%" PRIx64
@@ -96,24 +98,37 @@ static void place_segment(struct image_check *check, unsigned i)
 	image->segment_count++;
 }
 
+/* The guest kernel maps a program by whole pages, each for one segment. */
+static bool share_pages(const struct image_segment *one, const struct image_segment *other)
+{
+	return one->address / PAGE_SIZE <= (end_of(other) - 1) / PAGE_SIZE &&
+	       other->address / PAGE_SIZE <= (end_of(one) - 1) / PAGE_SIZE;
+}
+
+static bool share_bytes(const struct image_segment *one, const struct image_segment *other)
+{
+	return one->address < end_of(other) && other->address < end_of(one);
+}
+
 /* phdr_of[s] is the program header that segment s comes from: messages speak of headers. */
 static void check_overlaps(struct image_check *check, const unsigned *phdr_of)
 {
 	const struct image *image = check->image;
-	const char *field = image->kind == IMAGE_PVH_KERNEL ? "p_paddr" : "p_vaddr";
+	bool kernel = image->kind == IMAGE_PVH_KERNEL;
 
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		for (unsigned j = 0; j < i; j++) {
 			const struct image_segment *one = &image->segments[i];
 			const struct image_segment *other = &image->segments[j];
 
-			if (one->address >= end_of(other) || other->address >= end_of(one))
+			if (!(kernel ? share_bytes : share_pages)(one, other))
 				continue;
 			image_fail(check,
 				   "phdr[%u].%s: found 0x%" PRIx64 " to 0x%" PRIx64
-				   ", wanted apart from phdr[%u] at 0x%" PRIx64 " to 0x%" PRIx64,
-				   phdr_of[i], field, one->address, end_of(one), phdr_of[j],
-				   other->address, end_of(other));
+				   ", wanted %s phdr[%u] at 0x%" PRIx64 " to 0x%" PRIx64,
+				   phdr_of[i], kernel ? "p_paddr" : "p_vaddr", one->address,
+				   end_of(one), kernel ? "apart from" : "on other pages than",
+				   phdr_of[j], other->address, end_of(other));
 		}
 	}
 }

@@ -47,6 +47,15 @@ same() {
 	[ -z "$stderr" ]
 }
 
+@test "512 arguments are passed, more are refused" {
+	local many
+	mapfile -t many < <(seq 512)
+	same $images/hello "" "${many[@]}"
+	run --separate-stderr in_qemu $images/hello "" "${many[@]}" 513
+	[ "$status" -eq 126 ]
+	[ "$stderr" = "twostage guest: arguments: found more than 512" ]
+}
+
 @test "stderr is the second serial port" {
 	run --separate-stderr in_qemu $images/hello "" --stderr aside
 	[ "$stderr" = aside ]

@@ -296,6 +296,90 @@ static void check_advise(struct report *report)
 		    all_zero(area + 2 * PAGE, PAGE));
 }
 
+/* Read-only pages of the program's file; of the bytes that readable() reads none is set. */
+#define FILE_PAGES	  6
+#define FILE_PAGE(number) [(number)*4096] = (number) + 1
+static const char file_bytes[FILE_PAGES * PAGE] __attribute__((aligned(4096))) = {
+	FILE_PAGE(0), FILE_PAGE(1), FILE_PAGE(2), FILE_PAGE(3), FILE_PAGE(4), FILE_PAGE(5),
+};
+
+static bool from_file(const volatile char *area, long first, long pages)
+{
+	for (long i = 0; i < pages; i++) {
+		if (area[i * PAGE] != (char)(first + i + 1) || area[i * PAGE + PAGE - 1])
+			return false;
+	}
+	return true;
+}
+
+/* Writing to what is mapped from a file changes neither the file nor another mapping of it. */
+static void check_file(struct report *report)
+{
+	char *area = (char *)(uintptr_t)file_bytes;
+	volatile char *bytes = area;
+	char *moved;
+
+	report_true(report, "read-only data is not writable", !writable(area));
+	report_call(report, "made writable", protect(area, 4 * PAGE, READ_WRITE), 0);
+	bytes[PAGE] = 77;
+	report_true(report, "written, never read before", bytes[PAGE] == 77 && !bytes[PAGE + 1]);
+	report_true(report, "written after it was read", !bytes[2 * PAGE + 5]);
+	bytes[2 * PAGE + 5] = 78;
+	report_true(report, "written after it was read: kept",
+		    bytes[2 * PAGE] == 3 && bytes[2 * PAGE + 5] == 78);
+	report_true(report, "written by a system call", writable(area + 3 * PAGE));
+	report_true(report, "the pages around it stay",
+		    from_file(area, 0, 1) && from_file(area + 4 * PAGE, 4, 2));
+	report_call(report, "read-only again", protect(area + PAGE, PAGE, PROT_READ), 0);
+	report_true(report, "read-only again: kept, not writable",
+		    bytes[PAGE] == 77 && !writable(area + PAGE));
+	report_call(report, "all writable again", protect(area, 4 * PAGE, READ_WRITE), 0);
+	bytes[PAGE + 1] = 79;
+	report_true(report, "all writable again: kept", bytes[PAGE] == 77 && bytes[PAGE + 1] == 79);
+	report_call(report, "not needed", advise(area, 4 * PAGE, MADV_DONTNEED), 0);
+	report_true(report, "not needed: what the file has", from_file(area, 0, FILE_PAGES));
+	bytes[PAGE] = 80;
+
+	moved = remap(area, 2 * PAGE, 4 * PAGE, MREMAP_MAYMOVE);
+	report_call(report, "growing where it may move", (long)moved, 0);
+	report_true(report, "moving takes what was written along", moved[PAGE] == 80);
+	report_true(report, "growing shows more of the file", from_file(moved + 2 * PAGE, 2, 2));
+	moved[2 * PAGE] = 81;
+	report_true(report, "the file's page is another one", from_file(area + 2 * PAGE, 2, 2));
+	/* Linux lets it grow past the file's end, where nothing can be read. */
+	moved = remap(area + 4 * PAGE, PAGE, 600000 * PAGE, MREMAP_MAYMOVE);
+	report_true(report, "past the file's end nothing is",
+		    moved == MAP_FAILED || !readable(moved + 599999 * PAGE));
+}
+
+/* Neighbours that are alike are one mapping: there may be many, and mremap takes them together. */
+static void check_merge(struct report *report)
+{
+	enum { PAGES = 5000 };
+	char *area = map_at(NULL, PAGES * PAGE, PROT_NONE, PRIVATE);
+	long done = 0;
+
+	for (long i = 0; i < PAGES; i++)
+		done += map_at(area + i * PAGE, PAGE, READ_WRITE, PRIVATE | MAP_FIXED) !=
+			MAP_FAILED;
+	report_value(report, "mapped one by one", done, PAGES);
+	mark(area, 9);
+	report_call(report, "read-only in the middle", protect(area + PAGE, PAGE, PROT_READ), 0);
+	report_call(report, "what differs is not remapped with it",
+		    (long)remap(area, 3 * PAGE, 9000 * PAGE, MREMAP_MAYMOVE), EFAULT);
+	report_call(report, "writable again", protect(area + PAGE, PAGE, READ_WRITE), 0);
+	area = remap(area, PAGES * PAGE, 9000 * PAGE, MREMAP_MAYMOVE);
+	report_call(report, "what is alike again is remapped", (long)area, 0);
+	report_true(report, "moving takes the content along", marked(area, 0, 9));
+	protect(area + 4 * PAGE, PAGE, PROT_READ);
+	report_true(report, "shrinking gives several mappings back",
+		    remap(area, 9000 * PAGE, 2 * PAGE, 0) == area);
+	report_true(report, "shrinking keeps the rest", marked(area, 0, 2));
+	report_true(report, "shrinking gives all of the tail back",
+		    !readable(area + 2 * PAGE) && !readable(area + 4 * PAGE) &&
+			    !readable(area + 8 * PAGE));
+}
+
 /* Addresses are reserved far beyond any memory; only what is touched may cost. */
 static void check_reserve(struct report *report)
 {
@@ -402,11 +486,10 @@ static void check_heap(struct report *report)
 int main(int argc, char **argv)
 {
 	static const struct report_section sections[] = {
-		{"map", check_map},	    {"unmap", check_unmap},
-		{"fixed", check_fixed},	    {"protect", check_protect},
-		{"remap", check_remap},	    {"advise", check_advise},
-		{"reserve", check_reserve}, {"brk", check_brk},
-		{"heap", check_heap},	    {NULL, NULL},
+		{"map", check_map},	    {"unmap", check_unmap}, {"fixed", check_fixed},
+		{"protect", check_protect}, {"remap", check_remap}, {"advise", check_advise},
+		{"reserve", check_reserve}, {"brk", check_brk},	    {"file", check_file},
+		{"merge", check_merge},	    {"heap", check_heap},   {NULL, NULL},
 	};
 	struct args args = args_start("memory", argv);
 

@@ -253,17 +253,17 @@ dumped() { # TEXT
 	local hello=$root/build/images/hello most
 	mapfile -t many < <(seq 512)
 	usage "arguments: found 513, wanted at most 512" run "$hello" -- "${many[@]}" more
-	usage "arguments: found 40000 bytes, IMAGE's name and zeros included, wanted at most 32752" \
+	usage "arguments: found 40000 bytes, IMAGE's name and zeros included, wanted at most 32736" \
 		run "$hello" -- "$(printf "%$((40000 - ${#hello} - 2))s" x)"
 	need_kvm
 	# Spaces are encoded: three bytes of the kernel's command line each.
 	usage "bytes of kernel command line, wanted at most" run "$hello" -- "$(printf %30000s x)"
 	run -0 timeout 60 "$twostage" run --timeout 50 "$hello" -- "${many[@]}"
 	[ "${lines[-1]}" = "argv[512]: 512" ]
-	most=$(printf "%0$((32752 - ${#hello} - 2))d" 1)
+	most=$(printf "%0$((32736 - ${#hello} - 2))d" 1)
 	run -0 timeout 60 "$twostage" run --timeout 50 "$hello" -- "$most"
 	[ "${lines[-1]}" = "argv[1]: $most" ]
-	usage "arguments: found 32753 bytes" run "$hello" -- "0$most"
+	usage "arguments: found 32737 bytes" run "$hello" -- "0$most"
 }
 
 @test "a PVH kernel takes no options of the built-in one, 64" {

@@ -18,6 +18,16 @@ static struct span span_of(const struct image_segment *segment)
 	return (struct span){start, start + segment->memory_size};
 }
 
+/* What a segment keeps others out of: of a program whole pages. */
+static struct span place_of(const struct image *image, const struct image_segment *segment)
+{
+	struct span span = span_of(segment);
+
+	if (image->kind == IMAGE_STATIC_PROGRAM)
+		return (struct span){span.start / 4096 * 4096, (span.end + 4095) / 4096 * 4096};
+	return span;
+}
+
 static bool inside(struct span span, wide start, wide end)
 {
 	return start <= span.start && span.end <= end;
@@ -38,7 +48,10 @@ static const char *broken_segment(const struct image *image, const struct image_
 	if (span.end > UINT64_MAX)
 		return "a segment ends in the 64-bit address space";
 	if (image->kind == IMAGE_STATIC_PROGRAM) {
-		if (!inside(span, image->relocatable ? 0 : 0x10000, 0x7fff00000000))
+		wide low = image->relocatable ? 0 : 0x10000;
+		wide high = 0x7fff00000000 - (image->relocatable ? 0x555555554000 : 0);
+
+		if (!inside(span, low, high))
 			return "a program is in the low half";
 		if (segment->address % 4096 != segment->file_offset % 4096)
 			return "a program's pages are pages of the file";
@@ -54,10 +67,10 @@ static const char *broken_segment(const struct image *image, const struct image_
 static const char *broken_pair(const struct image *image)
 {
 	for (unsigned i = 0; i < image->segment_count; i++) {
-		struct span one = span_of(&image->segments[i]);
+		struct span one = place_of(image, &image->segments[i]);
 
 		for (unsigned j = i + 1; j < image->segment_count; j++) {
-			struct span other = span_of(&image->segments[j]);
+			struct span other = place_of(image, &image->segments[j]);
 
 			if (!(one.end <= other.start || other.end <= one.start))
 				return "segments are disjoint";

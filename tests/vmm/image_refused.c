@@ -65,7 +65,13 @@ Test(image_refused, refusals_say_what_was_found_and_what_was_wanted)
 		 "kind: found a multiboot 1 kernel, wanted a PVH kernel or a static program; "
 		 "this kind is not supported by this version"},
 		{"overlap", "phdr[1].p_vaddr: found 0x4017ff to 0x4027ff, "
-			    "wanted apart from phdr[0] at 0x401000 to 0x401800"},
+			    "wanted on other pages than phdr[0] at 0x401000 to 0x401800"},
+		{"overlap-page", "phdr[1].p_vaddr: found 0x401900 to 0x402900, "
+				 "wanted on other pages than phdr[0] at 0x401000 to 0x401800"},
+		{"overlap-in-zeros", "phdr[1].p_paddr: found 0x102100 to 0x103100, "
+				     "wanted apart from phdr[0] at 0x101000 to 0x102101"},
+		{"pie-too-high", "phdr[1].p_vaddr: found 0x2aaaaaaa2100 to 0x2aaaaaaa3100, "
+				 "wanted an end of at most 0x2aa9aaaac000"},
 		{"phys32-entry-above-4g",
 		 "XEN_ELFNOTE_PHYS32_ENTRY: found 0x100000000, wanted below 0x100000000"},
 	};
