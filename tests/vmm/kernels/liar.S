@@ -12,9 +12,9 @@
 #define PAGE_DESC      32
 #define PAGE_COUNTS    40
 #define HPT_MAGIC      0x30747068
-#define CLUSTERED      1
+#define CLUSTERED      4
 #define SPILL_LINES    32768
-#define DIRECTORY      48
+#define DIRECTORY      56
 #define DIRECTORY_SIZE ((4096 + 512) * 8)
 
 start:
@@ -25,12 +25,12 @@ start:
 	movl $desc, page + PAGE_COUNTS	/* any bytes will do */
 
 	movl $HPT_MAGIC, desc
-	movl $1, desc + 4		/* version */
+	movl $2, desc + 4		/* version */
 	movl $CLUSTERED, desc + 8
-	movl $SPILL_LINES, desc + 12
-	movl $-1, desc + 24		/* split: the table does not grow */
-	movl $-1, desc + 28
-	movl $6, desc + 32		/* 64 lines */
+	movl $SPILL_LINES, desc + 16
+	movl $-1, desc + 32		/* split: the table does not grow */
+	movl $-1, desc + 36
+	movl $6, desc + 40		/* 64 lines */
 
 	movl $lines, %eax		/* every chunk and spill page is the same one */
 	movl $(desc + DIRECTORY), %edi
