@@ -4,6 +4,11 @@
 
 #include <errno.h>
 
+static const struct block_placing *placing_of(const struct hpt *table)
+{
+	return hpt_operations_of(table)->placing;
+}
+
 static bool line_empty(const uint64_t *line)
 {
 	uint64_t any = 0;
@@ -13,12 +18,12 @@ static bool line_empty(const uint64_t *line)
 	return !(any & HPT_ENTRY_MASK);
 }
 
-int block_map(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-	      uint64_t count, uint64_t entry, uint64_t stride, uint64_t *done)
+int block_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+	      uint64_t stride, uint64_t *done)
 {
 	uint64_t tag = clustered_tag(key);
 	unsigned int first = clustered_word(key);
-	uint64_t *line = placing->find(table, tag);
+	uint64_t *line = placing_of(table)->find(table, tag);
 
 	if (count > CLUSTERED_BLOCK - first)
 		count = CLUSTERED_BLOCK - first;
@@ -29,7 +34,7 @@ int block_map(struct hpt *table, const struct block_placing *placing, struct hpt
 	if (!line) {
 		/* A table that cannot grow now goes on with fuller groups. */
 		generation_grow(table);
-		line = placing->add(table, tag);
+		line = placing_of(table)->add(table, tag);
 		if (!line)
 			return -ENOMEM;
 	}
@@ -40,14 +45,13 @@ int block_map(struct hpt *table, const struct block_placing *placing, struct hpt
 	return 0;
 }
 
-void block_forget(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-		  uint64_t *word)
+void block_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 {
 	uint64_t *line = word - clustered_word(key);
 
 	table->counts.entries--;
 	if (line_empty(line))
-		placing->remove(table, clustered_line_tag(line), line);
+		placing_of(table)->remove(table, clustered_line_tag(line), line);
 }
 
 /* The key of the first page of the block that a tag names. */
@@ -61,7 +65,6 @@ static struct hpt_key tag_key(uint64_t tag)
 
 /* Which lines a visit is for: those whose tag, block apart, is `tag`, or all of them. */
 struct block_visit {
-	const struct block_placing *placing;
 	bool all;
 	uint64_t tag;
 	uint64_t start; /* pages of the tag's size */
@@ -88,7 +91,7 @@ static void visit_line(struct hpt *table, uint64_t *line, const struct block_vis
 		table->counts.entries -= !entry;
 	}
 	if (line_empty(line))
-		visit->placing->remove(table, tag, line);
+		placing_of(table)->remove(table, tag, line);
 }
 
 static void visit_if_meant(struct hpt *table, uint64_t *line, const struct block_visit *visit)
@@ -112,24 +115,19 @@ static void scan(struct hpt *table, const struct block_visit *visit)
 		visit_if_meant(table, line, visit);
 }
 
-void block_visit(struct hpt *table, const struct block_placing *placing, hpt_visitor visit,
-		 void *context)
+void block_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
-	const struct block_visit all = {.placing = placing,
-					.all = true,
-					.end = UINT64_MAX,
-					.visit = visit,
-					.context = context};
+	const struct block_visit all = {
+		.all = true, .end = UINT64_MAX, .visit = visit, .context = context};
 
 	scan(table, &all);
 }
 
-void block_visit_range(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-		       uint64_t count, hpt_visitor visit, void *context)
+void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context)
 {
 	uint64_t start = hpt_page(key);
 	const struct block_visit range = {
-		.placing = placing,
 		.tag = clustered_tag(hpt_key(key.asid, 0, key.size)),
 		.start = start,
 		.end = start + count,
@@ -144,7 +142,7 @@ void block_visit_range(struct hpt *table, const struct block_placing *placing, s
 		return;
 	}
 	for (uint64_t block = first; block <= last; block++) {
-		uint64_t *line = placing->find(table, range.tag + block);
+		uint64_t *line = placing_of(table)->find(table, range.tag + block);
 
 		if (line)
 			visit_line(table, line, &range);
@@ -152,7 +150,7 @@ void block_visit_range(struct hpt *table, const struct block_placing *placing, s
 }
 
 /* Takes a line out of where it is and puts it where its tag belongs now. */
-void block_move_line(struct hpt *table, const struct block_placing *placing, uint64_t *line)
+void block_move_line(struct hpt *table, uint64_t *line)
 {
 	uint64_t tag = clustered_line_tag(line);
 	uint64_t entries[HPT_LINE_WORDS];
@@ -164,13 +162,12 @@ void block_move_line(struct hpt *table, const struct block_placing *placing, uin
 	}
 	table->counts.used--;
 	table->counts.moves++;
-	target = placing->add(table, tag);
+	target = placing_of(table)->add(table, tag);
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
 		hpt_store(&target[i], entries[i]);
 }
 
-void block_move_spilled(struct hpt *table, const struct block_placing *placing,
-			const struct hpt_step *step)
+void block_move_spilled(struct hpt *table, const struct hpt_step *step)
 {
 	for (uint32_t i = 0; table->counts.spilled && i < table->desc.spill_lines; i++) {
 		uint64_t *line = generation_spill_line(table, i);
@@ -178,13 +175,13 @@ void block_move_spilled(struct hpt *table, const struct block_placing *placing,
 
 		if (clustered_line_used(line) && hash >= step->first && hash <= step->last) {
 			table->counts.spilled--;
-			block_move_line(table, placing, line);
+			block_move_line(table, line);
 		}
 	}
 }
 
-const char *block_check_line(const struct hpt *table, const struct block_placing *placing,
-			     uint64_t *line, bool in_spill, struct hpt_counts *seen)
+const char *block_check_line(const struct hpt *table, uint64_t *line, bool in_spill,
+			     struct hpt_counts *seen)
 {
 	uint64_t tag = clustered_line_tag(line);
 
@@ -192,7 +189,7 @@ const char *block_check_line(const struct hpt *table, const struct block_placing
 		return line_empty(line) ? NULL : "a line that is not used has no entries";
 	if (line_empty(line))
 		return "a used line has an entry";
-	if (placing->find(table, tag) != line)
+	if (placing_of(table)->find(table, tag) != line)
 		return "a used line is the one that its tag finds";
 	seen->used++;
 	seen->spilled += in_spill;

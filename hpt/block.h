@@ -11,7 +11,7 @@
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
 
-/* Where lines stand, as an organisation has it. */
+/* Where lines stand, as an organisation has it (struct hpt_operations.placing). */
 struct block_placing {
 	/* The line of a tag, or NULL. */
 	uint64_t *(*find)(const struct hpt *table, uint64_t tag);
@@ -21,25 +21,22 @@ struct block_placing {
 	void (*remove)(struct hpt *table, uint64_t tag, uint64_t *line);
 };
 
-/* The operations of struct hpt_operations by these names. */
-int block_map(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-	      uint64_t count, uint64_t entry, uint64_t stride, uint64_t *done);
-void block_forget(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-		  uint64_t *word);
-void block_visit(struct hpt *table, const struct block_placing *placing, hpt_visitor visit,
-		 void *context);
-void block_visit_range(struct hpt *table, const struct block_placing *placing, struct hpt_key key,
-		       uint64_t count, hpt_visitor visit, void *context);
+/* Operations, for struct hpt_operations. */
+int block_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+	      uint64_t stride, uint64_t *done);
+void block_forget(struct hpt *table, struct hpt_key key, uint64_t *word);
+void block_visit(struct hpt *table, hpt_visitor visit, void *context);
+void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context);
 
 /* Takes a line out of where it is, uncounted there, and puts it where its tag belongs now. */
-void block_move_line(struct hpt *table, const struct block_placing *placing, uint64_t *line);
+void block_move_line(struct hpt *table, uint64_t *line);
 
 /* Moves the spilled lines whose hpt_hash() lies in a step. */
-void block_move_spilled(struct hpt *table, const struct block_placing *placing,
-			const struct hpt_step *step);
+void block_move_spilled(struct hpt *table, const struct hpt_step *step);
 
 /* What is wrong with a line, where placing is not concerned; a used one is added to *seen. */
-const char *block_check_line(const struct hpt *table, const struct block_placing *placing,
-			     uint64_t *line, bool in_spill, struct hpt_counts *seen);
+const char *block_check_line(const struct hpt *table, uint64_t *line, bool in_spill,
+			     struct hpt_counts *seen);
 
 #endif

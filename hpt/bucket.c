@@ -76,14 +76,6 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 	return add(table, probe, entry);
 }
 
-static int bucket_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
-		      uint64_t stride, uint64_t *done)
-{
-	(void)count;
-	(void)stride;
-	return single_map(table, key, entry, add_page, done);
-}
-
 /* The page of the probe, which stood in `slot` of `line`, has no place any more. */
 static void free_place(struct hpt *table, struct bucket_probe probe, uint64_t *line,
 		       unsigned int slot)
@@ -171,19 +163,6 @@ static void bucket_scan(struct hpt *table, const struct single_scan *scan)
 	}
 }
 
-static void bucket_visit(struct hpt *table, hpt_visitor visit, void *context)
-{
-	const struct single_scan all = {.all = true, .visit = visit, .context = context};
-
-	bucket_scan(table, &all);
-}
-
-static void bucket_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-			       hpt_visitor visit, void *context)
-{
-	single_visit_range(table, key, count, visit, context, bucket_scan);
-}
-
 /* Whether the page in a slot was stored past `at`, a line of a group. */
 static bool has_passed(const struct hpt *table, const uint64_t *line, unsigned int slot,
 		       const uint64_t *at)
@@ -259,18 +238,21 @@ static const char *bucket_check(const struct hpt *table)
 	return generation_check(table, &seen, 0);
 }
 
+static const struct single_places places = {.add = add_page, .scan = bucket_scan};
+
 const struct hpt_operations hpt_bucket_operations = {
 	.name = "bucket",
 	.place_pages = 1,
 	.line_places = BUCKET_SLOTS,
 	.load = 52,
 	.step_lines = HPT_GROUP_LINES,
+	.places = &places,
 	.move = bucket_move,
 	.create = generation_create,
 	.destroy = generation_destroy,
-	.map = bucket_map,
+	.map = single_map,
 	.forget = bucket_forget,
-	.visit_range = bucket_visit_range,
-	.visit = bucket_visit,
+	.visit_range = single_visit_range,
+	.visit = single_visit,
 	.check = bucket_check,
 };

@@ -94,14 +94,6 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 	return 0;
 }
 
-static int chained_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
-		       uint64_t stride, uint64_t *done)
-{
-	(void)count;
-	(void)stride;
-	return single_map(table, key, entry, add_page, done);
-}
-
 /* Takes the node that `link` names out of its chain. */
 static void unlink_node(struct hpt *table, uint64_t *link)
 {
@@ -162,19 +154,6 @@ static void chained_scan(struct hpt *table, const struct single_scan *scan)
 		for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
 			scan_chain(table, &line[i], scan);
 	}
-}
-
-static void chained_visit(struct hpt *table, hpt_visitor visit, void *context)
-{
-	const struct single_scan all = {.all = true, .visit = visit, .context = context};
-
-	chained_scan(table, &all);
-}
-
-static void chained_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-				hpt_visitor visit, void *context)
-{
-	single_visit_range(table, key, count, visit, context, chained_scan);
 }
 
 static const char *check_chain(const struct hpt *table, const uint64_t *head,
@@ -240,18 +219,21 @@ static const char *chained_check(const struct hpt *table)
 	return broken ? broken : generation_check(table, &seen, bytes);
 }
 
+static const struct single_places places = {.add = add_page, .scan = chained_scan};
+
 const struct hpt_operations hpt_chained_operations = {
 	.name = "chained",
 	.place_pages = 1,
 	.line_places = HPT_LINE_WORDS,
 	.load = 64,
 	.step_lines = 1,
+	.places = &places,
 	.move = chained_move,
 	.create = generation_create,
 	.destroy = chained_destroy,
-	.map = chained_map,
+	.map = single_map,
 	.forget = chained_forget,
-	.visit_range = chained_visit_range,
-	.visit = chained_visit,
+	.visit_range = single_visit_range,
+	.visit = single_visit,
 	.check = chained_check,
 };

@@ -83,31 +83,9 @@ static void clustered_move(struct hpt *table, const struct hpt_step *step)
 		uint64_t *line = &step->lines[i * HPT_LINE_WORDS];
 
 		if (clustered_line_used(line))
-			block_move_line(table, &placing, line);
+			block_move_line(table, line);
 	}
-	block_move_spilled(table, &placing, step);
-}
-
-static int clustered_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
-			 uint64_t stride, uint64_t *done)
-{
-	return block_map(table, &placing, key, count, entry, stride, done);
-}
-
-static void clustered_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
-{
-	block_forget(table, &placing, key, word);
-}
-
-static void clustered_visit(struct hpt *table, hpt_visitor visit, void *context)
-{
-	block_visit(table, &placing, visit, context);
-}
-
-static void clustered_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-				  hpt_visitor visit, void *context)
-{
-	block_visit_range(table, &placing, key, count, visit, context);
+	block_move_spilled(table, step);
 }
 
 /* Whether the used `line` was stored past `at`, a line of a group. */
@@ -149,7 +127,7 @@ static const char *clustered_check(const struct hpt *table)
 	uint64_t *line;
 
 	while ((line = generation_next_line(&walk))) {
-		const char *broken = block_check_line(table, &placing, line, walk.in_spill, &seen);
+		const char *broken = block_check_line(table, line, walk.in_spill, &seen);
 
 		if (broken)
 			return broken;
@@ -168,12 +146,13 @@ const struct hpt_operations hpt_clustered_operations = {
 	.line_places = 1,
 	.load = 40,
 	.step_lines = HPT_GROUP_LINES,
+	.placing = &placing,
 	.move = clustered_move,
 	.create = generation_create,
 	.destroy = generation_destroy,
-	.map = clustered_map,
-	.forget = clustered_forget,
-	.visit_range = clustered_visit_range,
-	.visit = clustered_visit,
+	.map = block_map,
+	.forget = block_forget,
+	.visit_range = block_visit_range,
+	.visit = block_visit,
 	.check = clustered_check,
 };

@@ -161,29 +161,7 @@ static void cuckoo_move(struct hpt *table, const struct hpt_step *step)
 		if (clustered_line_used(line))
 			move_line(table, step, line);
 	}
-	block_move_spilled(table, &placing, step);
-}
-
-static int cuckoo_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
-		      uint64_t stride, uint64_t *done)
-{
-	return block_map(table, &placing, key, count, entry, stride, done);
-}
-
-static void cuckoo_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
-{
-	block_forget(table, &placing, key, word);
-}
-
-static void cuckoo_visit(struct hpt *table, hpt_visitor visit, void *context)
-{
-	block_visit(table, &placing, visit, context);
-}
-
-static void cuckoo_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-			       hpt_visitor visit, void *context)
-{
-	block_visit_range(table, &placing, key, count, visit, context);
+	block_move_spilled(table, step);
 }
 
 /* How many spilled blocks have `line` as way 0. */
@@ -207,7 +185,7 @@ static const char *cuckoo_check(const struct hpt *table)
 	uint64_t *line;
 
 	while ((line = generation_next_line(&walk))) {
-		const char *broken = block_check_line(table, &placing, line, walk.in_spill, &seen);
+		const char *broken = block_check_line(table, line, walk.in_spill, &seen);
 
 		if (broken)
 			return broken;
@@ -223,12 +201,13 @@ const struct hpt_operations hpt_cuckoo_operations = {
 	.line_places = 1,
 	.load = 54,
 	.step_lines = HPT_GROUP_LINES,
+	.placing = &placing,
 	.move = cuckoo_move,
 	.create = generation_create,
 	.destroy = generation_destroy,
-	.map = cuckoo_map,
-	.forget = cuckoo_forget,
-	.visit_range = cuckoo_visit_range,
-	.visit = cuckoo_visit,
+	.map = block_map,
+	.forget = block_forget,
+	.visit_range = block_visit_range,
+	.visit = block_visit,
 	.check = cuckoo_check,
 };

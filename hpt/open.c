@@ -76,14 +76,6 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 	return add(table, hpt_tag(key), entry);
 }
 
-static int open_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
-		    uint64_t stride, uint64_t *done)
-{
-	(void)count;
-	(void)stride;
-	return single_map(table, key, entry, add_page, done);
-}
-
 /* Fills the gap with later slots of its run that may stand there; returns where it ends up. */
 static struct open_slot *close_gap(struct hpt *table, struct open_slot *gap)
 {
@@ -226,19 +218,6 @@ static void open_scan(struct hpt *table, const struct single_scan *scan)
 	}
 }
 
-static void open_visit(struct hpt *table, hpt_visitor visit, void *context)
-{
-	const struct single_scan all = {.all = true, .visit = visit, .context = context};
-
-	open_scan(table, &all);
-}
-
-static void open_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-			     hpt_visitor visit, void *context)
-{
-	single_visit_range(table, key, count, visit, context, open_scan);
-}
-
 static const char *check_slot(const struct hpt *table, const struct open_slot *slot, bool in_spill)
 {
 	struct hpt_found found;
@@ -277,18 +256,21 @@ static const char *open_check(const struct hpt *table)
 	return generation_check(table, &seen, 0);
 }
 
+static const struct single_places places = {.add = add_page, .scan = open_scan};
+
 const struct hpt_operations hpt_open_operations = {
 	.name = "open",
 	.place_pages = 1,
 	.line_places = OPEN_LINE_SLOTS,
 	.load = 32,
 	.step_lines = HPT_GROUP_LINES,
+	.places = &places,
 	.move = open_move,
 	.create = generation_create,
 	.destroy = generation_destroy,
-	.map = open_map,
+	.map = single_map,
 	.forget = open_forget,
-	.visit_range = open_visit_range,
-	.visit = open_visit,
+	.visit_range = single_visit_range,
+	.visit = single_visit,
 	.check = open_check,
 };

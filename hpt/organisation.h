@@ -15,6 +15,9 @@ struct hpt_step {
 	uint64_t last;
 };
 
+struct block_placing;
+struct single_places;
+
 struct hpt_operations {
 	const char *name;
 
@@ -27,6 +30,9 @@ struct hpt_operations {
 	unsigned int line_places;
 	unsigned int load;	 /* 64ths of the places that may be taken before the table grows */
 	unsigned int step_lines; /* how many growth moves at once: a group, or less */
+	const struct block_placing
+		*placing; /* where its lines stand, if they are blocks (block.h) */
+	const struct single_places *places; /* or its places, if they are pages (single.h) */
 	/* Moves what lives in a step to where it belongs now; `split` has been advanced. */
 	void (*move)(struct hpt *table, const struct hpt_step *step);
 

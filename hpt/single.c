@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* See single.h. */
+#include "hpt/single.h"
+
+uint64_t single_scanned(const struct single_scan *scan, struct hpt_key key, uint64_t entry)
+{
+	uint64_t page = (key.vpn - scan->from.vpn) / hpt_pages_in(key.size);
+
+	if (!scan->all && (key.asid != scan->from.asid || key.size != scan->from.size ||
+			   key.vpn < scan->from.vpn || page >= scan->count))
+		return entry;
+	return scan->visit(scan->context, key, entry);
+}
+
+/* One page, whatever is asked for. */
+int single_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+	       uint64_t stride, uint64_t *done)
+{
+	struct hpt_found found;
+	int error;
+
+	(void)count;
+	(void)stride;
+	if (hpt_find(table, key, &found))
+		return -EEXIST;
+	/* A table that cannot grow now goes on with what it has. */
+	generation_grow(table);
+	error = hpt_operations_of(table)->places->add(table, key, entry);
+	if (error)
+		return error;
+	table->counts.entries++;
+	*done = 1;
+	return 0;
+}
+
+void single_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	const struct single_scan all = {.all = true, .visit = visit, .context = context};
+
+	hpt_operations_of(table)->places->scan(table, &all);
+}
+
+/* Page by page, or by a scan where that is less to read. */
+void single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+			void *context)
+{
+	const struct single_scan range = {
+		.from = key, .count = count, .visit = visit, .context = context};
+
+	if (hpt_range_scanned(table, key, count)) {
+		hpt_operations_of(table)->places->scan(table, &range);
+		return;
+	}
+	for (uint64_t i = 0; i < count; i++, key.vpn += hpt_pages_in(key.size)) {
+		struct hpt_found found;
+		uint64_t entry;
+
+		if (!hpt_find(table, key, &found))
+			continue;
+		entry = visit(context, key, found.entry);
+		hpt_store(found.word, entry);
+		if (!entry)
+			hpt_operations_of(table)->forget(table, key, found.word);
+	}
+}
