@@ -120,6 +120,16 @@ int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t s
 int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry);
 
 /*
+ * Removes what is mapped in a range of `count` pages from `key` on, and the same for hpt_change():
+ * a line at a time where a line has neighbours, and cheap where little is mapped (as
+ * hpt_visit_range()). An entry of which a change would leave nothing stays as it was. -EINVAL for a
+ * range or flags that cannot be; pages that are not mapped are no error.
+ */
+int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count);
+int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
+		     uint64_t set);
+
+/*
  * Called for each mapped page; returns the entry to store in its place: the same to leave it,
  * other flags or another frame to change it (an entry that hpt_map() takes for this key), 0 to
  * unmap it. It must not call into the table.

@@ -146,11 +146,17 @@ int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 	return 0;
 }
 
+/* What may be changed: the size of a page is part of its key. */
+static bool flags_valid(uint64_t flags)
+{
+	return !(flags & (~HPT_FLAGS_MASK | HPT_LARGE));
+}
+
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
 {
 	uint64_t *word;
 
-	if ((clear | set) & (~HPT_FLAGS_MASK | HPT_LARGE))
+	if (!flags_valid(clear | set))
 		return -EINVAL;
 	word = find_word(table, key);
 	if (!word)
@@ -166,6 +172,39 @@ static uint64_t visit_to_unmap(void *context, struct hpt_key key, uint64_t entry
 	(void)context;
 	(void)key;
 	(void)entry;
+	return 0;
+}
+
+int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
+{
+	if (!range_valid(table, key, count))
+		return -EINVAL;
+	hpt_visit_range(table, key, count, visit_to_unmap, NULL);
+	return 0;
+}
+
+struct change {
+	uint64_t clear;
+	uint64_t set;
+};
+
+static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entry)
+{
+	const struct change *change = context;
+	uint64_t next = (entry & ~change->clear) | change->set;
+
+	(void)key;
+	return next ? next : entry;
+}
+
+int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
+		     uint64_t set)
+{
+	struct change change = {.clear = clear, .set = set};
+
+	if (!range_valid(table, key, count) || !flags_valid(clear | set))
+		return -EINVAL;
+	hpt_visit_range(table, key, count, visit_to_change, &change);
 	return 0;
 }
 

@@ -176,3 +176,62 @@ TABLE_TEST(range, a_malformed_range_is_not_visited)
 		hpt_visit_range(&pair.table, page(kind, 4096, 0), 1, must_not_be_called, NULL);
 	pair_end(&pair);
 }
+
+/* Pages of two runs with holes; a range over part of both is changed, then removed. */
+TABLE_TEST(range, a_change_or_removal_meets_every_page_of_its_range_and_no_other)
+{
+	const uint64_t first = 100, count = 900;
+
+	begin_kind(&pair, kind, 3, 0);
+	for (uint64_t number = 0; number < 2000; number += 1 + number % 3)
+		cr_assert_eq(pair_map(&pair, page(kind, 2, number), entry_of(kind, number)), 0);
+	cr_assert_eq(
+		hpt_change_range(&pair.table, page(kind, 2, first), count, HPT_WRITE, HPT_DIRTY),
+		0);
+	for (uint64_t number = first; number < first + count; number++) {
+		uint64_t entry = model_get(&pair.model, page(kind, 2, number));
+
+		if (entry)
+			model_set(&pair.model, page(kind, 2, number),
+				  (entry & ~HPT_WRITE) | HPT_DIRTY);
+	}
+	pair_check(&pair);
+	cr_assert_eq(hpt_unmap_range(&pair.table, page(kind, 2, first), count), 0);
+	for (uint64_t number = first; number < first + count; number++)
+		model_set(&pair.model, page(kind, 2, number), 0);
+	pair_check(&pair);
+	pair_end(&pair);
+}
+
+TABLE_TEST(range, a_change_that_would_leave_nothing_leaves_all)
+{
+	uint64_t kept = HPT_WRITE;
+	struct hpt_key key = page(kind, 0, 7);
+
+	begin_kind(&pair, kind, 0, 0);
+	if (kind->size == HPT_2M)
+		kept |= HPT_LARGE;
+	cr_assert_eq(pair_map(&pair, key, kept), 0);
+	cr_assert_eq(hpt_change_range(&pair.table, key, 1, HPT_WRITE, 0), 0);
+	/* LARGE is never taken away, so something is left of a large page's entry. */
+	if (kind->size == HPT_2M)
+		model_set(&pair.model, key, HPT_LARGE);
+	pair_check(&pair);
+	pair_end(&pair);
+}
+
+TABLE_TEST(range, one_that_cannot_be_is_refused_by_change_and_removal)
+{
+	struct hpt_key wrong = page(kind, 0, 1);
+
+	begin_kind(&pair, kind, 0, 0);
+	cr_assert_eq(hpt_change_range(&pair.table, page(kind, 0, 0), 1, HPT_LARGE, 0), -EINVAL);
+	cr_assert_eq(hpt_change_range(&pair.table, page(kind, 0, 0), 1, 0, UINT64_C(1) << 12),
+		     -EINVAL);
+	cr_assert_eq(hpt_change_range(&pair.table, page(kind, 0, 0), UINT64_MAX, 0, 0), -EINVAL);
+	cr_assert_eq(hpt_unmap_range(&pair.table, page(kind, 0, 1), UINT64_MAX), -EINVAL);
+	wrong.vpn |= UINT64_C(1) << 50;
+	cr_assert_eq(hpt_unmap_range(&pair.table, wrong, 1), -EINVAL);
+	cr_assert_eq(hpt_unmap_range(&pair.table, page(kind, 0, 1), 0), 0);
+	pair_end(&pair);
+}
