@@ -19,9 +19,9 @@
 #include "bench/workload.h"
 #include "hpt/mix.h"
 
-#define ARENA	 ((size_t)14 << 30)
-#define STREAM	 (1 << 18)
-#define GIB_LOG2 18 /* pages */
+#define ARENA	       ((size_t)14 << 30)
+#define STREAM	       (1 << 18)
+#define GIB_PAGES_LOG2 18
 
 struct row {
 	struct workload workload;
@@ -44,7 +44,7 @@ static struct hpt_key key_of(const struct workload *workload, uint64_t number)
 }
 
 /* Nanoseconds a load: each waits for the one before. */
-static double time_ref1(const struct hpt *table)
+static double time_ref1(void)
 {
 	uint64_t lines = (arena.used - ((size_t)2 << 20)) / HPT_LINE_SIZE;
 	const uint64_t *first = (void *)(arena.base + ((size_t)2 << 20));
@@ -52,7 +52,6 @@ static double time_ref1(const struct hpt *table)
 	uint64_t wait = 0;
 	uint64_t start = timing_now_ns();
 
-	(void)table;
 	for (size_t i = 0; i < STREAM; i++) {
 		uint64_t line = (__uint128_t)(mix64(numbers[i] + wait)) * lines >> 64;
 
@@ -123,7 +122,7 @@ static void measure(struct row *row, const struct hpt *table)
 
 	for (int round = 0; round < ROUNDS; round++) {
 		workload_stream(&row->workload, &state, numbers, STREAM);
-		ref1[round] = time_ref1(table);
+		ref1[round] = time_ref1();
 		workload_stream(&row->workload, &state, numbers, STREAM);
 		latency[round] = time_latency(row, table, &row->wrong);
 		workload_stream(&row->workload, &state, numbers, STREAM);
@@ -228,7 +227,7 @@ static void run_all(const uint64_t *gibs, size_t count, struct best *best, json_
 			     organisation++) {
 				struct row row = {
 					.workload = {.pattern = (enum pattern)pattern,
-						     .pages = gibs[i] ? gibs[i] << GIB_LOG2
+						     .pages = gibs[i] ? gibs[i] << GIB_PAGES_LOG2
 								      : SEGMENT_PAGES},
 					.organisation = (enum hpt_organisation)organisation,
 					.footprint_gib = gibs[i],

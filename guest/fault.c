@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * See fault.h. This path is the one that is counted: at most 300 instructions of ring 0 from trap
- * to iretq, for a first touch with an eviction as well (tests/guest/fault_cost).
+ * See fault.h. This path is the one that is counted: with clustered at most 300 instructions of
+ * ring 0 from trap to iretq, for a first touch with an eviction as well; with radix but for first
+ * touches that add nodes (tests/guest/fault_cost).
  */
 #include "guest/fault.h"
 

@@ -57,10 +57,10 @@ void block_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 /* The key of the first page of the block that a tag names. */
 static struct hpt_key tag_key(uint64_t tag)
 {
-	uint64_t page = (tag & ((UINT64_C(1) << 46) - 1)) << CLUSTERED_BLOCK_LOG2;
-	enum hpt_size size = tag >> 62 & 1 ? HPT_2M : HPT_4K;
+	struct hpt_key key = hpt_tag_key(tag); /* as if blocks were pages */
 
-	return hpt_key((uint16_t)(tag >> 46), page * hpt_pages_in(size), size);
+	key.vpn <<= CLUSTERED_BLOCK_LOG2;
+	return key;
 }
 
 /* Which lines a visit is for: those whose tag, block apart, is `tag`, or all of them. */
@@ -180,8 +180,9 @@ void block_move_spilled(struct hpt *table, const struct hpt_step *step)
 	}
 }
 
-const char *block_check_line(const struct hpt *table, uint64_t *line, bool in_spill,
-			     struct hpt_counts *seen)
+/* What is wrong with a line, but for its `passed`; a used one is added to *seen. */
+static const char *check_line(const struct hpt *table, uint64_t *line, bool in_spill,
+			      struct hpt_counts *seen)
 {
 	uint64_t tag = clustered_line_tag(line);
 
@@ -196,4 +197,25 @@ const char *block_check_line(const struct hpt *table, uint64_t *line, bool in_sp
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
 		seen->entries += !!(line[i] & HPT_ENTRY_MASK);
 	return hpt_check_overlap(table, tag_key(tag));
+}
+
+const char *block_check(const struct hpt *table)
+{
+	struct generation_walk walk = {.table = (struct hpt *)table};
+	struct hpt_counts seen = {0};
+	uint64_t *line;
+
+	while ((line = generation_next_line(&walk))) {
+		const char *broken = check_line(table, line, walk.in_spill, &seen);
+
+		if (broken)
+			return broken;
+	}
+	walk = (struct generation_walk){.table = (struct hpt *)table};
+	while ((line = generation_next_line(&walk))) {
+		if (!walk.in_spill &&
+		    clustered_line_passed(line) != placing_of(table)->passed(table, line))
+			return "a line's passed count is exact";
+	}
+	return generation_check(table, &seen, 0);
 }

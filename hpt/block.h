@@ -19,6 +19,8 @@ struct block_placing {
 	uint64_t *(*add)(struct hpt *table, uint64_t tag);
 	/* Takes the line of `tag`, whose entries are all 0, out of the table. */
 	void (*remove)(struct hpt *table, uint64_t tag, uint64_t *line);
+	/* What `passed` of a line that is not a spill line should be. */
+	unsigned int (*passed)(const struct hpt *table, const uint64_t *line);
 };
 
 /* Operations, for struct hpt_operations. */
@@ -28,15 +30,12 @@ void block_forget(struct hpt *table, struct hpt_key key, uint64_t *word);
 void block_visit(struct hpt *table, hpt_visitor visit, void *context);
 void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
 		       void *context);
+const char *block_check(const struct hpt *table);
 
 /* Takes a line out of where it is, uncounted there, and puts it where its tag belongs now. */
 void block_move_line(struct hpt *table, uint64_t *line);
 
 /* Moves the spilled lines whose hpt_hash() lies in a step. */
 void block_move_spilled(struct hpt *table, const struct hpt_step *step);
-
-/* What is wrong with a line, where placing is not concerned; a used one is added to *seen. */
-const char *block_check_line(const struct hpt *table, uint64_t *line, bool in_spill,
-			     struct hpt_counts *seen);
 
 #endif

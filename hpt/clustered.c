@@ -74,9 +74,6 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	clustered_set_tag(line, 0);
 }
 
-static const struct block_placing placing = {
-	.find = find_line, .add = add_line, .remove = remove_line};
-
 static void clustered_move(struct hpt *table, const struct hpt_step *step)
 {
 	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
@@ -120,25 +117,8 @@ static unsigned int count_passed(const struct hpt *table, const uint64_t *at)
 	return passed;
 }
 
-static const char *clustered_check(const struct hpt *table)
-{
-	struct generation_walk walk = {.table = (struct hpt *)table};
-	struct hpt_counts seen = {0};
-	uint64_t *line;
-
-	while ((line = generation_next_line(&walk))) {
-		const char *broken = block_check_line(table, line, walk.in_spill, &seen);
-
-		if (broken)
-			return broken;
-	}
-	walk = (struct generation_walk){.table = (struct hpt *)table};
-	while ((line = generation_next_line(&walk))) {
-		if (!walk.in_spill && clustered_line_passed(line) != count_passed(table, line))
-			return "a line's passed count is exact";
-	}
-	return generation_check(table, &seen, 0);
-}
+static const struct block_placing placing = {
+	.find = find_line, .add = add_line, .remove = remove_line, .passed = count_passed};
 
 const struct hpt_operations hpt_clustered_operations = {
 	.name = "clustered",
@@ -154,5 +134,5 @@ const struct hpt_operations hpt_clustered_operations = {
 	.forget = block_forget,
 	.visit_range = block_visit_range,
 	.visit = block_visit,
-	.check = clustered_check,
+	.check = block_check,
 };

@@ -38,7 +38,6 @@
 
 #define CLUSTERED_BLOCK_LOG2 3
 #define CLUSTERED_BLOCK	     (1u << CLUSTERED_BLOCK_LOG2)
-#define CLUSTERED_USED	     (UINT64_C(1) << 63)
 
 /* The 16-bit pieces lie at the top of each word: element 3 of every four. */
 typedef uint16_t __attribute__((may_alias)) clustered_piece;
@@ -56,8 +55,7 @@ struct clustered_probe {
 
 static inline uint64_t clustered_tag(struct hpt_key key)
 {
-	return CLUSTERED_USED | (uint64_t)key.size << 62 | (uint64_t)key.asid << 46 |
-	       hpt_page(key) >> CLUSTERED_BLOCK_LOG2;
+	return hpt_tag_of(key, hpt_page(key) >> CLUSTERED_BLOCK_LOG2);
 }
 
 static inline unsigned int clustered_word(struct hpt_key key)

@@ -133,9 +133,6 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	clustered_set_tag(line, 0);
 }
 
-static const struct block_placing placing = {
-	.find = find_line, .add = add_line, .remove = remove_line};
-
 /*
  * A line of the old generation goes to one of its two lines of the new, by any way that named it:
  * both are free, since only it and what it had can come to them before.
@@ -178,22 +175,8 @@ static unsigned int count_spilled(const struct hpt *table, const uint64_t *line)
 	return spilled;
 }
 
-static const char *cuckoo_check(const struct hpt *table)
-{
-	struct generation_walk walk = {.table = (struct hpt *)table};
-	struct hpt_counts seen = {0};
-	uint64_t *line;
-
-	while ((line = generation_next_line(&walk))) {
-		const char *broken = block_check_line(table, line, walk.in_spill, &seen);
-
-		if (broken)
-			return broken;
-		if (!walk.in_spill && clustered_line_passed(line) != count_spilled(table, line))
-			return "a line's passed count is exact";
-	}
-	return generation_check(table, &seen, 0);
-}
+static const struct block_placing placing = {
+	.find = find_line, .add = add_line, .remove = remove_line, .passed = count_spilled};
 
 const struct hpt_operations hpt_cuckoo_operations = {
 	.name = "cuckoo",
@@ -209,5 +192,5 @@ const struct hpt_operations hpt_cuckoo_operations = {
 	.forget = block_forget,
 	.visit_range = block_visit_range,
 	.visit = block_visit,
-	.check = cuckoo_check,
+	.check = block_check,
 };

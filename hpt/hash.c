@@ -3,7 +3,6 @@
 #include "hpt/hash.h"
 
 #include "hpt/mix.h"
-#include "hpt/string.h"
 
 /* The host has vector registers, and maybe the instructions; the guest's build has neither. */
 #ifdef __SSE2__
@@ -14,21 +13,16 @@
 #include <immintrin.h>
 #endif
 
-static const char *const names[HPT_HASH_FAMILIES] = {
-	[HPT_FIBONACCI] = "fibonacci",
-	[HPT_CRC32] = "crc32",
-	[HPT_AES] = "aes",
-	[HPT_SIPHASH] = "siphash",
-};
-
 const char *hpt_hash_family_name(enum hpt_hash_family family)
 {
-	return names[family];
-}
+	static const char *const names[HPT_HASH_FAMILIES] = {
+		[HPT_FIBONACCI] = "fibonacci",
+		[HPT_CRC32] = "crc32",
+		[HPT_AES] = "aes",
+		[HPT_SIPHASH] = "siphash",
+	};
 
-int hpt_hash_family_find(const char *name)
-{
-	return hpt_find_name(names, HPT_HASH_FAMILIES, name);
+	return names[family];
 }
 
 #define CRC32C_REVERSED 0x82f63b78 /* the polynomial, lowest power first */

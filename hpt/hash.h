@@ -21,9 +21,8 @@
 
 enum hpt_hash_family { HPT_FIBONACCI, HPT_CRC32, HPT_AES, HPT_SIPHASH, HPT_HASH_FAMILIES };
 
-/* The name ("siphash"), and back: a negative value if there is none such. */
+/* The name ("siphash"). */
 const char *hpt_hash_family_name(enum hpt_hash_family family);
-int hpt_hash_family_find(const char *name);
 
 /* The families but fibonacci, which is inline (lines.h); another family gives 0. */
 uint64_t hpt_hash_tag(enum hpt_hash_family family, uint64_t salt, uint64_t tag);

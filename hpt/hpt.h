@@ -3,9 +3,9 @@
  * hpt: page tables as a library.
  *
  * A table maps (ASID, page number, page size) to an entry (entry.h). It is freestanding: no libc,
- * no allocation but through the caller's callback, no floating point, baseline instructions only
- * where HPT_PORTABLE is defined. This header is all that a user needs; probe.h is for those who
- * walk a table whose lines they reach in their own way.
+ * no allocation but through the caller's callback, no floating point, and no instructions but
+ * baseline ones (hash.c uses more where the build has vector registers). This header is all that a
+ * user needs; probe.h is for those who walk a table whose lines they reach in their own way.
  *
  * Rules for all functions
  *  - A table has one user at a time: callers serialise. (Readers beside a writer are not promised

@@ -41,17 +41,22 @@ static inline uint64_t hpt_page(struct hpt_key key)
 }
 
 /*
- * The tag of organisations whose places have one page each: the whole key, and that it is used.
+ * The tag of a place: the whole key of its page, or of its block of pages, and that it is used.
  *
- *    used (bit 63) | size (bit 62) | ASID (bits 61..46) | page number of that size (bits 45..0)
+ *    used (bit 63) | size (bit 62) | ASID (bits 61..46) | number of page or block (bits 45..0)
  */
 #define HPT_TAG_USED	  (UINT64_C(1) << 63)
 #define HPT_TAG_PAGE_BITS 46
 
-static inline uint64_t hpt_tag(struct hpt_key key)
+static inline uint64_t hpt_tag_of(struct hpt_key key, uint64_t number)
 {
 	return HPT_TAG_USED | (uint64_t)key.size << 62 | (uint64_t)key.asid << HPT_TAG_PAGE_BITS |
-	       hpt_page(key);
+	       number;
+}
+
+static inline uint64_t hpt_tag(struct hpt_key key)
+{
+	return hpt_tag_of(key, hpt_page(key));
 }
 
 static inline struct hpt_key hpt_tag_key(uint64_t tag)

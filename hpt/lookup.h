@@ -20,8 +20,7 @@ struct hpt_found {
 	uint64_t entry;	     /* of the key, if it is mapped */
 	uint64_t *word;	     /* the word that was read last: the entry's, if it is mapped */
 	unsigned int probes; /* reads of lines */
-	unsigned int
-		again; /* of them, of one of the two lines before: ways or nodes that share it */
+	unsigned int again;  /* only where asked for: reads of a line that had been read */
 	struct hpt_probe probe;
 };
 
@@ -78,23 +77,28 @@ HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, stru
 	return answer == HPT_HIT;
 }
 
-/* The other organisations: line after line. */
+/*
+ * The other organisations: line after line. `counting`: found->again, which the caller has set to
+ * 0, counts reads of one of the two lines before: ways, or nodes, that share a line.
+ */
 HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
-				 struct hpt_found *found, enum hpt_organisation organisation)
+				 struct hpt_found *found, enum hpt_organisation organisation,
+				 bool counting)
 {
 	struct hpt_probe *probe = &found->probe;
 	enum hpt_answer answer = HPT_MISS;
 	uint64_t *line = NULL, *before = NULL;
 
 	found->probes = 0;
-	found->again = 0;
 	found->word = NULL;
 	hpt_probe_start_as(&table->desc, key, probe, organisation);
 	while (probe->line) {
 		uint64_t *next = hpt_word(table, probe->line);
 
-		found->again += next == line || next == before;
-		before = line;
+		if (counting) {
+			found->again += next == line || next == before;
+			before = line;
+		}
 		line = next;
 		answer = hpt_probe_step_as(&table->desc, probe, line, &found->entry, organisation);
 		found->probes++;

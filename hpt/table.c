@@ -5,7 +5,6 @@
 #include "hpt/hpt.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
-#include "hpt/string.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
@@ -23,10 +22,19 @@ const char *hpt_organisation_name(enum hpt_organisation organisation)
 	return organisations[organisation]->name;
 }
 
+static bool same_name(const char *a, const char *b)
+{
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	return *a == *b;
+}
+
 int hpt_organisation_find(const char *name)
 {
 	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
-		if (hpt_same_name(organisations[i]->name, name))
+		if (same_name(organisations[i]->name, name))
 			return i;
 	}
 	return -ENOENT;
@@ -82,36 +90,48 @@ static bool entry_valid(struct hpt_key key, uint64_t entry)
 	return entry && !(entry & ~HPT_ENTRY_MASK) && !!(entry & HPT_LARGE) == (key.size == HPT_2M);
 }
 
-bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+/* `counting`: the lines that were read twice as well, for a ledger. */
+HPT_INLINE bool find(const struct hpt *table, struct hpt_key key, struct hpt_found *found,
+		     bool counting)
 {
 	switch ((enum hpt_organisation)table->desc.organisation) {
 	case HPT_RADIX:
 		return hpt_find_radix(table, key, found);
 	case HPT_CHAINED:
-		return hpt_find_by_line(table, key, found, HPT_CHAINED);
+		return hpt_find_by_line(table, key, found, HPT_CHAINED, counting);
 	case HPT_OPEN:
-		return hpt_find_by_line(table, key, found, HPT_OPEN);
+		return hpt_find_by_line(table, key, found, HPT_OPEN, false);
 	case HPT_BUCKET:
-		return hpt_find_by_line(table, key, found, HPT_BUCKET);
+		return hpt_find_by_line(table, key, found, HPT_BUCKET, false);
 	case HPT_CUCKOO:
-		return hpt_find_by_line(table, key, found, HPT_CUCKOO);
+		return hpt_find_by_line(table, key, found, HPT_CUCKOO, counting);
 	default:
 		if (table->desc.hash == HPT_FIBONACCI)
 			return hpt_find_clustered(table, key, found);
-		return hpt_find_by_line(table, key, found, HPT_CLUSTERED);
+		return hpt_find_by_line(table, key, found, HPT_CLUSTERED, false);
 	}
+}
+
+bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+{
+	return find(table, key, found, false);
 }
 
 int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	       struct hpt_ledger *ledger)
 {
-	struct hpt_found found = {.again = 0};
-	bool hit = hpt_find(table, key, &found);
+	struct hpt_found found;
+	bool hit;
 
+	if (ledger) {
+		found.again = 0;
+		hit = find(table, key, &found, true);
+		hpt_ledger_add(ledger, table, &found, hit);
+	} else {
+		hit = find(table, key, &found, false);
+	}
 	if (hit)
 		*entry = found.entry;
-	if (ledger)
-		hpt_ledger_add(ledger, table, &found, hit);
 	return hit ? 0 : -ENOENT;
 }
 

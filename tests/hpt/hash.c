@@ -76,16 +76,6 @@ Test(hash, crc32_is_the_castagnoli_crc)
 	cr_assert_eq(~crc, 0x8a9136aa);
 }
 
-Test(hash, families_have_names_and_are_found_by_them)
-{
-	for (int family = 0; family < HPT_HASH_FAMILIES; family++)
-		cr_assert_eq(
-			hpt_hash_family_find(hpt_hash_family_name((enum hpt_hash_family)family)),
-			family);
-	cr_assert_eq(hpt_hash_family_find("sip"), -ENOENT);
-	cr_assert_eq(hpt_hash_family_find(""), -ENOENT);
-}
-
 Test(hash, one_that_does_not_exist_is_refused)
 {
 	static struct hpt table;
