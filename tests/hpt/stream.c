@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* See stream.h. */
+#include "tests/hpt/stream.h"
+
+#include "hpt/clustered.h"
+#include "tests/hpt/unhash.h"
+
+#define SALT UINT64_C(0x0123456789abcdef)
+
+static struct pair pair;
+
+const char *stream_feature_name(unsigned int feature)
+{
+	static const char *const names[STREAM_FEATURES] = {"siphash", "made-large", "offset",
+							   "contiguous", "failures"};
+
+	return names[feature];
+}
+
+/* A block whose hash by fibonacci starts with zeros, if that is a block at all. */
+static struct hpt_key colliding_key(uint64_t low)
+{
+	uint64_t tag = clustered_unhash((low & 0xffff) << 40 >> 12, pair.table.desc.salt);
+
+	return hpt_key((uint16_t)(tag >> 46), tag << 3 & ((UINT64_C(1) << 45) - 1), HPT_4K);
+}
+
+static struct hpt_key key_of(const struct stream_record *record)
+{
+	enum hpt_size size = record->key & 1 ? HPT_2M : HPT_4K;
+	uint16_t asid = record->key >> 1 & 3;
+	uint64_t number = record->number;
+
+	switch (record->key >> 3 & 7) {
+	case 0:
+	case 1:
+		return hpt_key(asid, (number & 0xff) * hpt_pages_in(size), size);
+	case 2:
+		return hpt_key(asid, (number & 0xffff) * hpt_pages_in(size), size);
+	case 3:
+		return hpt_key(asid, (number & 0xff) << 12, size);
+	case 4:
+		return hpt_key(0xfff, (UINT64_C(1) << 36) - ((number & 0xff) + 1) * 512, size);
+	case 5:
+		return hpt_key(0xffff, (UINT64_C(1) << 45) - ((number & 0xff) + 1) * 512, size);
+	case 6:
+		return colliding_key(number);
+	default:
+		return (struct hpt_key){
+			.vpn = number, .asid = (uint16_t)record->count, .size = record->key >> 6};
+	}
+}
+
+/* Pages next to each other get frames next to each other, unless the record says otherwise. */
+static uint64_t contiguous_entry(const struct stream_record *record, struct hpt_key key)
+{
+	uint64_t frame = (key.vpn + 4096 * (record->entry & 1)) & ((UINT64_C(1) << 30) - 1);
+
+	return hpt_entry(frame, HPT_PRESENT | HPT_USER | (record->entry & 2 ? HPT_WRITE : 0));
+}
+
+static uint64_t entry_of(const struct stream *stream, const struct stream_record *record,
+			 struct hpt_key key)
+{
+	uint64_t entry = record->entry & 0xffffff;
+
+	if (stream->features & STREAM_CONTIGUOUS && record->entry >> 27)
+		entry = contiguous_entry(record, key);
+	else if (record->entry >> 24 < 8) /* malformed, more often than not */
+		return (uint64_t)record->entry << 30 ^ record->number;
+	else
+		entry = hpt_entry(entry >> 12, (entry & HPT_FLAGS_MASK & ~HPT_LARGE) | HPT_PRESENT);
+	return key.size == HPT_2M ? entry | HPT_LARGE : entry;
+}
+
+/* A length of a range: mostly short; in visits it may be as large as address spaces are. */
+static uint64_t count_of(const struct stream_record *record, bool huge)
+{
+	unsigned int count = record->count & 0xff;
+
+	if (record->count >> 8 == 0xff)
+		return 500 + count;
+	return huge && count > 200 ? UINT64_C(1) << (count - 200) : count;
+}
+
+static void visit_valid_range(struct hpt_key key, uint64_t count, enum pair_visit what)
+{
+	uint64_t end = UINT64_C(1) << pair_vpn_bits(&pair);
+
+	if (key.size >= HPT_SIZES || key.vpn >= end || key.vpn % hpt_pages_in(key.size) ||
+	    key.asid >> pair_asid_bits(&pair) || count > (end - key.vpn) / hpt_pages_in(key.size))
+		count = 0;
+	pair_visit_range(&pair, key, count, what);
+}
+
+static void fail_soon(const struct stream *stream, const struct stream_record *record)
+{
+	if (!(stream->features & STREAM_FAILURES))
+		return;
+	pair.memory.first_failure = pair.memory.calls + 1 + record->count % 8;
+	pair.memory.last_failure = pair.memory.first_failure + record->entry % 8;
+}
+
+static void run_record(const struct stream *stream, const struct stream_record *record)
+{
+	struct hpt_key key = key_of(record);
+
+	switch (record->what % 16) {
+	case 0:
+	case 1:
+	case 2:
+	case 3:
+		pair_map(&pair, key, entry_of(stream, record, key));
+		break;
+	case 4:
+	case 5:
+		pair_unmap(&pair, key);
+		break;
+	case 6:
+	case 7:
+		pair_change(&pair, key, record->count, record->entry & 0xffff);
+		break;
+	case 8:
+		pair_lookup(&pair, key, NULL);
+		break;
+	case 9:
+	case 10:
+		pair_map_range(&pair, key, count_of(record, false), entry_of(stream, record, key));
+		break;
+	case 11:
+	case 12:
+		visit_valid_range(key, count_of(record, true),
+				  (enum pair_visit)(record->entry % PAIR_VISITS));
+		break;
+	case 13:
+		fail_soon(stream, record);
+		break;
+	case 14:
+		if (record->what < 32)
+			pair_visit_all(&pair, (enum pair_visit)(record->entry % PAIR_VISITS));
+		break;
+	default:
+		if (record->what < 128)
+			pair_check(&pair);
+	}
+}
+
+void stream_run(const struct stream *stream)
+{
+	struct hpt_config config = {
+		.organisation = stream->organisation,
+		.pages = stream->features & STREAM_MADE_LARGE ? 1000 : 0,
+		.hash = stream->features & STREAM_SIPHASH ? HPT_SIPHASH : HPT_FIBONACCI,
+		.salt = stream->features & STREAM_SIPHASH ? SALT : 0,
+	};
+
+	pair = (struct pair){
+		.memory = {.offset = stream->features & STREAM_OFFSET ? 0x40000 : 0},
+		.model = {.bucket_count = 256},
+	};
+	if (pair_begin(&pair, &config))
+		return;
+	for (size_t i = 0; i < stream->count; i++)
+		run_record(stream, &stream->records[i]);
+	pair.memory.first_failure = 0;
+	pair.memory.last_failure = 0;
+	pair_check(&pair);
+	pair_visit_all(&pair, PAIR_UNMAP);
+	pair_expect_empty(&pair);
+	pair_end(&pair);
+}
