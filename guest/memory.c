@@ -8,6 +8,7 @@
 #include "guest/frames.h"
 #include "guest/region.h"
 #include "guest/stage1.h"
+#include "guest/trap.h"
 #include "guest/window.h"
 
 #define MAP_SHARED	    0x01
@@ -98,6 +99,14 @@ static uint64_t covered_to(const struct range *range)
 	return vpn < range->end ? vpn : range->end;
 }
 
+/* A table may have no memory for what the visit leaves: that is the end of the program, too. */
+static void visit_pages(const struct range *range, hpt_visitor visit, void *context)
+{
+	if (hpt_visit_range(&stage1, program_key(range->start), range->end - range->start, visit,
+			    context))
+		program_out_of_memory();
+}
+
 static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
 {
 	(void)context;
@@ -106,18 +115,13 @@ static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
 	return 0;
 }
 
-static void drop_pages(uint64_t start, uint64_t end)
-{
-	hpt_visit_range(&stage1, program_key(start), end - start, drop_page, NULL);
-}
-
 static int unmap_range(const struct range *range)
 {
 	int error = split_edges(range);
 
 	if (error)
 		return error;
-	drop_pages(range->start, range->end);
+	visit_pages(range, drop_page, NULL);
 	region_remove(range->start, range->end);
 	return 0;
 }
@@ -230,8 +234,7 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 	for (struct region *region = region_from(range.start); region && region->start < range.end;
 	     region = region_next(region))
 		region->rights = region->frame ? rights_in_module(rights) : rights;
-	hpt_visit_range(&stage1, program_key(range.start), range.end - range.start, protect_page,
-			&rights);
+	visit_pages(&range, protect_page, &rights);
 	region_join(range.start, range.end);
 	return range.end < wanted_end ? -ENOMEM : 0;
 }
@@ -265,8 +268,10 @@ static uint64_t note_page(void *context, struct hpt_key key, uint64_t entry)
 static uint64_t note_pages(struct moved_pages *moved, uint64_t at, uint64_t pages)
 {
 	for (;; pages /= 2) {
+		const struct range part = {at, at + pages};
+
 		moved->count = 0;
-		hpt_visit_range(&stage1, program_key(at), pages, note_page, moved);
+		visit_pages(&part, note_page, moved);
 		if (moved->count <= MOVE_PAGES)
 			return pages;
 	}
@@ -284,6 +289,7 @@ static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
 static int copy_entries(const struct range *from, uint64_t to)
 {
 	static struct moved_pages moved;
+	const struct range copied = {to, to + (from->end - from->start)};
 	uint64_t part = from->end - from->start;
 	int error = 0;
 
@@ -299,8 +305,7 @@ static int copy_entries(const struct range *from, uint64_t to)
 					moved.entry[i]);
 	}
 	if (error)
-		hpt_visit_range(&stage1, program_key(to), from->end - from->start, forget_page,
-				NULL);
+		visit_pages(&copied, forget_page, NULL);
 	return error;
 }
 
@@ -327,8 +332,7 @@ static int64_t move(const struct range *from, const struct region *region, uint6
 		return error;
 	}
 	moved.first_touches = region_find(from->start)->first_touches;
-	hpt_visit_range(&stage1, program_key(from->start), from->end - from->start, forget_page,
-			NULL);
+	visit_pages(from, forget_page, NULL);
 	region_remove(from->start, from->end);
 	/* There is room for it now, whatever there was before. */
 	region_add(&moved);
@@ -393,7 +397,7 @@ int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
 	if (size > USER_END || range_of(gva, size, &range))
 		return -ENOMEM;
 	if (advice == ADVICE_DONTNEED)
-		drop_pages(range.start, range.end);
+		visit_pages(&range, drop_page, NULL);
 	return covered_to(&range) == range.end ? 0 : -ENOMEM;
 }
 

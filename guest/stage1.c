@@ -43,9 +43,10 @@ static void map_pinned(struct hpt_key key, uint64_t count, uint64_t entry)
 
 	if (error == -ENOMEM)
 		window_refuse();
+	if (!error)
+		error = hpt_visit_range(&stage1, key, count, pin, NULL);
 	if (error)
 		panic("mapping page %lx of the kernel: error %d", key.vpn, -error);
-	hpt_visit_range(&stage1, key, count, pin, NULL);
 }
 
 /* Enters [gva, gva + size) -> gpa for the kernel, in pages as large as they can be. */

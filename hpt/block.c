@@ -115,16 +115,17 @@ static void scan(struct hpt *table, const struct block_visit *visit)
 		visit_if_meant(table, line, visit);
 }
 
-void block_visit(struct hpt *table, hpt_visitor visit, void *context)
+int block_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
 	const struct block_visit all = {
 		.all = true, .end = UINT64_MAX, .visit = visit, .context = context};
 
 	scan(table, &all);
+	return 0;
 }
 
-void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-		       void *context)
+int block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		      void *context)
 {
 	uint64_t start = hpt_page(key);
 	const struct block_visit range = {
@@ -139,7 +140,7 @@ void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 
 	if (hpt_range_scanned(table, key, count)) {
 		scan(table, &range);
-		return;
+		return 0;
 	}
 	for (uint64_t block = first; block <= last; block++) {
 		uint64_t *line = placing_of(table)->find(table, range.tag + block);
@@ -147,6 +148,7 @@ void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 		if (line)
 			visit_line(table, line, &range);
 	}
+	return 0;
 }
 
 /* Takes a line out of where it is and puts it where its tag belongs now. */

@@ -27,9 +27,9 @@ struct block_placing {
 int block_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
 	      uint64_t stride, uint64_t *done);
 void block_forget(struct hpt *table, struct hpt_key key, uint64_t *word);
-void block_visit(struct hpt *table, hpt_visitor visit, void *context);
-void block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-		       void *context);
+int block_visit(struct hpt *table, hpt_visitor visit, void *context);
+int block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		      void *context);
 const char *block_check(const struct hpt *table);
 
 /* Takes a line out of where it is, uncounted there, and puts it where its tag belongs now. */

@@ -123,7 +123,8 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
  * Removes what is mapped in a range of `count` pages from `key` on, and the same for hpt_change():
  * a line at a time where a line has neighbours, and cheap where little is mapped (as
  * hpt_visit_range()). An entry of which a change would leave nothing stays as it was. -EINVAL for a
- * range or flags that cannot be; pages that are not mapped are no error.
+ * range or flags that cannot be; pages that are not mapped are no error. -ENOMEM as
+ * hpt_visit_range().
  */
 int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count);
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
@@ -140,20 +141,23 @@ typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entr
  * Visits every mapped page of key's size and ASID in [key.vpn, key.vpn + count pages of that
  * size), in no given order. It costs the smaller of the range's blocks and the table's lines: a
  * huge and nearly empty range is cheap. Unmapping, protecting and harvesting of ranges are visits.
+ * -EINVAL for a range that cannot be. -ENOMEM where there is no memory for what an answer makes
+ * necessary: pages that were visited have their answers, the others have not been visited. Only an
+ * organisation that holds several pages in one word may need any.
  */
-void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-		     void *context);
+int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		    void *context);
 
 /*
  * As hpt_visit_range(), in ascending order. Where a hashed table has to scan its lines for the
  * range, it does so once for every 262,144 pages that are mapped there, and needs 2 MiB of the
- * table's memory, or less, for that time: -ENOMEM where there is not even one page.
+ * table's memory, or less, for that time: -ENOMEM where there is not even one page, too.
  */
 int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
 		      void *context);
 
-/* Visits every entry of the table, whatever its ASID and size. */
-void hpt_visit(struct hpt *table, hpt_visitor visit, void *context);
+/* Visits every entry of the table, whatever its ASID and size. -ENOMEM as hpt_visit_range(). */
+int hpt_visit(struct hpt *table, hpt_visitor visit, void *context);
 
 /*
  * Verifies every invariant of the table. NULL, or the name of the first that is broken. Takes

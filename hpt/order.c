@@ -84,10 +84,8 @@ int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt
 	size_t size;
 	int error;
 
-	if (!count || !hpt_range_scanned(table, key, count)) {
-		hpt_visit_range(table, key, count, visit, context);
-		return 0;
-	}
+	if (!count || !hpt_range_scanned(table, key, count))
+		return hpt_visit_range(table, key, count, visit, context);
 	error = get_buffer(table, &buffer, &size);
 	if (error)
 		return error;
@@ -97,15 +95,15 @@ int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt
 		uint64_t first = key.vpn;
 
 		collected.count = 0;
-		hpt_visit_range(table, key, count, collect, &collected);
+		error = hpt_visit_range(table, key, count, collect, &collected);
 		sort(&collected);
-		for (size_t i = 0; i < collected.count; i++) {
+		for (size_t i = 0; !error && i < collected.count; i++) {
 			key.vpn = collected.vpns[i];
-			hpt_visit_range(table, key, 1, visit, context);
+			error = hpt_visit_range(table, key, 1, visit, context);
 		}
 		key.vpn += step;
 		count -= (key.vpn - first) / step;
-	} while (collected.count == collected.room && count);
+	} while (!error && collected.count == collected.room && count);
 	hpt_put(table, buffer, size);
-	return 0;
+	return error;
 }

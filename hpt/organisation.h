@@ -47,9 +47,9 @@ struct hpt_operations {
 	/* The word of a mapped key has become 0: forget it, and what it alone kept alive. */
 	void (*forget)(struct hpt *table, struct hpt_key key, uint64_t *word);
 	/* As hpt_visit_range() and hpt_visit(). */
-	void (*visit_range)(struct hpt *table, struct hpt_key key, uint64_t count,
-			    hpt_visitor visit, void *context);
-	void (*visit)(struct hpt *table, hpt_visitor visit, void *context);
+	int (*visit_range)(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+			   void *context);
+	int (*visit)(struct hpt *table, hpt_visitor visit, void *context);
 	const char *(*check)(const struct hpt *table);
 };
 

@@ -274,8 +274,8 @@ static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level,
 	}
 }
 
-static void radix_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
-			      hpt_visitor visit, void *context)
+static int radix_visit_range(struct hpt *table, struct hpt_key key, uint64_t count,
+			     hpt_visitor visit, void *context)
 {
 	struct radix_visit range = {
 		.table = table,
@@ -289,9 +289,10 @@ static void radix_visit_range(struct hpt *table, struct hpt_key key, uint64_t co
 
 	if (table->desc.directory[key.asid])
 		visit_below(&range, &table->desc.directory[key.asid], HPT_RADIX_LEVELS - 1, 0);
+	return 0;
 }
 
-static void radix_visit(struct hpt *table, hpt_visitor visit, void *context)
+static int radix_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
 	struct radix_visit all = {
 		.table = table,
@@ -306,6 +307,7 @@ static void radix_visit(struct hpt *table, hpt_visitor visit, void *context)
 		if (table->desc.directory[asid])
 			visit_below(&all, &table->desc.directory[asid], HPT_RADIX_LEVELS - 1, 0);
 	}
+	return 0;
 }
 
 static const char *check_below(const struct hpt *table, uint64_t node_word, int level,

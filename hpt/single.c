@@ -33,23 +33,24 @@ int single_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t e
 	return 0;
 }
 
-void single_visit(struct hpt *table, hpt_visitor visit, void *context)
+int single_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
 	const struct single_scan all = {.all = true, .visit = visit, .context = context};
 
 	hpt_operations_of(table)->places->scan(table, &all);
+	return 0;
 }
 
 /* Page by page, or by a scan where that is less to read. */
-void single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-			void *context)
+int single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context)
 {
 	const struct single_scan range = {
 		.from = key, .count = count, .visit = visit, .context = context};
 
 	if (hpt_range_scanned(table, key, count)) {
 		hpt_operations_of(table)->places->scan(table, &range);
-		return;
+		return 0;
 	}
 	for (uint64_t i = 0; i < count; i++, key.vpn += hpt_pages_in(key.size)) {
 		struct hpt_found found;
@@ -62,4 +63,5 @@ void single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, h
 		if (!entry)
 			hpt_operations_of(table)->forget(table, key, found.word);
 	}
+	return 0;
 }

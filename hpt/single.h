@@ -34,8 +34,8 @@ uint64_t single_scanned(const struct single_scan *scan, struct hpt_key key, uint
 /* Operations, for struct hpt_operations. */
 int single_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
 	       uint64_t stride, uint64_t *done);
-void single_visit(struct hpt *table, hpt_visitor visit, void *context);
-void single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-			void *context);
+int single_visit(struct hpt *table, hpt_visitor visit, void *context);
+int single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context);
 
 #endif

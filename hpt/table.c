@@ -197,10 +197,7 @@ static uint64_t visit_to_unmap(void *context, struct hpt_key key, uint64_t entry
 
 int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
 {
-	if (!range_valid(table, key, count))
-		return -EINVAL;
-	hpt_visit_range(table, key, count, visit_to_unmap, NULL);
-	return 0;
+	return hpt_visit_range(table, key, count, visit_to_unmap, NULL);
 }
 
 struct change {
@@ -222,10 +219,9 @@ int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint
 {
 	struct change change = {.clear = clear, .set = set};
 
-	if (!range_valid(table, key, count) || !flags_valid(clear | set))
+	if (!flags_valid(clear | set))
 		return -EINVAL;
-	hpt_visit_range(table, key, count, visit_to_change, &change);
-	return 0;
+	return hpt_visit_range(table, key, count, visit_to_change, &change);
 }
 
 int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry)
@@ -252,16 +248,19 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	return 0;
 }
 
-void hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-		     void *context)
+int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		    void *context)
 {
-	if (count && range_valid(table, key, count))
-		hpt_operations_of(table)->visit_range(table, key, count, visit, context);
+	if (!range_valid(table, key, count))
+		return -EINVAL;
+	if (!count)
+		return 0;
+	return hpt_operations_of(table)->visit_range(table, key, count, visit, context);
 }
 
-void hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
+int hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
-	hpt_operations_of(table)->visit(table, visit, context);
+	return hpt_operations_of(table)->visit(table, visit, context);
 }
 
 const char *hpt_check(const struct hpt *table)

@@ -123,7 +123,7 @@ static uint64_t visit_cost(struct hpt_key key, uint64_t count, hpt_visitor visit
 {
 	*pages = 0;
 	watch();
-	hpt_visit_range(&table, key, count, visit, pages);
+	cr_assert_eq(hpt_visit_range(&table, key, count, visit, pages), 0);
 	return unwatch();
 }
 

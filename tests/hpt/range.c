@@ -158,6 +158,11 @@ static uint64_t must_not_be_called(void *context, struct hpt_key key, uint64_t e
 	return entry;
 }
 
+static int visit_malformed(struct hpt_key key, uint64_t count)
+{
+	return hpt_visit_range(&pair.table, key, count, must_not_be_called, NULL);
+}
+
 TABLE_TEST(range, a_malformed_range_is_not_visited)
 {
 	uint64_t end;
@@ -165,15 +170,15 @@ TABLE_TEST(range, a_malformed_range_is_not_visited)
 	begin_kind(&pair, kind, 0, 0);
 	end = UINT64_C(1) << pair_vpn_bits(&pair);
 	cr_assert_eq(pair_map(&pair, page(kind, 0, 0), entry_of(kind, 1)), 0);
-	hpt_visit_range(&pair.table, page(kind, 0, 0), 0, must_not_be_called, NULL);
-	hpt_visit_range(&pair.table, hpt_key(0, end, kind->size), 1, must_not_be_called, NULL);
-	hpt_visit_range(&pair.table, page(kind, 0, 0), end + 1, must_not_be_called, NULL);
-	hpt_visit_range(&pair.table, page(kind, 0, 0), UINT64_MAX, must_not_be_called, NULL);
-	hpt_visit_range(&pair.table, (struct hpt_key){.size = 2}, 1, must_not_be_called, NULL);
+	cr_assert_eq(visit_malformed(page(kind, 0, 0), 0), 0);
+	cr_assert_eq(visit_malformed(hpt_key(0, end, kind->size), 1), -EINVAL);
+	cr_assert_eq(visit_malformed(page(kind, 0, 0), end + 1), -EINVAL);
+	cr_assert_eq(visit_malformed(page(kind, 0, 0), UINT64_MAX), -EINVAL);
+	cr_assert_eq(visit_malformed((struct hpt_key){.size = 2}, 1), -EINVAL);
 	if (kind->size == HPT_2M)
-		hpt_visit_range(&pair.table, hpt_key(0, 1, HPT_2M), 1, must_not_be_called, NULL);
+		cr_assert_eq(visit_malformed(hpt_key(0, 1, HPT_2M), 1), -EINVAL);
 	if (kind->organisation == HPT_RADIX)
-		hpt_visit_range(&pair.table, page(kind, 4096, 0), 1, must_not_be_called, NULL);
+		cr_assert_eq(visit_malformed(page(kind, 4096, 0), 1), -EINVAL);
 	pair_end(&pair);
 }
 
