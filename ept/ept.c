@@ -317,6 +317,8 @@ int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn)
 	pthread_mutex_lock(&ept->lock);
 	ret = hpt_lookup(&ept->table, key, &entry, NULL);
 	pthread_mutex_unlock(&ept->lock);
+	if (ret == 0 && !hpt_resident(entry))
+		return -ENOENT;
 	if (ret == 0)
 		*hfn = hpt_frame(entry);
 	return ret;

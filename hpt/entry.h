@@ -6,14 +6,19 @@
  * An entry is one 64-bit word. What callers see is its low 48 bits; the top 16 belong to the
  * organisation that stores it (a piece of the line's key, a count) and never leave the table:
  *
- *   63            48 47              12  11   10   9   8   7    6   5  4 3  2   1   0
- *  +----------------+------------------+----+----+---+---+----+---+---+---+---+---+---+
- *  | organisation's |  frame (36 bits) | NX |SOFT|   | G |LRGE| D | A |   | U | W | P |
- *  +----------------+------------------+----+----+---+---+----+---+---+---+---+---+---+
+ *   63            48 47              12  11   10   9    8   7    6   5  4 3  2   1   0
+ *  +----------------+------------------+----+----+----+---+----+---+---+---+---+---+---+
+ *  | organisation's |  frame (36 bits) | NX |SOFT|SWAP| G |LRGE| D | A |   | U | W | P |
+ *  +----------------+------------------+----+----+----+---+----+---+---+---+---+---+---+
  *
  * P, W, U, A, D, LARGE and G stand where x86 has them, and no-execute is bit 11, so that a window
  * entry is made by a mask and one shift (window_pte() in the guest). 36 bits of frame are
  * 256 TiB of physical memory.
+ *
+ * An entry with SWAPPED is of a page that is not in memory: P is 0 and the frame field has, in
+ * place of a frame, where the page is instead (its swap location: any number of 36 bits, the
+ * owner's). The page's permissions stay in the entry. To a walker such a page is one that is not
+ * present.
  */
 #ifndef HPT_ENTRY_H
 #define HPT_ENTRY_H
@@ -28,6 +33,7 @@
 #define HPT_DIRTY    (UINT64_C(1) << 6)
 #define HPT_LARGE    (UINT64_C(1) << 7) /* the entry is for a 2 MiB page */
 #define HPT_GLOBAL   (UINT64_C(1) << 8)
+#define HPT_SWAPPED  (UINT64_C(1) << 9)	 /* the frame field has a swap location */
 #define HPT_SOFT     (UINT64_C(1) << 10) /* the owner's: no table looks at it */
 #define HPT_NOEXEC   (UINT64_C(1) << 11)
 
@@ -86,6 +92,30 @@ static inline uint64_t hpt_entry(uint64_t frame, uint64_t flags)
 static inline uint64_t hpt_frame(uint64_t entry)
 {
 	return (entry & HPT_FRAME_MASK) >> HPT_FRAME_SHIFT;
+}
+
+/*
+ * Whether an access may reach the page: the frame field has a frame. An entry that is neither
+ * resident nor swapped is the owner's (a page without any access, a mark): no table looks into it.
+ */
+static inline bool hpt_resident(uint64_t entry)
+{
+	return entry & HPT_PRESENT;
+}
+
+/* What a page keeps while it is swapped out: permissions, size, and the owner's flag. */
+#define HPT_SWAP_KEPT (HPT_WRITE | HPT_USER | HPT_LARGE | HPT_GLOBAL | HPT_SOFT | HPT_NOEXEC)
+
+/* The entry of a page that is at a swap location; of `flags` those of HPT_SWAP_KEPT. */
+static inline uint64_t hpt_swap_entry(uint64_t location, uint64_t flags)
+{
+	return hpt_entry(location, (flags & HPT_SWAP_KEPT) | HPT_SWAPPED);
+}
+
+/* Where the page of a swapped entry is. */
+static inline uint64_t hpt_swap_location(uint64_t entry)
+{
+	return hpt_frame(entry);
 }
 
 #endif

@@ -85,7 +85,8 @@ void hpt_destroy(struct hpt *table);
 
 /*
  * Finds the entry of `key`: 0 and *entry, or -ENOENT. An exact match only, of the key's size only.
- * What it cost is added to *ledger, unless that is NULL.
+ * A page that is swapped out is found like any other: hpt_resident() of its entry is false. What it
+ * cost is added to *ledger, unless that is NULL.
  */
 int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	       struct hpt_ledger *ledger);
@@ -99,8 +100,9 @@ void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint6
 
 /*
  * Maps a page: the entry's frame and flags are the caller's, but some bit of it must be set.
- * HPT_LARGE must be set for a 2 MiB page and only for that. -EEXIST if the key is mapped, -EINVAL
- * for a malformed key or entry, -ENOMEM if the table cannot grow.
+ * HPT_LARGE must be set for a 2 MiB page and only for that, HPT_PRESENT and HPT_SWAPPED not both.
+ * -EEXIST if the key is mapped, -EINVAL for a malformed key or entry, -ENOMEM if the table cannot
+ * grow.
  */
 int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry);
 
@@ -108,10 +110,25 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry);
 int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old);
 
 /*
- * Clears and then sets flags (HPT_FLAGS_MASK but HPT_LARGE) of an entry with one store: protection
- * changes, setting and clearing of accessed and dirty. -ENOENT, -EINVAL.
+ * Clears and then sets flags (HPT_FLAGS_MASK but HPT_LARGE and HPT_SWAPPED) of an entry with one
+ * store: protection changes, setting and clearing of accessed and dirty. -ENOENT, -EINVAL; also
+ * where HPT_PRESENT would be set of a page that is swapped out.
  */
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set);
+
+/*
+ * Turns the entry of a resident page into that of one at a swap location (36 bits), with one store,
+ * and gives what it was, accessed and dirty included; `old` may be NULL. Its flags but HPT_PRESENT,
+ * HPT_ACCESSED and HPT_DIRTY stay. -ENOENT; -EINVAL if it is not resident, or for the location.
+ */
+int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint64_t *old);
+
+/*
+ * Turns the entry of a page that is swapped out into that of one in this frame, with one store. It
+ * is present then, neither accessed nor dirty. -ENOENT; -EINVAL if it is not swapped out, or for
+ * the frame.
+ */
+int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame);
 
 /*
  * Maps `count` pages from `key` on to ascending frames, a line at a time. -EEXIST if one of them
@@ -122,9 +139,9 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 /*
  * Removes what is mapped in a range of `count` pages from `key` on, and the same for hpt_change():
  * a line at a time where a line has neighbours, and cheap where little is mapped (as
- * hpt_visit_range()). An entry of which a change would leave nothing stays as it was. -EINVAL for a
- * range or flags that cannot be; pages that are not mapped are no error. -ENOMEM as
- * hpt_visit_range().
+ * hpt_visit_range()). An entry of which a change would leave nothing stays as it was, and one that
+ * is swapped out does not become present. -EINVAL for a range or flags that cannot be; pages that
+ * are not mapped are no error. -ENOMEM as hpt_visit_range().
  */
 int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count);
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,

@@ -87,7 +87,9 @@ static uint64_t *find_word(struct hpt *table, struct hpt_key key)
 
 static bool entry_valid(struct hpt_key key, uint64_t entry)
 {
-	return entry && !(entry & ~HPT_ENTRY_MASK) && !!(entry & HPT_LARGE) == (key.size == HPT_2M);
+	return entry && !(entry & ~HPT_ENTRY_MASK) &&
+	       !!(entry & HPT_LARGE) == (key.size == HPT_2M) &&
+	       !(entry & HPT_PRESENT && entry & HPT_SWAPPED);
 }
 
 /* `counting`: the lines that were read twice as well, for a ledger. */
@@ -166,10 +168,10 @@ int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 	return 0;
 }
 
-/* What may be changed: the size of a page is part of its key. */
+/* What may be changed: the size of a page is part of its key, SWAPPED says what the frame is. */
 static bool flags_valid(uint64_t flags)
 {
-	return !(flags & (~HPT_FLAGS_MASK | HPT_LARGE));
+	return !(flags & (~HPT_FLAGS_MASK | HPT_LARGE | HPT_SWAPPED));
 }
 
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
@@ -182,6 +184,8 @@ int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t s
 	if (!word)
 		return -ENOENT;
 	if (!((*word & ~clear) & HPT_ENTRY_MASK) && !set)
+		return -EINVAL;
+	if (*word & HPT_SWAPPED && set & HPT_PRESENT)
 		return -EINVAL;
 	__atomic_store_n(word, (*word & ~clear) | set, __ATOMIC_RELAXED);
 	return 0;
@@ -208,7 +212,8 @@ struct change {
 static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entry)
 {
 	const struct change *change = context;
-	uint64_t next = (entry & ~change->clear) | change->set;
+	uint64_t set = entry & HPT_SWAPPED ? change->set & ~HPT_PRESENT : change->set;
+	uint64_t next = (entry & ~change->clear) | set;
 
 	(void)key;
 	return next ? next : entry;

@@ -91,10 +91,14 @@ static void dump_probe(void *context, gpa_t line, const uint64_t words[HPT_LINE_
 
 static void print_entry(FILE *stream, uint64_t entry)
 {
-	fprintf(stream, "gpa 0x%" PRIx64 " %c%c%c%c%c%c", entry & HPT_FRAME_MASK,
-		entry & HPT_PRESENT ? 'p' : '-', entry & HPT_WRITE ? 'w' : '-',
-		entry & HPT_USER ? 'u' : '-', entry & HPT_NOEXEC ? '-' : 'x',
-		entry & HPT_ACCESSED ? 'a' : '-', entry & HPT_DIRTY ? 'd' : '-');
+	if (entry & HPT_SWAPPED)
+		fprintf(stream, "swapped out to 0x%" PRIx64, hpt_swap_location(entry));
+	else
+		fprintf(stream, "gpa 0x%" PRIx64, entry & HPT_FRAME_MASK);
+	fprintf(stream, " %c%c%c%c%c%c", entry & HPT_PRESENT ? 'p' : '-',
+		entry & HPT_WRITE ? 'w' : '-', entry & HPT_USER ? 'u' : '-',
+		entry & HPT_NOEXEC ? '-' : 'x', entry & HPT_ACCESSED ? 'a' : '-',
+		entry & HPT_DIRTY ? 'd' : '-');
 }
 
 /* One size of page in the guest's own table. True if it has an entry, which is then shown. */

@@ -71,6 +71,14 @@ int stage1_lookup(struct stage1 *stage1, struct hpt_key key, uint64_t *entry,
 	return answer == HPT_HIT ? 0 : -ENOENT;
 }
 
+/* The entry of a page that has a place in memory. */
+static int lookup_frame(struct stage1 *stage1, struct hpt_key key, uint64_t *entry)
+{
+	int error = stage1_lookup(stage1, key, entry, NULL, NULL);
+
+	return !error && *entry & HPT_SWAPPED ? -ENOENT : error;
+}
+
 struct hpt_key stage1_key(const struct stage1 *stage1, uint64_t gva, enum hpt_size size)
 {
 	uint16_t asid = gva >= ABI_KERNEL_HALF ? ABI_ASID_KERNEL : stage1->page.asid;
@@ -84,14 +92,14 @@ int stage1_translate(struct stage1 *stage1, uint64_t gva, gpa_t *gpa)
 	uint64_t entry;
 	int error;
 
-	error = stage1_lookup(stage1, stage1_key(stage1, gva, HPT_4K), &entry, NULL, NULL);
+	error = lookup_frame(stage1, stage1_key(stage1, gva, HPT_4K), &entry);
 	if (!error) {
 		*gpa = (entry & HPT_FRAME_MASK) | (gva & (HPT_PAGE_SIZE - 1));
 		return 0;
 	}
 	if (error != -ENOENT)
 		return error;
-	error = stage1_lookup(stage1, stage1_key(stage1, gva, HPT_2M), &entry, NULL, NULL);
+	error = lookup_frame(stage1, stage1_key(stage1, gva, HPT_2M), &entry);
 	if (!error)
 		*gpa = (entry & HPT_FRAME_MASK & ~(LARGE_SIZE - 1)) | (gva & (LARGE_SIZE - 1));
 	return error;

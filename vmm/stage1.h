@@ -53,7 +53,8 @@ struct hpt_key stage1_key(const struct stage1 *stage1, uint64_t gva, enum hpt_si
 
 /*
  * Translates a gVA of the address space that runs (kernel half: ASID 0), 4 KiB pages first, then
- * 2 MiB ones. As stage1_lookup(), and *gpa is of the byte, not of the page.
+ * 2 MiB ones. As stage1_lookup(), and *gpa is of the byte, not of the page. A page that is swapped
+ * out has none (-ENOENT).
  */
 int stage1_translate(struct stage1 *stage1, uint64_t gva, gpa_t *gpa);
 

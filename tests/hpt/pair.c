@@ -24,7 +24,8 @@ uint64_t pair_entry(struct hpt_key key, uint64_t *random)
 {
 	uint64_t entry = model_random(random) & HPT_ENTRY_MASK & ~HPT_LARGE;
 
-	return key.size == HPT_2M ? entry | HPT_LARGE : entry | HPT_PRESENT;
+	entry |= key.size == HPT_2M ? HPT_LARGE : HPT_PRESENT;
+	return entry & HPT_SWAPPED ? entry & ~HPT_PRESENT : entry;
 }
 
 int pair_begin(struct pair *pair, const struct hpt_config *config)
@@ -83,6 +84,8 @@ static int expected_map(const struct pair *pair, struct hpt_key key, uint64_t co
 	if (!range_valid(pair, key, count))
 		return -EINVAL;
 	if (!entry || entry >> 48 || !!(entry & HPT_LARGE) != (key.size == HPT_2M))
+		return -EINVAL;
+	if ((entry & (HPT_PRESENT | HPT_SWAPPED)) == (HPT_PRESENT | HPT_SWAPPED))
 		return -EINVAL;
 	if (count && (count - 1) * step >= frames)
 		return -EINVAL;
@@ -164,16 +167,58 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 	int expected = 0;
 	int error;
 
-	if ((clear | set) & ~(UINT64_C(0xfff) & ~HPT_LARGE))
+	if ((clear | set) & ~(UINT64_C(0xfff) & ~HPT_LARGE & ~HPT_SWAPPED))
 		expected = -EINVAL;
 	else if (!entry)
 		expected = -ENOENT;
-	else if (!next)
+	else if (!next || (entry & HPT_SWAPPED && set & HPT_PRESENT))
 		expected = -EINVAL;
 	error = hpt_change(&pair->table, key, clear, set);
 	MODEL_EXPECT(error == expected, "change gave %d instead of %d", error, expected);
 	if (!error)
 		model_set(&pair->model, canonical(key), next);
+	return error;
+}
+
+int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
+{
+	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
+	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_PRESENT | HPT_ACCESSED | HPT_DIRTY | 0x18);
+	uint64_t old = 0;
+	int expected = 0;
+	int error;
+
+	if (location >> 36)
+		expected = -EINVAL;
+	else if (!entry)
+		expected = -ENOENT;
+	else if (!(entry & HPT_PRESENT))
+		expected = -EINVAL;
+	error = hpt_swap_out(&pair->table, key, location, &old);
+	MODEL_EXPECT(error == expected, "swap_out gave %d instead of %d", error, expected);
+	MODEL_EXPECT(old == (error ? 0 : entry), "swap_out gave another entry");
+	if (!error)
+		model_set(&pair->model, canonical(key), kept | location << 12 | HPT_SWAPPED);
+	return error;
+}
+
+int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
+{
+	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
+	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_SWAPPED | HPT_ACCESSED | HPT_DIRTY | 0x18);
+	int expected = 0;
+	int error;
+
+	if (frame >> 36)
+		expected = -EINVAL;
+	else if (!entry)
+		expected = -ENOENT;
+	else if (!(entry & HPT_SWAPPED))
+		expected = -EINVAL;
+	error = hpt_swap_in(&pair->table, key, frame);
+	MODEL_EXPECT(error == expected, "swap_in gave %d instead of %d", error, expected);
+	if (!error)
+		model_set(&pair->model, canonical(key), kept | frame << 12 | HPT_PRESENT);
 	return error;
 }
 

@@ -125,9 +125,13 @@ static void one_operation(struct torture *torture)
 		pair_unmap(&torture->pair, key);
 	else if (what < 75)
 		pair_lookup(&torture->pair, key, NULL);
+	else if (what < 81)
+		pair_change(&torture->pair, key, model_random(&torture->random) & 0xd7f,
+			    model_random(&torture->random) & 0xd7f);
+	else if (what < 83)
+		pair_swap_out(&torture->pair, key, model_random(&torture->random) >> 28);
 	else if (what < 85)
-		pair_change(&torture->pair, key, model_random(&torture->random) & 0xf7f,
-			    model_random(&torture->random) & 0xf7f);
+		pair_swap_in(&torture->pair, key, model_random(&torture->random) >> 28);
 	else
 		one_range(torture, (unsigned int)pick(torture, PAIR_VISITS + 1));
 }

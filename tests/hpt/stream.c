@@ -69,7 +69,9 @@ static uint64_t entry_of(const struct stream *stream, const struct stream_record
 	else if (record->entry >> 24 < 8) /* malformed, more often than not */
 		return (uint64_t)record->entry << 30 ^ record->number;
 	else
-		entry = hpt_entry(entry >> 12, (entry & HPT_FLAGS_MASK & ~HPT_LARGE) | HPT_PRESENT);
+		entry = hpt_entry(entry >> 12,
+				  (entry & HPT_FLAGS_MASK & ~(HPT_LARGE | HPT_PRESENT)) |
+					  (entry & HPT_SWAPPED ? 0 : HPT_PRESENT));
 	return key.size == HPT_2M ? entry | HPT_LARGE : entry;
 }
 
@@ -103,6 +105,8 @@ static void fail_soon(const struct stream *stream, const struct stream_record *r
 
 static void run_record(const struct stream *stream, const struct stream_record *record)
 {
+	/* Most changes are of flags that may be changed. */
+	uint64_t flags = record->what & 0x30 ? 0xd7f : 0xffff;
 	struct hpt_key key = key_of(record);
 
 	switch (record->what % 16) {
@@ -117,8 +121,13 @@ static void run_record(const struct stream *stream, const struct stream_record *
 		pair_unmap(&pair, key);
 		break;
 	case 6:
-	case 7:
-		pair_change(&pair, key, record->count, record->entry & 0xffff);
+		pair_change(&pair, key, record->count & flags, record->entry & flags);
+		break;
+	case 7: /* places of one bit too many as well */
+		if (record->what & 16)
+			pair_swap_out(&pair, key, record->number >> 27);
+		else
+			pair_swap_in(&pair, key, record->number >> 27);
 		break;
 	case 8:
 		pair_lookup(&pair, key, NULL);

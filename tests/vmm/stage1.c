@@ -155,6 +155,28 @@ Test(stage1, addresses_are_translated_in_both_sizes_and_halves, .timeout = 60)
 	machine_destroy(&machine);
 }
 
+Test(stage1, a_page_that_is_swapped_out_has_an_entry_but_no_address, .timeout = 60)
+{
+	const uint64_t small = hpt_swap_entry(0x55, HPT_WRITE);
+	const uint64_t large = hpt_swap_entry(0x400, HPT_LARGE);
+	const char *why = "";
+	uint64_t entry = 0;
+	gpa_t gpa = 0;
+
+	create(HPT_RADIX);
+	hpt_map(&table, hpt_key(ASID, 0x1234, HPT_4K), small);
+	hpt_map(&table, hpt_key(ASID, 0x200, HPT_2M), large);
+	publish();
+	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
+	cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 0x1234, HPT_4K), &entry, NULL, NULL), 0);
+	cr_expect_eq(entry, small);
+	cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 0x200, HPT_2M), &entry, NULL, NULL), 0);
+	cr_expect_eq(entry, large);
+	cr_expect_eq(stage1_translate(&stage1, 0x1234567, &gpa), -ENOENT);
+	cr_expect_eq(stage1_translate(&stage1, 0x3abcde, &gpa), -ENOENT);
+	machine_destroy(&machine);
+}
+
 Test(stage1, a_kernel_that_publishes_nothing_has_no_stage_1)
 {
 	const char *why = "";

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages that go out of memory and come back: between the two forms of an entry (entry.h). */
+#include <errno.h>
+
+#include "hpt/lookup.h"
+#include "hpt/organisation.h"
+
+static bool is_frame(uint64_t frame)
+{
+	return !(frame >> HPT_FRAME_BITS);
+}
+
+int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint64_t *old)
+{
+	struct hpt_found found;
+
+	if (!is_frame(location))
+		return -EINVAL;
+	if (!hpt_find(table, key, &found))
+		return -ENOENT;
+	if (!hpt_resident(found.entry))
+		return -EINVAL;
+	if (old)
+		*old = found.entry;
+	hpt_store(found.word, hpt_swap_entry(location, found.entry));
+	return 0;
+}
+
+int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
+{
+	struct hpt_found found;
+
+	if (!is_frame(frame))
+		return -EINVAL;
+	if (!hpt_find(table, key, &found))
+		return -ENOENT;
+	if (!(found.entry & HPT_SWAPPED))
+		return -EINVAL;
+	hpt_store(found.word, hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT));
+	return 0;
+}
