@@ -22,7 +22,7 @@
  * fuller.
  *
  * Where a page lives. As in clustered.h: the top bits of hpt_hash() choose the home line, the
- * sequence is home ^ 0, home ^ 1, ... home ^ 63 and then the spill lines, and `passed` counts the
+ * sequence is that of hpt_group_line() and then the spill lines, and `passed` counts the
  * pages that were stored further along a sequence through the line. A lookup ends at the first line
  * that has not its page and was not passed; a removal clears a word and takes its counts back.
  *
@@ -91,7 +91,7 @@ static inline uint64_t bucket_probe_line(const struct hpt_desc *desc,
 					 const struct bucket_probe *probe)
 {
 	if (probe->index < HPT_GROUP_LINES)
-		return probe->home ^ (probe->index << HPT_LINE_SHIFT);
+		return hpt_group_line(probe->home, probe->tag, probe->index);
 	return hpt_spill_address(desc, probe->index - HPT_GROUP_LINES);
 }
 

@@ -20,7 +20,7 @@
  * exact, whatever the hash, and the smallest table is one group.
  *
  * Where a line lives. The top bits of hpt_hash() choose the home line. A probe sequence visits the
- * home's group, the 64 lines of one 4 KiB page, in the order home ^ 0, home ^ 1, ... home ^ 63, and
+ * home's group, the 64 lines of one 4 KiB page, in the order of hpt_group_line() (home first), and
  * then the spill lines in order: all probes of one lookup have, spill apart, one page address.
  *
  * `passed` counts the lines that were stored further along a sequence through this line. A lookup
@@ -63,15 +63,12 @@ static inline unsigned int clustered_word(struct hpt_key key)
 	return hpt_page(key) & (CLUSTERED_BLOCK - 1);
 }
 
-/*
- * Address of the line that probe->index says. A group is a naturally aligned 4 KiB page, so that
- * home ^ index, in lines, is done on the address.
- */
+/* Address of the line that probe->index says. */
 static inline uint64_t clustered_probe_line(const struct hpt_desc *desc,
 					    const struct clustered_probe *probe)
 {
 	if (probe->index < HPT_GROUP_LINES)
-		return probe->home ^ (probe->index << HPT_LINE_SHIFT);
+		return hpt_group_line(probe->home, probe->tag, probe->index);
 	return hpt_spill_address(desc, probe->index - HPT_GROUP_LINES);
 }
 
@@ -171,7 +168,7 @@ static inline enum hpt_answer clustered_step(const struct hpt_desc *desc,
 static inline uint64_t *clustered_group_line(uintptr_t offset, const struct clustered_probe *probe,
 					     uint32_t index)
 {
-	return (uint64_t *)(uintptr_t)((probe->home ^ (index << HPT_LINE_SHIFT)) + offset);
+	return (uint64_t *)(uintptr_t)(hpt_group_line(probe->home, probe->tag, index) + offset);
 }
 
 /*

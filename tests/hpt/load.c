@@ -82,8 +82,8 @@ ParameterizedTest(struct load_kind *kind, load, probes_are_what_the_formulas_say
 		cr_assert_lt(miss, 0.8 * (1 + 1 / ((1 - full) * (1 - full))) / 2,
 			     "%.3f probes a miss", miss);
 	} else {
-		cr_assert_lt(hit, 1.2, "%.3f probes a hit", hit);
-		cr_assert_lt(miss, 1.2, "%.3f probes a miss", miss);
+		cr_assert_lt(hit, 1.35, "%.3f probes a hit", hit);
+		cr_assert_lt(miss, 1.35, "%.3f probes a miss", miss);
 	}
 }
 
@@ -98,7 +98,7 @@ Test(load, no_stride_of_a_power_of_two_takes_more_than_two_probes_a_hit)
 			double miss;
 
 			measure(&kind, &hit, &miss);
-			cr_expect_lt(hit, 2.1, "2^%u lines, stride 2^%u: %.3f probes a hit",
+			cr_expect_lt(hit, 2.0, "2^%u lines, stride 2^%u: %.3f probes a hit",
 				     lines_log2, stride_log2, hit);
 		}
 	}
@@ -121,16 +121,17 @@ static double sample(unsigned int lines_log2, unsigned int stride_log2)
 
 	memset(used, 0, sizeof(used));
 	for (uint64_t n = 0; n < blocks; n++) {
-		uint64_t hash = hpt_hash(&desc, tag + (n << stride_log2));
-		uint64_t home = (hash >> shift) % 1024;
+		uint64_t block = tag + (n << stride_log2);
+		uint64_t hash = hpt_hash(&desc, block);
+		uint64_t home = (hash >> shift) % 1024 << HPT_LINE_SHIFT;
+		uint64_t at = home;
 		unsigned int index = 0;
 
 		if (hash >> shift >> 10 != 0x155 % (UINT64_C(1) << (lines_log2 - 10)))
 			continue;
-		while (index < HPT_GROUP_LINES && used[home ^ index])
-			index++;
-		if (index < HPT_GROUP_LINES)
-			used[home ^ index] = true;
+		while (index < HPT_GROUP_LINES && used[at >> HPT_LINE_SHIFT])
+			at = hpt_group_line(home, block, ++index);
+		used[at >> HPT_LINE_SHIFT] = true;
 		probes += index + 1;
 		seen++;
 	}
@@ -143,7 +144,7 @@ Test(load, no_stride_takes_more_than_two_probes_a_hit_in_tables_of_any_size)
 		for (unsigned int stride_log2 = 0; stride_log2 <= 18; stride_log2 += 3) {
 			double hit = sample(lines_log2, stride_log2);
 
-			cr_expect_lt(hit, stride_log2 ? 2.1 : 1.2,
+			cr_expect_lt(hit, stride_log2 ? 2.0 : 1.35,
 				     "2^%u lines, stride 2^%u: %.3f probes a hit", lines_log2,
 				     stride_log2, hit);
 		}

@@ -57,22 +57,24 @@ Test(walk, a_radix_lookup_costs_a_line_a_level_down_to_the_missing_one)
 	pair_end(&pair);
 }
 
-/* Blocks of one home line fill its group in order: the n-th costs n probes. */
-Test(walk, the_nth_line_of_a_home_costs_n_probes)
+/* Blocks of one home line and one stride fill its group in order: the n-th costs n probes. */
+Test(walk, the_nth_line_of_a_sequence_costs_n_probes)
 {
 	struct table_kind kind = {HPT_CLUSTERED, HPT_4K};
 	struct hpt_key keys[20];
 	unsigned int found = 0;
-	uint64_t home = 0;
+	uint64_t wanted = 0;
 
 	begin_kind(&pair, &kind, 0, 0);
 	for (uint64_t block = 0; found < 20; block++) {
 		struct hpt_key key = page(&kind, 0, 8 * block);
-		uint64_t line = hpt_hash(&pair.table.desc, clustered_tag(key)) >> 58;
+		uint64_t tag = clustered_tag(key);
+		uint64_t home = hpt_hash(&pair.table.desc, tag) >> 58 << HPT_LINE_SHIFT;
+		uint64_t sequence = home << 32 | hpt_group_line(home, tag, 1);
 
 		if (!block)
-			home = line;
-		if (line == home)
+			wanted = sequence;
+		if (sequence == wanted)
 			keys[found++] = key;
 	}
 	for (unsigned int i = 0; i < 20; i++) {
