@@ -2,6 +2,7 @@
 /* See hash.h. */
 #include "hpt/hash.h"
 
+#include "hpt/aes.h"
 #include "hpt/mix.h"
 
 /* The host has vector registers, and maybe the instructions; the guest's build has neither. */
@@ -43,90 +44,30 @@ static uint64_t crc_hash(uint32_t crc)
 	return (uint64_t)crc << 32 | crc;
 }
 
-/* The inverse in GF(2^8) by x^254, then the affine map: the S-box without a table to be timed. */
-static uint8_t gf_multiply(uint8_t a, uint8_t b)
-{
-	uint8_t product = 0;
-
-	for (; b; b >>= 1) {
-		product ^= b & 1 ? a : 0;
-		a = (uint8_t)(a << 1 ^ (a & 0x80 ? 0x1b : 0));
-	}
-	return product;
-}
-
-static uint8_t substitute(uint8_t x)
-{
-	uint8_t inverse = 1;
-	uint8_t result = 0x63;
-
-	for (int i = 0; i < 7; i++) {
-		x = gf_multiply(x, x);
-		inverse = gf_multiply(inverse, x);
-	}
-	for (int i = 0; i < 5; i++)
-		result ^= (uint8_t)(inverse << i | inverse >> (8 - i));
-	return result;
-}
-
-struct aes_state {
-	uint8_t bytes[16]; /* column after column */
-};
-
-static struct aes_state aes_load(uint64_t low, uint64_t high)
-{
-	struct aes_state state;
-
-	for (int i = 0; i < 8; i++) {
-		state.bytes[i] = (uint8_t)(low >> 8 * i);
-		state.bytes[8 + i] = (uint8_t)(high >> 8 * i);
-	}
-	return state;
-}
-
-/* SubBytes, ShiftRows, MixColumns, AddRoundKey. */
-static struct aes_state aes_round(struct aes_state state, struct aes_state key)
-{
-	struct aes_state shifted, result;
-
-	for (int i = 0; i < 16; i++)
-		shifted.bytes[i] = substitute(state.bytes[(i + 4 * (i % 4)) % 16]);
-	for (int i = 0; i < 16; i++) {
-		const uint8_t *column = &shifted.bytes[i & ~3];
-
-		result.bytes[i] =
-			(uint8_t)(gf_multiply(column[i % 4], 2) ^
-				  gf_multiply(column[(i + 1) % 4], 3) ^ column[(i + 2) % 4] ^
-				  column[(i + 3) % 4] ^ key.bytes[i]);
-	}
-	return result;
-}
-
 /* The round keys: four words that a generator makes of the salt. */
-struct aes_keys {
-	uint64_t words[4];
+struct hash_keys {
+	struct aes_block rounds[2];
 };
 
-static struct aes_keys aes_keys(uint64_t salt)
+static struct hash_keys hash_keys(uint64_t salt)
 {
-	struct aes_keys keys;
+	struct hash_keys keys;
 
-	for (int i = 0; i < 4; i++)
-		keys.words[i] = mix64_next(&salt);
+	for (int i = 0; i < 2; i++) {
+		keys.rounds[i].low = mix64_next(&salt);
+		keys.rounds[i].high = mix64_next(&salt);
+	}
 	return keys;
 }
 
 static uint64_t aes_portable(uint64_t salt, uint64_t tag)
 {
-	struct aes_keys keys = aes_keys(salt);
-	struct aes_state state = aes_load(tag, salt);
-	uint64_t hash = 0;
+	struct hash_keys keys = hash_keys(salt);
+	struct aes_block block = {tag, salt};
 
-	state = aes_round(state, aes_load(keys.words[0], keys.words[1]));
-	state = aes_round(state, aes_load(keys.words[2], keys.words[3]));
-	for (int i = 7; i >= 0; i--)
-		hash = hash << 8 | (uint64_t)(state.bytes[i] ^ state.bytes[8 + i]);
-	return hash;
+	block = aes_round(block, keys.rounds[0]);
+	block = aes_round(block, keys.rounds[1]);
+	return block.low ^ block.high;
 }
 
 static uint64_t rotate(uint64_t word, int bits)
@@ -185,13 +126,12 @@ __attribute__((target("sse4.2"))) static uint64_t crc_native(uint64_t salt, uint
 
 __attribute__((target("aes,sse4.1"))) static uint64_t aes_native(uint64_t salt, uint64_t tag)
 {
-	struct aes_keys keys = aes_keys(salt);
+	struct hash_keys keys = hash_keys(salt);
 	__m128i state = _mm_set_epi64x((long long)salt, (long long)tag);
 
-	state = _mm_aesenc_si128(
-		state, _mm_set_epi64x((long long)keys.words[1], (long long)keys.words[0]));
-	state = _mm_aesenc_si128(
-		state, _mm_set_epi64x((long long)keys.words[3], (long long)keys.words[2]));
+	for (int i = 0; i < 2; i++)
+		state = _mm_aesenc_si128(state, _mm_set_epi64x((long long)keys.rounds[i].high,
+							       (long long)keys.rounds[i].low));
 	return (uint64_t)_mm_cvtsi128_si64(state) ^ (uint64_t)_mm_extract_epi64(state, 1);
 }
 #endif

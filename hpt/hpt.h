@@ -4,8 +4,9 @@
  *
  * A table maps (ASID, page number, page size) to an entry (entry.h). It is freestanding: no libc,
  * no allocation but through the caller's callback, no floating point, and no instructions but
- * baseline ones (hash.c uses more where the build has vector registers). This header is all that a
- * user needs; probe.h is for those who walk a table whose lines they reach in their own way.
+ * baseline ones (hash.c and aes.c use more where the build has vector registers). This header is
+ * all that a user needs; probe.h is for those who walk a table whose lines they reach in their own
+ * way.
  *
  * Rules for all functions
  *  - A table has one user at a time: callers serialise. (Readers beside a writer are not promised
