@@ -18,7 +18,7 @@
 #include "hpt/hash.h"
 
 #define HPT_MAGIC   UINT32_C(0x30747068) /* "hpt0" */
-#define HPT_VERSION 2
+#define HPT_VERSION 3
 
 #define HPT_LINE_WORDS 8
 #define HPT_LINE_SHIFT 6
@@ -64,7 +64,6 @@ struct hpt_desc {
 	uint32_t hash;	       /* enum hpt_hash_family */
 	uint32_t spill_lines;  /* lines that the spill pages hold, used or not */
 	uint32_t reserved;
-	uint64_t salt;
 	/*
 	 * But for radix: a key whose hash is at most `split` lives in the current generation, any
 	 * other still in the old one. A table that is not growing has split = UINT64_MAX.
@@ -72,6 +71,7 @@ struct hpt_desc {
 	uint64_t split;
 	struct hpt_generation current;
 	struct hpt_generation old;
+	struct hpt_salt salt;
 	/* Chunk addresses of both generations. Radix: the root node of each ASID. */
 	uint64_t directory[2 * HPT_CHUNKS];
 	uint64_t spill[HPT_SPILL_PAGES];

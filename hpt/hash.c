@@ -44,29 +44,13 @@ static uint64_t crc_hash(uint32_t crc)
 	return (uint64_t)crc << 32 | crc;
 }
 
-/* The round keys: four words that a generator makes of the salt. */
-struct hash_keys {
-	struct aes_block rounds[2];
-};
-
-static struct hash_keys hash_keys(uint64_t salt)
+static uint64_t aes_portable(const struct hpt_salt *salt, uint64_t tag)
 {
-	struct hash_keys keys;
+	const struct aes_block keys[2] = {{salt->keys[0], salt->keys[1]},
+					  {salt->keys[2], salt->keys[3]}};
+	struct aes_block block = aes_round((struct aes_block){tag, salt->value}, keys[0]);
 
-	for (int i = 0; i < 2; i++) {
-		keys.rounds[i].low = mix64_next(&salt);
-		keys.rounds[i].high = mix64_next(&salt);
-	}
-	return keys;
-}
-
-static uint64_t aes_portable(uint64_t salt, uint64_t tag)
-{
-	struct hash_keys keys = hash_keys(salt);
-	struct aes_block block = {tag, salt};
-
-	block = aes_round(block, keys.rounds[0]);
-	block = aes_round(block, keys.rounds[1]);
+	block = aes_round(block, keys[1]);
 	return block.low ^ block.high;
 }
 
@@ -89,13 +73,12 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-/* Of the tag's eight bytes; the key is the salt and what a generator makes of it. */
-static uint64_t siphash13(uint64_t salt, uint64_t tag)
+/* Of the tag's eight bytes. */
+static uint64_t siphash13(uint64_t first, uint64_t second, uint64_t tag)
 {
-	uint64_t second = mix64(salt ^ UINT64_C(0x9e3779b97f4a7c15));
-	uint64_t v[4] = {salt ^ UINT64_C(0x736f6d6570736575), second ^ UINT64_C(0x646f72616e646f6d),
-			 salt ^ UINT64_C(0x6c7967656e657261),
-			 second ^ UINT64_C(0x7465646279746573)};
+	uint64_t v[4] = {
+		first ^ UINT64_C(0x736f6d6570736575), second ^ UINT64_C(0x646f72616e646f6d),
+		first ^ UINT64_C(0x6c7967656e657261), second ^ UINT64_C(0x7465646279746573)};
 	const uint64_t words[2] = {tag, UINT64_C(8) << 56};
 
 	for (int i = 0; i < 2; i++) {
@@ -109,13 +92,25 @@ static uint64_t siphash13(uint64_t salt, uint64_t tag)
 	return v[0] ^ v[1] ^ v[2] ^ v[3];
 }
 
-uint64_t hpt_hash_portable(enum hpt_hash_family family, uint64_t salt, uint64_t tag)
+/* What a family needs beside the salt is numbers that a generator makes of it. */
+void hpt_salt_set(struct hpt_salt *salt, enum hpt_hash_family family, uint64_t value)
+{
+	*salt = (struct hpt_salt){.value = value};
+	if (family == HPT_AES) {
+		for (int i = 0; i < 4; i++)
+			salt->keys[i] = mix64_next(&value);
+	} else if (family == HPT_SIPHASH) {
+		salt->keys[0] = mix64(value ^ UINT64_C(0x9e3779b97f4a7c15));
+	}
+}
+
+uint64_t hpt_hash_portable(enum hpt_hash_family family, const struct hpt_salt *salt, uint64_t tag)
 {
 	if (family == HPT_CRC32)
-		return crc_hash(crc32c_portable(crc32c_portable(UINT32_MAX, salt), tag));
+		return crc_hash(crc32c_portable(crc32c_portable(UINT32_MAX, salt->value), tag));
 	if (family == HPT_AES)
 		return aes_portable(salt, tag);
-	return family == HPT_SIPHASH ? siphash13(salt, tag) : 0;
+	return family == HPT_SIPHASH ? siphash13(salt->value, salt->keys[0], tag) : 0;
 }
 
 #ifdef HPT_HASH_NATIVE
@@ -124,23 +119,23 @@ __attribute__((target("sse4.2"))) static uint64_t crc_native(uint64_t salt, uint
 	return crc_hash((uint32_t)_mm_crc32_u64(_mm_crc32_u64(UINT32_MAX, salt), tag));
 }
 
-__attribute__((target("aes,sse4.1"))) static uint64_t aes_native(uint64_t salt, uint64_t tag)
+__attribute__((target("aes,sse4.1"))) static uint64_t aes_native(const struct hpt_salt *salt,
+								 uint64_t tag)
 {
-	struct hash_keys keys = hash_keys(salt);
-	__m128i state = _mm_set_epi64x((long long)salt, (long long)tag);
+	const __m128i_u *keys = (const __m128i_u *)salt->keys;
+	__m128i state = _mm_set_epi64x((long long)salt->value, (long long)tag);
 
-	for (int i = 0; i < 2; i++)
-		state = _mm_aesenc_si128(state, _mm_set_epi64x((long long)keys.rounds[i].high,
-							       (long long)keys.rounds[i].low));
+	state = _mm_aesenc_si128(state, _mm_loadu_si128(&keys[0]));
+	state = _mm_aesenc_si128(state, _mm_loadu_si128(&keys[1]));
 	return (uint64_t)_mm_cvtsi128_si64(state) ^ (uint64_t)_mm_extract_epi64(state, 1);
 }
 #endif
 
-uint64_t hpt_hash_tag(enum hpt_hash_family family, uint64_t salt, uint64_t tag)
+uint64_t hpt_hash_tag(enum hpt_hash_family family, const struct hpt_salt *salt, uint64_t tag)
 {
 #ifdef HPT_HASH_NATIVE
 	if (family == HPT_CRC32 && __builtin_cpu_supports("sse4.2"))
-		return crc_native(salt, tag);
+		return crc_native(salt->value, tag);
 	if (family == HPT_AES && __builtin_cpu_supports("aes"))
 		return aes_native(salt, tag);
 #endif

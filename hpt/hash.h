@@ -12,7 +12,7 @@
  *            INDOCRYPT'12) with the salt as key: keys that collide are not found without the salt.
  *
  * All have a portable form. Where the CPU has instructions for one, the host uses them; the results
- * are the same bit for bit (tests/hpt/hash.c).
+ * are the same bit for bit, and so are those of the guest's build (tests/hpt/hash.c).
  */
 #ifndef HPT_HASH_H
 #define HPT_HASH_H
@@ -24,10 +24,19 @@ enum hpt_hash_family { HPT_FIBONACCI, HPT_CRC32, HPT_AES, HPT_SIPHASH, HPT_HASH_
 /* The name ("siphash"). */
 const char *hpt_hash_family_name(enum hpt_hash_family family);
 
+/* A salt, and what a family makes of it: once, where the salt is set, not at each hash. */
+struct hpt_salt {
+	uint64_t value;
+	uint64_t keys[4]; /* aes: two round keys; siphash: the key's second half, then 0; else 0 */
+};
+
+/* Sets *salt to `value`, for a family. */
+void hpt_salt_set(struct hpt_salt *salt, enum hpt_hash_family family, uint64_t value);
+
 /* The families but fibonacci, which is inline (lines.h); another family gives 0. */
-uint64_t hpt_hash_tag(enum hpt_hash_family family, uint64_t salt, uint64_t tag);
+uint64_t hpt_hash_tag(enum hpt_hash_family family, const struct hpt_salt *salt, uint64_t tag);
 
 /* The forms that every CPU has: what hpt_hash_tag() is held against. */
-uint64_t hpt_hash_portable(enum hpt_hash_family family, uint64_t salt, uint64_t tag);
+uint64_t hpt_hash_portable(enum hpt_hash_family family, const struct hpt_salt *salt, uint64_t tag);
 
 #endif

@@ -24,14 +24,14 @@
 
 static inline uint64_t hpt_hash_fibonacci(const struct hpt_desc *desc, uint64_t tag)
 {
-	return (tag ^ desc->salt) * HPT_MULTIPLIER;
+	return (tag ^ desc->salt.value) * HPT_MULTIPLIER;
 }
 
 static inline uint64_t hpt_hash(const struct hpt_desc *desc, uint64_t tag)
 {
 	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
 		return hpt_hash_fibonacci(desc, tag);
-	return hpt_hash_tag((enum hpt_hash_family)desc->hash, desc->salt, tag);
+	return hpt_hash_tag((enum hpt_hash_family)desc->hash, &desc->salt, tag);
 }
 
 /* The page number of a key, in pages of its size. */

@@ -49,8 +49,8 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	table->desc.magic = HPT_MAGIC;
 	table->desc.version = HPT_VERSION;
 	table->desc.organisation = config->organisation;
-	table->desc.salt = config->salt;
 	table->desc.hash = config->hash;
+	hpt_salt_set(&table->desc.salt, config->hash, config->salt);
 	table->desc.split = UINT64_MAX;
 	table->memory = config->memory;
 	return hpt_operations_of(table)->create(table, config->pages);

@@ -111,7 +111,7 @@ Test(load, no_stride_of_a_power_of_two_takes_more_than_two_probes_a_hit)
  */
 static double sample(unsigned int lines_log2, unsigned int stride_log2)
 {
-	const struct hpt_desc desc = {.salt = 0};
+	const struct hpt_desc desc = {.hash = HPT_FIBONACCI};
 	const unsigned int shift = 64 - lines_log2;
 	const uint64_t blocks = (UINT64_C(5) << lines_log2) / 8;
 	const uint64_t tag = clustered_tag(hpt_key(1, 0, HPT_4K));

@@ -20,7 +20,7 @@ const char *stream_feature_name(unsigned int feature)
 /* A block whose hash by fibonacci starts with zeros, if that is a block at all. */
 static struct hpt_key colliding_key(uint64_t low)
 {
-	uint64_t tag = clustered_unhash((low & 0xffff) << 40 >> 12, pair.table.desc.salt);
+	uint64_t tag = clustered_unhash((low & 0xffff) << 40 >> 12, pair.table.desc.salt.value);
 
 	return hpt_key((uint16_t)(tag >> 46), tag << 3 & ((UINT64_C(1) << 45) - 1), HPT_4K);
 }

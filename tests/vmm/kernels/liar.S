@@ -14,7 +14,9 @@
 #define HPT_MAGIC      0x30747068
 #define CLUSTERED      4
 #define SPILL_LINES    32768
-#define DIRECTORY      56
+#define SPLIT	       24
+#define CURRENT        32
+#define DIRECTORY      88
 #define DIRECTORY_SIZE ((4096 + 512) * 8)
 
 start:
@@ -25,12 +27,12 @@ start:
 	movl $desc, page + PAGE_COUNTS	/* any bytes will do */
 
 	movl $HPT_MAGIC, desc
-	movl $2, desc + 4		/* version */
+	movl $3, desc + 4		/* version */
 	movl $CLUSTERED, desc + 8
 	movl $SPILL_LINES, desc + 16
-	movl $-1, desc + 32		/* split: the table does not grow */
-	movl $-1, desc + 36
-	movl $6, desc + 40		/* 64 lines */
+	movl $-1, desc + SPLIT		/* split: the table does not grow */
+	movl $-1, desc + SPLIT + 4
+	movl $6, desc + CURRENT		/* 64 lines */
 
 	movl $lines, %eax		/* every chunk and spill page is the same one */
 	movl $(desc + DIRECTORY), %edi
