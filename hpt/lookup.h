@@ -77,6 +77,14 @@ HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, stru
 	return answer == HPT_HIT;
 }
 
+/* The ways do not depend on each other: their lines are on the way at once, as one step. */
+HPT_INLINE void hpt_fetch_ways(const struct hpt *table, const struct cuckoo_probe *probe)
+{
+	for (unsigned int way = 1; way < CUCKOO_WAYS; way++)
+		__builtin_prefetch(
+			hpt_word(table, cuckoo_way_line(&table->desc, probe->hash, way)));
+}
+
 /*
  * The other organisations: line after line. `counting`: found->again, which the caller has set to
  * 0, counts reads of one of the two lines before: ways, or nodes, that share a line.
@@ -92,6 +100,8 @@ HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 	found->probes = 0;
 	found->word = NULL;
 	hpt_probe_start_as(&table->desc, key, probe, organisation);
+	if (organisation == HPT_CUCKOO && probe->line)
+		hpt_fetch_ways(table, &probe->cuckoo);
 	while (probe->line) {
 		uint64_t *next = hpt_word(table, probe->line);
 
