@@ -11,8 +11,8 @@ static struct pair pair;
 
 const char *stream_feature_name(unsigned int feature)
 {
-	static const char *const names[STREAM_FEATURES] = {"siphash", "made-large", "offset",
-							   "contiguous", "failures"};
+	static const char *const names[STREAM_FEATURES] = {"siphash",	 "made-large", "offset",
+							   "contiguous", "failures",   "swapping"};
 
 	return names[feature];
 }
@@ -130,7 +130,12 @@ static void run_record(const struct stream *stream, const struct stream_record *
 			pair_swap_in(&pair, key, record->number >> 27);
 		break;
 	case 8:
-		pair_lookup(&pair, key, NULL);
+		if (stream->features & STREAM_SWAPPING && record->what & 16)
+			pair_swap_out(&pair, key, record->number >> 20);
+		else if (stream->features & STREAM_SWAPPING && record->what & 32)
+			pair_swap_in(&pair, key, record->number >> 20);
+		else
+			pair_lookup(&pair, key, NULL);
 		break;
 	case 9:
 	case 10:

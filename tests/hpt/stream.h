@@ -29,7 +29,8 @@ enum stream_feature {
 	STREAM_OFFSET = 1 << 2,	    /* addresses are not pointers */
 	STREAM_CONTIGUOUS = 1 << 3, /* frames follow pages, flags are alike */
 	STREAM_FAILURES = 1 << 4,   /* memory runs out now and then */
-	STREAM_FEATURES = 5,
+	STREAM_SWAPPING = 1 << 5,   /* pages are swapped out and in */
+	STREAM_FEATURES = 6,
 };
 
 struct stream {
