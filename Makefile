@@ -10,6 +10,7 @@
 PREFIX ?= /usr/local
 CC ?= gcc
 CLANG ?= clang
+CXX ?= g++
 MUSL_CC ?= musl-gcc
 BUILD := build
 
@@ -17,9 +18,14 @@ PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
 	clang clang-format libcriterion-dev libelf-dev libssl-dev bats jq shellcheck \
 	qemu-system-x86 busybox-static cpio xz-utils
 
+# Tables of others for `make bench-tables`, each of which may be missing.
+PEER_PACKAGES := g++ pkg-config libhts-dev libglib2.0-dev liburcu-dev libabsl-dev robin-map-dev \
+	libjudy-dev
+
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
 COMMON := -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -pthread
+CXX_FLAGS := $(patsubst -std=%,-std=gnu++17,$(filter-out -Wstrict-prototypes,$(HOST_FLAGS)))
 # Ring 0 may be an instruction emulator that knows only baseline integer instructions (DESIGN.md);
 # that of pvm goes astray at a jump through a table.
 GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
@@ -50,8 +56,8 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
 
-.PHONY: all deps demo check check-deep check-all fuzz bench bench-tables testbed install clean \
-	help lint format tests
+.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables testbed \
+	install clean help lint format tests FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -59,6 +65,7 @@ all: $(BUILD)/twostage $(IMAGES)
 help:
 	@sed -n 's/^#   //p' Makefile
 	@echo 'make deps         install the Debian packages that are missing'
+	@echo 'make deps-bench   the tables of others that bench-tables compares with, as far as there are'
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
 	@echo 'make bench        the measurements: bench-tables'
 	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
@@ -69,6 +76,13 @@ help:
 
 deps:
 	@tests/deps.sh $(PACKAGES)
+
+# One at a time, so that one that there is not leaves the others.
+deps-bench:
+	@for package in $(PEER_PACKAGES); do \
+		tests/deps.sh $$package 2>/dev/null && echo "deps-bench: $$package is installed" || \
+			echo "deps-bench: $$package cannot be installed"; \
+	done
 
 demo: deps
 	@$(MAKE) --no-print-directory all
@@ -183,9 +197,27 @@ $(BUILD)/tests/agree: $(BUILD)/obj/host/tests/guest/agree.o $(LIB_OBJECTS) $(VMM
 	@echo '  LD   $@'
 	@$(CC) -pthread $^ -o $@ $(VMM_LIBS)
 
-$(BUILD)/bench_tables: $(call rooms_of,host,bench) $(LIB_OBJECTS)
+# Which peers are installed is found out each time; what depends on it is made again if it changed.
+PEER_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,$(wildcard bench/peer*.c))
+PEERS_CXX = $(if $(shell command -v $(CXX)),$(BUILD)/obj/host/bench/peers_cxx.o)
+
+$(BUILD)/bench/peers.cflags $(BUILD)/bench/peers.libs: FORCE
+	@mkdir -p $(@D)
+	@bench/peers.sh $(patsubst .%,%,$(suffix $@)) '$(CC)' '$(CXX)' >$@.new
+	@cmp -s $@.new $@ && rm $@.new || mv $@.new $@
+
+$(PEER_OBJECTS) $(BUILD)/obj/host/bench/peers_cxx.o: $(BUILD)/bench/peers.cflags
+$(PEER_OBJECTS): HOST_FLAGS += @$(BUILD)/bench/peers.cflags
+
+$(BUILD)/obj/host/bench/peers_cxx.o: bench/peers_cxx.cc Makefile
+	@mkdir -p $(@D)
+	@echo '  CXX  $@'
+	@$(CXX) $(CXX_FLAGS) @$(BUILD)/bench/peers.cflags -c $< -o $@
+
+$(BUILD)/bench_tables: $(call rooms_of,host,bench) $(LIB_OBJECTS) $(PEERS_CXX) \
+		$(BUILD)/bench/peers.libs
 	@echo '  LD   $@'
-	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) -lm
+	@$(CC) -pthread $(filter %.o,$^) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
 
 bench: bench-tables
 
@@ -226,6 +258,6 @@ lint:
 		"$(filter-out -MMD -MP -I. -g,$(GUEST_FLAGS))"
 
 format:
-	find . -path ./build -prune -o -name '*.[ch]' -exec clang-format -i {} +
+	find . -path ./build -prune -o \( -name '*.[ch]' -o -name '*.cc' \) -exec clang-format -i {} +
 
 -include $(shell find $(BUILD)/obj -name '*.d' 2>/dev/null)

@@ -3,6 +3,7 @@
 #include "bench/arena.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #define HUGE ((size_t)2 << 20)
@@ -18,6 +19,7 @@ int arena_begin(struct arena *arena, size_t size)
 	arena->size = size;
 	/* Address 0 names no memory. */
 	arena->used = HUGE;
+	arena->free_nodes = 0;
 	madvise(arena->base, size, MADV_HUGEPAGE);
 	return 0;
 }
@@ -26,6 +28,23 @@ void arena_reset(struct arena *arena)
 {
 	madvise(arena->base, arena->used, MADV_DONTNEED);
 	arena->used = HUGE;
+	arena->free_nodes = 0;
+}
+
+char *arena_mark(struct arena *arena)
+{
+	arena->used = (arena->used + HUGE - 1) & ~(HUGE - 1);
+	return arena->base + arena->used;
+}
+
+static int get_node(struct arena *arena, uint64_t *address)
+{
+	uint64_t *node = (void *)(arena->base + arena->free_nodes);
+
+	*address = arena->free_nodes;
+	arena->free_nodes = *node;
+	memset(node, 0, HPT_PAGE_SIZE);
+	return 0;
 }
 
 static int get(void *context, size_t size, uint64_t *address)
@@ -33,6 +52,8 @@ static int get(void *context, size_t size, uint64_t *address)
 	struct arena *arena = context;
 	size_t start = (arena->used + size - 1) & ~(size - 1);
 
+	if (size == HPT_PAGE_SIZE && arena->free_nodes)
+		return get_node(arena, address);
 	if (start + size > arena->size)
 		return -ENOMEM;
 	arena->used = start + size;
@@ -42,9 +63,12 @@ static int get(void *context, size_t size, uint64_t *address)
 
 static void put(void *context, uint64_t address, size_t size)
 {
-	(void)context;
-	(void)address;
-	(void)size;
+	struct arena *arena = context;
+
+	if (size != HPT_PAGE_SIZE)
+		return;
+	*(uint64_t *)(void *)(arena->base + address) = arena->free_nodes;
+	arena->free_nodes = address;
 }
 
 struct hpt_memory arena_memory(struct arena *arena)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory for one table at a time, in huge pages where the kernel gives them, one block after the
- * other: so that the limit can be timed over the very memory that the table has.
+ * Memory for tables, in huge pages where the kernel gives them, one block after the other: so that
+ * the limit can be timed over the very memory that a table has.
  */
 #ifndef BENCH_ARENA_H
 #define BENCH_ARENA_H
@@ -12,15 +12,22 @@ struct arena {
 	char *base;
 	size_t size;
 	size_t used;
+	uint64_t free_nodes; /* blocks of 4 KiB that were given back, chained */
 };
 
 /* Reserves `size` bytes; 0, or a negative errno value. */
 int arena_begin(struct arena *arena, size_t size);
 
-/* Gives all blocks back at once; those that the table gave back are not used before. */
+/* Gives all blocks back at once. */
 void arena_reset(struct arena *arena);
 
-/* As a table wants it: addresses are offsets from the base. */
+/* Where the next block will lie: goes on to the next huge page, so that no two tables share one. */
+char *arena_mark(struct arena *arena);
+
+/*
+ * As a table wants it: addresses are offsets from the base. Blocks of 4 KiB that a table gave back
+ * are used again, zeroed first; larger ones not before arena_reset().
+ */
 struct hpt_memory arena_memory(struct arena *arena);
 
 #endif

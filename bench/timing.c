@@ -19,12 +19,22 @@ void timing_pin(void)
 		perror("bench: not pinned");
 }
 
-uint64_t timing_now_ns(void)
+static uint64_t read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
+	clock_gettime(clock, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+uint64_t timing_now_ns(void)
+{
+	return read_clock(CLOCK_MONOTONIC);
+}
+
+uint64_t timing_own_ns(void)
+{
+	return read_clock(CLOCK_THREAD_CPUTIME_ID);
 }
 
 static int compare(const void *a, const void *b)
@@ -38,12 +48,4 @@ double timing_median(double *samples, size_t count)
 {
 	qsort(samples, count, sizeof(*samples), compare);
 	return count % 2 ? samples[count / 2] : (samples[count / 2 - 1] + samples[count / 2]) / 2;
-}
-
-void bar_print(const char *name, double value, double target, bool at_most)
-{
-	bool held = at_most ? value <= target : value >= target;
-
-	printf("bar: %s measured %.3f target %.3f %s\n", name, value, target,
-	       held ? "held" : "missed");
 }

@@ -12,7 +12,7 @@ const char *workload_name(enum pattern pattern)
 {
 	static const char *const names[PATTERNS] = {
 		[UNIFORM] = "uniform",	     [ZIPF] = "zipf",	  [SEQUENTIAL] = "sequential",
-		[FRAGMENTED] = "fragmented", [SPARSE] = "sparse",
+		[FRAGMENTED] = "fragmented", [SPARSE] = "sparse", [SCATTERED] = "scattered",
 	};
 
 	return names[pattern];
@@ -22,7 +22,7 @@ int workload_map(const struct workload *workload, struct hpt *table)
 {
 	for (uint64_t i = 0; i < workload->pages; i++) {
 		int error = hpt_map(table, hpt_key(1, workload_vpn(workload, i), HPT_4K),
-				    workload_entry(i));
+				    workload_entry(workload, i));
 		if (error)
 			return error;
 	}
@@ -38,23 +38,25 @@ static uint64_t zipf(uint64_t pages, double random)
 	return rank * UINT64_C(0x9e3779b97f4a7c15) & (pages - 1);
 }
 
-void workload_stream(const struct workload *workload, uint64_t *state, uint64_t *numbers,
-		     size_t count)
+void workload_queries(const struct workload *workload, uint64_t *state, struct query *queries,
+		      size_t count)
 {
 	uint64_t start = mix64_next(state);
 
 	for (size_t n = 0; n < count; n++) {
 		uint64_t random = mix64_next(state);
+		uint64_t i;
 
 		switch (workload->pattern) {
 		case SEQUENTIAL:
-			numbers[n] = (start + n) & (workload->pages - 1);
+			i = (start + n) & (workload->pages - 1);
 			break;
 		case ZIPF:
-			numbers[n] = zipf(workload->pages, (double)(random >> 11) * 0x1p-53);
+			i = zipf(workload->pages, (double)(random >> 11) * 0x1p-53);
 			break;
 		default:
-			numbers[n] = random & (workload->pages - 1);
+			i = random & (workload->pages - 1);
 		}
+		queries[n] = (struct query){workload_vpn(workload, i), workload_entry(workload, i)};
 	}
 }

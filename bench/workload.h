@@ -6,22 +6,36 @@
 #ifndef BENCH_WORKLOAD_H
 #define BENCH_WORKLOAD_H
 
+#include "bench/loops.h"
 #include "hpt/hpt.h"
 
-enum pattern { UNIFORM, ZIPF, SEQUENTIAL, FRAGMENTED, SPARSE, PATTERNS };
+enum pattern { UNIFORM, ZIPF, SEQUENTIAL, FRAGMENTED, SPARSE, SCATTERED, PATTERNS };
 
 struct workload {
 	enum pattern pattern;
-	uint64_t pages; /* that are mapped: a power of two, at least a segment's */
+	bool contiguous; /* frames ascend with the pages; else they are scattered */
+	uint64_t pages;	 /* that are mapped: a power of two, at least a segment's, at most 2^30 */
 };
 
 const char *workload_name(enum pattern pattern);
 
-#define SEGMENT_PAGES 16384 /* 64 MiB */
+#define SEGMENT_PAGES  16384 /* 64 MiB */
+#define SCATTERED_BITS 36
+#define GIB_PAGES_LOG2 18
+
+/* A permutation of the numbers of 36 bits that looks random: one page of 2^12 is mapped at 2^24. */
+static inline uint64_t workload_scatter(uint64_t i)
+{
+	const uint64_t mask = (UINT64_C(1) << SCATTERED_BITS) - 1;
+
+	i = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) & mask;
+	i = (i ^ i >> 18) * UINT64_C(0xbf58476d1ce4e5b9) & mask;
+	return i ^ i >> 18;
+}
 
 /*
  * Where page i lies. Fragmented: segments of 64 MiB in random order, each in a slot of its own of
- * 512 MiB; sparse: 1 page of 512.
+ * 512 MiB; sparse: 1 page of 512; scattered: anywhere in 36 bits.
  */
 static inline uint64_t workload_vpn(const struct workload *workload, uint64_t i)
 {
@@ -35,24 +49,27 @@ static inline uint64_t workload_vpn(const struct workload *workload, uint64_t i)
 		       (segment * 40503u & 7) * SEGMENT_PAGES + i % SEGMENT_PAGES;
 	case SPARSE:
 		return i * 512;
+	case SCATTERED:
+		return workload_scatter(i);
 	default:
 		return i;
 	}
 }
 
 /* Scattered: an odd factor permutes the 36-bit frames. */
-static inline uint64_t workload_entry(uint64_t i)
+static inline uint64_t workload_entry(const struct workload *workload, uint64_t i)
 {
-	uint64_t frame = i * UINT64_C(0x9e3779b97f4a7c15) & ((UINT64_C(1) << 36) - 1);
+	uint64_t frame = workload->contiguous ? i : i * UINT64_C(0x9e3779b97f4a7c15);
 
-	return hpt_entry(frame, HPT_PRESENT | HPT_WRITE | HPT_USER | HPT_ACCESSED);
+	return hpt_entry(frame & ((UINT64_C(1) << 36) - 1),
+			 HPT_PRESENT | HPT_WRITE | HPT_USER | HPT_ACCESSED);
 }
 
-/* Maps all pages; 0, or what hpt_map() said. */
+/* Maps all pages, in ascending order of their numbers; 0, or what hpt_map() said. */
 int workload_map(const struct workload *workload, struct hpt *table);
 
-/* `count` page numbers to ask for, by the workload's pattern. */
-void workload_stream(const struct workload *workload, uint64_t *state, uint64_t *numbers,
-		     size_t count);
+/* `count` questions by the workload's pattern, and their answers. */
+void workload_queries(const struct workload *workload, uint64_t *state, struct query *queries,
+		      size_t count);
 
 #endif

@@ -40,7 +40,7 @@ includes() {
 	grep -nE '^#include "' "$1"/*.[chS] | grep -vE "#include \"($2)/"
 }
 
-mapfile -t sources < <(files . '*.c' '*.h')
+mapfile -t sources < <(files . '*.c' '*.cc' '*.h')
 mapfile -t host < <(for room in hpt ept vmm bench tests images; do files $room '*.c'; done)
 mapfile -t guest < <(for room in guest hpt; do files $room '*.c'; done)
 mapfile -t others < <(files . '*.S' '*.lds' '*.sh' '*.bats' Makefile)
