@@ -120,22 +120,22 @@ static void bucket_move(struct hpt *table, const struct hpt_step *step)
 {
 	const struct hpt_desc *desc = &table->desc;
 
-	for (unsigned int i = 0; i < HPT_GROUP_LINES * BUCKET_SLOTS; i++) {
-		uint64_t *line = &step->lines[i / BUCKET_SLOTS * HPT_LINE_WORDS];
-
-		if (slot_used(line, i % BUCKET_SLOTS))
-			move_slot(table, line, i % BUCKET_SLOTS);
-	}
 	for (uint32_t i = 0; table->counts.spilled && i < desc->spill_lines * BUCKET_SLOTS; i++) {
 		uint64_t *line = generation_spill_line(table, i / BUCKET_SLOTS);
 		unsigned int slot = i % BUCKET_SLOTS;
-		uint64_t hash =
-			bucket_hash(desc, bucket_slot_tag(line, slot), line[slot] & HPT_LARGE);
+		uint64_t hash = hpt_hash(
+			desc, bucket_hashed(bucket_slot_tag(line, slot), line[slot] & HPT_LARGE));
 
 		if (slot_used(line, slot) && hash >= step->first && hash <= step->last) {
 			table->counts.spilled--;
 			move_slot(table, line, slot);
 		}
+	}
+	for (unsigned int i = 0; i < HPT_GROUP_LINES * BUCKET_SLOTS; i++) {
+		uint64_t *line = &step->lines[i / BUCKET_SLOTS * HPT_LINE_WORDS];
+
+		if (slot_used(line, i % BUCKET_SLOTS))
+			move_slot(table, line, i % BUCKET_SLOTS);
 	}
 }
 
@@ -245,6 +245,7 @@ const struct hpt_operations hpt_bucket_operations = {
 	.place_pages = 1,
 	.line_places = BUCKET_SLOTS,
 	.load = 52,
+	.spills = true,
 	.step_lines = HPT_GROUP_LINES,
 	.places = &places,
 	.move = bucket_move,

@@ -65,10 +65,10 @@ static inline uint64_t bucket_slot_tag(const uint64_t *line, unsigned int slot)
 	       line[slot] >> BUCKET_LOW_SHIFT;
 }
 
-/* The two sizes of a page number are two keys. */
-static inline uint64_t bucket_hash(const struct hpt_desc *desc, uint64_t tag, uint64_t large)
+/* What is hashed: the two sizes of a page number are two keys. */
+static inline uint64_t bucket_hashed(uint64_t tag, uint64_t large)
 {
-	return hpt_hash(desc, tag | large << 55);
+	return tag | large << 55;
 }
 
 static inline void bucket_start_tag(const struct hpt_desc *desc, uint64_t tag, uint64_t large,
@@ -76,7 +76,7 @@ static inline void bucket_start_tag(const struct hpt_desc *desc, uint64_t tag, u
 {
 	probe->tag = tag;
 	probe->large = large;
-	probe->home = hpt_home(desc, bucket_hash(desc, tag, large));
+	probe->home = hpt_spot_line(desc, hpt_spot(desc, bucket_hashed(tag, large)));
 	probe->index = 0;
 	probe->word = 0;
 }

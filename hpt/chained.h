@@ -39,11 +39,10 @@ struct chained_probe {
 
 static inline uint64_t chained_head(const struct hpt_desc *desc, uint64_t tag)
 {
-	uint64_t hash = hpt_hash(desc, tag);
-	const struct hpt_generation *generation = hpt_generation_of(desc, hash);
-	uint64_t head = hash >> (64 - CHAINED_HEADS_LOG2 - generation->lines_log2);
+	struct hpt_spot spot = hpt_spot(desc, tag);
+	uint64_t head = spot.hash >> (64 - CHAINED_HEADS_LOG2 - spot.generation->lines_log2);
 
-	return hpt_line_address(desc, generation, head >> CHAINED_HEADS_LOG2) +
+	return hpt_line_address(desc, spot.generation, head >> CHAINED_HEADS_LOG2) +
 	       (head & ((1u << CHAINED_HEADS_LOG2) - 1)) * sizeof(uint64_t);
 }
 

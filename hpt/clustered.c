@@ -76,13 +76,13 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 
 static void clustered_move(struct hpt *table, const struct hpt_step *step)
 {
+	block_move_spilled(table, step);
 	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
 		uint64_t *line = &step->lines[i * HPT_LINE_WORDS];
 
 		if (clustered_line_used(line))
 			block_move_line(table, line);
 	}
-	block_move_spilled(table, step);
 }
 
 /* Whether the used `line` was stored past `at`, a line of a group. */
@@ -125,6 +125,7 @@ const struct hpt_operations hpt_clustered_operations = {
 	.place_pages = CLUSTERED_BLOCK,
 	.line_places = 1,
 	.load = 40,
+	.spills = true,
 	.step_lines = HPT_GROUP_LINES,
 	.placing = &placing,
 	.move = clustered_move,

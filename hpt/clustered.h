@@ -72,18 +72,18 @@ static inline uint64_t clustered_probe_line(const struct hpt_desc *desc,
 	return hpt_spill_address(desc, probe->index - HPT_GROUP_LINES);
 }
 
-static inline void clustered_start_hashed(const struct hpt_desc *desc, uint64_t tag, uint64_t hash,
-					  struct clustered_probe *probe)
+static inline void clustered_start_at(const struct hpt_desc *desc, uint64_t tag,
+				      struct hpt_spot home, struct clustered_probe *probe)
 {
 	probe->tag = tag;
-	probe->home = hpt_home(desc, hash);
+	probe->home = hpt_spot_line(desc, home);
 	probe->index = 0;
 }
 
 static inline void clustered_start_tag(const struct hpt_desc *desc, uint64_t tag,
 				       struct clustered_probe *probe)
 {
-	clustered_start_hashed(desc, tag, hpt_hash(desc, tag), probe);
+	clustered_start_at(desc, tag, hpt_spot(desc, tag), probe);
 }
 
 static inline void clustered_start(const struct hpt_desc *desc, struct hpt_key key,

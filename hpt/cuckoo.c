@@ -10,7 +10,9 @@ struct candidate {
 
 static uint64_t *way_line(const struct hpt *table, uint64_t tag, unsigned int way)
 {
-	return hpt_pointer(table, cuckoo_way_line(&table->desc, hpt_hash(&table->desc, tag), way));
+	const struct hpt_desc *desc = &table->desc;
+
+	return hpt_pointer(table, cuckoo_way_line(desc, tag, hpt_hash(desc, tag), way));
 }
 
 static uint64_t *find_line(const struct hpt *table, uint64_t tag)
@@ -140,25 +142,36 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 static void move_line(struct hpt *table, const struct hpt_step *step, uint64_t *line)
 {
 	const struct hpt_desc *desc = &table->desc;
-	uint64_t hash = hpt_hash(desc, clustered_line_tag(line));
+	uint64_t tag = clustered_line_tag(line);
+	uint64_t hash = hpt_hash(desc, tag);
 	uint64_t first = step->first >> (64 - desc->old.lines_log2);
 	uint64_t number = first + (uint64_t)(line - step->lines) / HPT_LINE_WORDS;
 	unsigned int way = 0;
 
 	while (cuckoo_way_hash(hash, way) >> (64 - desc->old.lines_log2) != number)
 		way++;
-	shift_line(table, line, hpt_pointer(table, cuckoo_way_line(desc, hash, way)));
+	shift_line(table, line, hpt_pointer(table, cuckoo_way_line(desc, tag, hash, way)));
 }
 
 static void cuckoo_move(struct hpt *table, const struct hpt_step *step)
 {
+	bool rekeying = table->desc.hash == HPT_REKEYING;
+
+	/* What is inserted may take any line: in growth it comes after those that are moved. */
+	if (rekeying)
+		block_move_spilled(table, step);
 	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
 		uint64_t *line = &step->lines[i * HPT_LINE_WORDS];
 
-		if (clustered_line_used(line))
+		if (!clustered_line_used(line))
+			continue;
+		if (rekeying)
+			block_move_line(table, line);
+		else
 			move_line(table, step, line);
 	}
-	block_move_spilled(table, step);
+	if (!rekeying)
+		block_move_spilled(table, step);
 }
 
 /* How many spilled blocks have `line` as way 0. */
@@ -183,6 +196,7 @@ const struct hpt_operations hpt_cuckoo_operations = {
 	.place_pages = CLUSTERED_BLOCK,
 	.line_places = 1,
 	.load = 54,
+	.spills = true,
 	.step_lines = HPT_GROUP_LINES,
 	.placing = &placing,
 	.move = cuckoo_move,

@@ -51,6 +51,12 @@ enum hpt_organisation {
 	HPT_ORGANISATIONS
 };
 
+/*
+ * In place of a hash family: whoever computes hashes asks for the family first, so that a table
+ * whose salt does not change pays nothing for one that may.
+ */
+#define HPT_REKEYING UINT32_MAX
+
 /* One array of lines; while a table grows there are two of them. */
 struct hpt_generation {
 	uint32_t lines_log2;
@@ -61,17 +67,20 @@ struct hpt_desc {
 	uint32_t magic;
 	uint32_t version;
 	uint32_t organisation; /* enum hpt_organisation */
-	uint32_t hash;	       /* enum hpt_hash_family */
+	uint32_t hash;	       /* enum hpt_hash_family, or HPT_REKEYING while the salt changes */
 	uint32_t spill_lines;  /* lines that the spill pages hold, used or not */
-	uint32_t reserved;
+	uint32_t family;       /* enum hpt_hash_family, also then */
 	/*
-	 * But for radix: a key whose hash is at most `split` lives in the current generation, any
-	 * other still in the old one. A table that is not growing has split = UINT64_MAX.
+	 * But for radix: a key whose hash under `salt` is at most `split` lives in the current
+	 * generation, any other still in the old one. A table that is not growing, and whose salt
+	 * does not change, has split = UINT64_MAX.
 	 */
 	uint64_t split;
 	struct hpt_generation current;
 	struct hpt_generation old;
 	struct hpt_salt salt;
+	/* Rekeying: what the places in the current generation are named by. */
+	struct hpt_salt next_salt;
 	/* Chunk addresses of both generations. Radix: the root node of each ASID. */
 	uint64_t directory[2 * HPT_CHUNKS];
 	uint64_t spill[HPT_SPILL_PAGES];
@@ -80,7 +89,8 @@ struct hpt_desc {
 _Static_assert(HPT_RADIX_ASIDS == 2 * HPT_CHUNKS, "roots and chunks share the directory");
 
 /*
- * What lookups cost, added up: hashes computed, lines probed, distinct lines touched, and the
+ * What lookups cost, added up: hashes computed (one a way, though a table that is being rekeyed may
+ * need a second), lines probed, distinct lines touched, and the
  * longest chain of dependent loads (a radix level depends on the one above; so does a second
  * probe, which is made only after the first has answered).
  */
@@ -110,7 +120,8 @@ static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 		return false;
 	if (desc->organisation == HPT_RADIX)
 		return true;
-	return desc->organisation < HPT_ORGANISATIONS && desc->hash < HPT_HASH_FAMILIES &&
+	return desc->organisation < HPT_ORGANISATIONS && desc->family < HPT_HASH_FAMILIES &&
+	       (desc->hash == desc->family || desc->hash == HPT_REKEYING) &&
 	       hpt_generation_placed(&desc->current) && hpt_generation_placed(&desc->old) &&
 	       desc->current.lines_log2 >= HPT_LINES_LOG2_MIN &&
 	       (desc->split == UINT64_MAX || desc->old.lines_log2 >= HPT_LINES_LOG2_MIN) &&

@@ -85,23 +85,38 @@ int generation_create(struct hpt *table, uint64_t pages)
 	return error;
 }
 
+static void put_spill(struct hpt *table)
+{
+	struct hpt_desc *desc = &table->desc;
+
+	for (uint32_t page = 0; page < desc->spill_lines / HPT_GROUP_LINES; page++)
+		hpt_put(table, desc->spill[page], HPT_PAGE_SIZE);
+	desc->spill_lines = 0;
+}
+
+/* All that was to be moved has been. */
 static void drop_old(struct hpt *table)
 {
-	put_chunks(table, &table->desc.old, chunk_count(&table->desc.old));
-	table->desc.old.lines_log2 = 0;
-	table->desc.split = UINT64_MAX;
+	struct hpt_desc *desc = &table->desc;
+
+	put_chunks(table, &desc->old, chunk_count(&desc->old));
+	desc->old.lines_log2 = 0;
+	desc->split = UINT64_MAX;
+	if (desc->hash == HPT_REKEYING) {
+		desc->salt = desc->next_salt;
+		desc->next_salt = (struct hpt_salt){0};
+		desc->hash = desc->family;
+	}
+	if (!table->counts.spilled)
+		put_spill(table);
 }
 
 void generation_destroy(struct hpt *table)
 {
-	struct hpt_desc *desc = &table->desc;
-
-	if (generation_growing(desc))
+	if (generation_growing(&table->desc))
 		drop_old(table);
-	put_chunks(table, &desc->current, chunk_count(&desc->current));
-	for (uint32_t page = 0; page < desc->spill_lines / HPT_GROUP_LINES; page++)
-		hpt_put(table, desc->spill[page], HPT_PAGE_SIZE);
-	desc->spill_lines = 0;
+	put_chunks(table, &table->desc.current, chunk_count(&table->desc.current));
+	put_spill(table);
 }
 
 int generation_more_spill(struct hpt *table)
@@ -143,29 +158,112 @@ static void move_step(struct hpt *table, uint64_t first)
 	set_counts(table);
 }
 
+/* The line that the next step begins with. */
+static uint64_t next_step(const struct hpt_desc *desc)
+{
+	return (desc->split + 1) >> (64 - desc->old.lines_log2);
+}
+
+/* Makes the spill have a free place for each place of a step: one page more is enough for that. */
+static int reserve_spill(struct hpt *table)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+	uint64_t places = (uint64_t)table->desc.spill_lines * operations->line_places;
+	uint64_t needed = operations->step_lines * operations->line_places;
+
+	if (!operations->spills || places - table->counts.spilled >= needed)
+		return 0;
+	return generation_more_spill(table);
+}
+
+/* Moves the next step of what is under way; without memory that it may need it does nothing. */
+static int go_on(struct hpt *table)
+{
+	int error = table->desc.hash == HPT_REKEYING ? reserve_spill(table) : 0;
+
+	if (!error)
+		move_step(table, next_step(&table->desc));
+	return error;
+}
+
+/* The generation that would follow the current one. */
+static struct hpt_generation next_generation(const struct hpt_desc *desc, uint32_t lines_log2)
+{
+	return (struct hpt_generation){
+		.lines_log2 = lines_log2,
+		.first_chunk = desc->current.first_chunk ? 0 : HPT_CHUNKS,
+	};
+}
+
+/* Makes it the current one and moves the first step. */
+static void begin(struct hpt *table, const struct hpt_generation *next)
+{
+	table->desc.old = table->desc.current;
+	table->desc.current = *next;
+	move_step(table, 0);
+}
+
 static void begin_growth(struct hpt *table)
 {
 	struct hpt_desc *desc = &table->desc;
-	struct hpt_generation next = {
-		.lines_log2 = desc->current.lines_log2 + 1,
-		.first_chunk = desc->current.first_chunk ? 0 : HPT_CHUNKS,
-	};
+	struct hpt_generation next = next_generation(desc, desc->current.lines_log2 + 1);
 
-	if (next.lines_log2 > HPT_LINES_LOG2_MAX || get_chunks(table, &next))
-		return;
-	desc->old = desc->current;
-	desc->current = next;
-	move_step(table, 0);
+	if (next.lines_log2 <= HPT_LINES_LOG2_MAX && !get_chunks(table, &next))
+		begin(table, &next);
 }
 
 void generation_grow(struct hpt *table)
 {
-	struct hpt_desc *desc = &table->desc;
-
-	if (generation_growing(desc))
-		move_step(table, (desc->split + 1) >> (64 - desc->old.lines_log2));
+	if (generation_growing(&table->desc))
+		go_on(table);
 	else if (table->counts.used >= table->grow_at)
 		begin_growth(table);
+}
+
+/* As many lines as there are, unless they would be too full before each step has been made. */
+static uint32_t rekeyed_lines_log2(const struct hpt *table)
+{
+	const struct hpt_generation *current = &table->desc.current;
+	uint64_t steps = generation_lines(current) / hpt_operations_of(table)->step_lines;
+
+	if (table->counts.used + steps > capacity(table, current) &&
+	    current->lines_log2 < HPT_LINES_LOG2_MAX)
+		return current->lines_log2 + 1;
+	return current->lines_log2;
+}
+
+int generation_rekey(struct hpt *table, uint64_t salt)
+{
+	struct hpt_desc *desc = &table->desc;
+	struct hpt_generation next;
+	int error;
+
+	if (generation_growing(desc))
+		return -EBUSY;
+	next = next_generation(desc, rekeyed_lines_log2(table));
+	error = get_chunks(table, &next);
+	if (error)
+		return error;
+	error = reserve_spill(table);
+	if (error) {
+		put_chunks(table, &next, chunk_count(&next));
+		return error;
+	}
+	desc->hash = HPT_REKEYING;
+	hpt_salt_set(&desc->next_salt, (enum hpt_hash_family)desc->family, salt);
+	begin(table, &next);
+	return 0;
+}
+
+int generation_settle(struct hpt *table, uint64_t steps)
+{
+	for (; steps && generation_growing(&table->desc); steps--) {
+		int error = go_on(table);
+
+		if (error)
+			return error;
+	}
+	return generation_growing(&table->desc) ? -EAGAIN : 0;
 }
 
 /* The first line and the end of a part of the walk; the old generation from `split` on. */
@@ -179,7 +277,7 @@ static void enter_part(struct generation_walk *walk)
 		walk->end = generation_lines(&desc->current);
 	if (walk->part == 1) {
 		walk->end = generation_growing(desc) ? generation_lines(&desc->old) : 0;
-		walk->next = walk->end ? (desc->split + 1) >> (64 - desc->old.lines_log2) : 0;
+		walk->next = walk->end ? next_step(desc) : 0;
 	}
 	walk->in_spill = walk->part == 2;
 }

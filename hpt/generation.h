@@ -10,9 +10,17 @@
  * et al., "Elastic Cuckoo Page Tables" (ASPLOS'20), section 4.2. `split` in the descriptor tells
  * which generation has a key, so that a lookup never asks both.
  *
- * Moving a step cannot fail: what lay in one group has two groups of the new array, which are empty
- * until then; what had spilled is taken out of the spill before it is added again, so that a free
- * place is there for it.
+ * Moving a step of growth cannot fail: what lay in one group has two groups of the new array, which
+ * are empty until then; each place that had spilled is freed before it is taken again, so that as
+ * many may spill as have before. (What had spilled goes first: what spills in the same step is
+ * counted where it belongs now and must not be moved once more.)
+ *
+ * A change of salt is a growth into an array of the same size, or twice that if it would have to
+ * grow before the end of it. A key moves when its hash under the old salt says so, to the place
+ * that its hash under the new one names, which is in any group of the new array and may be taken.
+ * So before each step the spill must have as many free places as the step has lines or slots: then
+ * moving cannot fail here either, whatever the salts. A spill page has the places of a group: at
+ * most one is got for a step, and mostly none. Without memory for it the step waits.
  *
  * What an organisation brings for this stands in its struct hpt_operations.
  */
@@ -40,6 +48,10 @@ void generation_destroy(struct hpt *table);
  * full enough, and moves one step where one is under way. Out of memory it does nothing.
  */
 void generation_grow(struct hpt *table);
+
+/* As hpt_rekey() and hpt_settle(). */
+int generation_rekey(struct hpt *table, uint64_t salt);
+int generation_settle(struct hpt *table, uint64_t steps);
 
 /* One more page of spill lines: 0, or -ENOMEM. */
 int generation_more_spill(struct hpt *table);

@@ -85,6 +85,27 @@ int hpt_create(struct hpt *table, const struct hpt_config *config);
 void hpt_destroy(struct hpt *table);
 
 /*
+ * Begins to change the salt, for when somebody may have found keys that collide, or on principle:
+ * new lines are got, as many as there are (or twice as many, if these are nearly full), and each
+ * place that is taken from then on moves a step of the old ones, as in growth. Lookups stay right
+ * all the time; while it lasts they compute up to two hashes. -ENOMEM; -EBUSY while the table grows
+ * or a change is under way (hpt_settle()); -EOPNOTSUPP for radix, which has no hash. The salt of
+ * fibonacci and crc32 keeps nobody from finding such keys (hash.h).
+ *
+ * Places that a step cannot find room for in their new groups go to spill lines, for which memory
+ * is got before the step: where there is none, the change waits, and the table is used with what
+ * it has.
+ */
+int hpt_rekey(struct hpt *table, uint64_t salt);
+
+/*
+ * Moves up to `steps` steps of a growth or a change of salt that is under way, without waiting for
+ * insertions to do it. 0: nothing is under way any more; -EAGAIN: there are more steps; -ENOMEM:
+ * the next one needs memory. What was moved stays moved.
+ */
+int hpt_settle(struct hpt *table, uint64_t steps);
+
+/*
  * Finds the entry of `key`: 0 and *entry, or -ENOENT. An exact match only, of the key's size only.
  * A page that is swapped out is found like any other: hpt_resident() of its entry is false. What it
  * cost is added to *ledger, unless that is NULL.

@@ -27,11 +27,15 @@ static inline uint64_t hpt_hash_fibonacci(const struct hpt_desc *desc, uint64_t 
 	return (tag ^ desc->salt.value) * HPT_MULTIPLIER;
 }
 
+/* hpt_hash() of a table whose hash is not fibonacci. (lines.c) */
+uint64_t hpt_hash_slowly(const struct hpt_desc *desc, uint64_t tag);
+
+/* The hash that orders the tags of a table: growth moves them in this order. */
 static inline uint64_t hpt_hash(const struct hpt_desc *desc, uint64_t tag)
 {
 	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
 		return hpt_hash_fibonacci(desc, tag);
-	return hpt_hash_tag((enum hpt_hash_family)desc->hash, &desc->salt, tag);
+	return hpt_hash_slowly(desc, tag);
 }
 
 /* The page number of a key, in pages of its size. */
@@ -82,12 +86,35 @@ static inline const struct hpt_generation *hpt_generation_of(const struct hpt_de
 	return hash <= desc->split ? &desc->current : &desc->old;
 }
 
-/* The address of the line that the hash's top bits name. */
-static inline uint64_t hpt_home(const struct hpt_desc *desc, uint64_t hash)
-{
-	const struct hpt_generation *generation = hpt_generation_of(desc, hash);
+/* Where a tag belongs: the top bits of the hash name a line of the generation, or a part of one. */
+struct hpt_spot {
+	const struct hpt_generation *generation;
+	uint64_t hash;
+};
 
-	return hpt_line_address(desc, generation, hash >> (64 - generation->lines_log2));
+static inline struct hpt_spot hpt_spot_hashed(const struct hpt_desc *desc, uint64_t hash)
+{
+	return (struct hpt_spot){hpt_generation_of(desc, hash), hash};
+}
+
+/* hpt_spot() of a table whose hash is not fibonacci. (lines.c) */
+struct hpt_spot hpt_spot_slowly(const struct hpt_desc *desc, uint64_t tag);
+
+static inline struct hpt_spot hpt_spot(const struct hpt_desc *desc, uint64_t tag)
+{
+	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
+		return hpt_spot_hashed(desc, hpt_hash_fibonacci(desc, tag));
+	return hpt_spot_slowly(desc, tag);
+}
+
+/* Of a table that is being rekeyed: the hash under the salt that is to come. (lines.c) */
+uint64_t hpt_hash_next(const struct hpt_desc *desc, uint64_t tag);
+
+/* The address of the spot's line. */
+static inline uint64_t hpt_spot_line(const struct hpt_desc *desc, struct hpt_spot spot)
+{
+	return hpt_line_address(desc, spot.generation,
+				spot.hash >> (64 - spot.generation->lines_log2));
 }
 
 /*

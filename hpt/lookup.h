@@ -30,8 +30,8 @@ HPT_INLINE uint64_t *hpt_word(const struct hpt *table, uint64_t address)
 }
 
 /*
- * A table whose hash is fibonacci. The first probe, which is nearly always the last one, stands
- * before the loop and costs no loop.
+ * A table whose hash is fibonacci, and that is not being rekeyed. The first probe, which is nearly
+ * always the last one, stands before the loop and costs no loop.
  */
 HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
 				   struct hpt_found *found)
@@ -44,7 +44,9 @@ HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
 	found->probes = 0;
 	if (!hpt_key_fits(key, HPT_VPN_BITS, HPT_ASID_BITS))
 		return false;
-	clustered_start_hashed(&table->desc, tag, hpt_hash_fibonacci(&table->desc, tag), probe);
+	clustered_start_at(&table->desc, tag,
+			   hpt_spot_hashed(&table->desc, hpt_hash_fibonacci(&table->desc, tag)),
+			   probe);
 	probe->word = clustered_word(key);
 	probe->matched = false;
 	line = hpt_word(table, probe->home);
@@ -81,8 +83,8 @@ HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, stru
 HPT_INLINE void hpt_fetch_ways(const struct hpt *table, const struct cuckoo_probe *probe)
 {
 	for (unsigned int way = 1; way < CUCKOO_WAYS; way++)
-		__builtin_prefetch(
-			hpt_word(table, cuckoo_way_line(&table->desc, probe->hash, way)));
+		__builtin_prefetch(hpt_word(
+			table, cuckoo_way_line(&table->desc, probe->tag, probe->hash, way)));
 }
 
 /*

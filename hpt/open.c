@@ -150,15 +150,11 @@ static void move_slot(struct hpt *table, struct open_slot *slot)
 	add(table, moved.tag, moved.entry);
 }
 
-/* Moves the slots of a group, then those that it had spilled. */
+/* Moves what a group had spilled, then its slots. */
 static void open_move(struct hpt *table, const struct hpt_step *step)
 {
 	struct open_slot *group = (void *)step->lines;
 
-	for (unsigned int i = 0; i < OPEN_GROUP_SLOTS; i++) {
-		if (group[i].tag)
-			move_slot(table, &group[i]);
-	}
 	for (uint32_t i = 0; table->counts.spilled && i < spill_slots(table); i++) {
 		struct open_slot *slot = spill_slot(table, i);
 		uint64_t hash = hpt_hash(&table->desc, slot->tag);
@@ -167,6 +163,10 @@ static void open_move(struct hpt *table, const struct hpt_step *step)
 			table->counts.spilled--;
 			move_slot(table, slot);
 		}
+	}
+	for (unsigned int i = 0; i < OPEN_GROUP_SLOTS; i++) {
+		if (group[i].tag)
+			move_slot(table, &group[i]);
 	}
 }
 
@@ -263,6 +263,7 @@ const struct hpt_operations hpt_open_operations = {
 	.place_pages = 1,
 	.line_places = OPEN_LINE_SLOTS,
 	.load = 32,
+	.spills = true,
 	.step_lines = HPT_GROUP_LINES,
 	.places = &places,
 	.move = open_move,

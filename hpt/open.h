@@ -41,11 +41,10 @@ struct open_probe {
 /* The home slot's address. */
 static inline uint64_t open_home(const struct hpt_desc *desc, uint64_t tag)
 {
-	uint64_t hash = hpt_hash(desc, tag);
-	const struct hpt_generation *generation = hpt_generation_of(desc, hash);
-	uint64_t slot = hash >> (64 - OPEN_LINE_LOG2 - generation->lines_log2);
+	struct hpt_spot spot = hpt_spot(desc, tag);
+	uint64_t slot = spot.hash >> (64 - OPEN_LINE_LOG2 - spot.generation->lines_log2);
 
-	return hpt_line_address(desc, generation, slot >> OPEN_LINE_LOG2) +
+	return hpt_line_address(desc, spot.generation, slot >> OPEN_LINE_LOG2) +
 	       ((slot & (OPEN_LINE_SLOTS - 1)) << OPEN_SLOT_SHIFT);
 }
 

@@ -29,11 +29,15 @@ struct hpt_operations {
 		place_pages; /* pages that one place has at most; 0: there are no generations */
 	unsigned int line_places;
 	unsigned int load;	 /* 64ths of the places that may be taken before the table grows */
+	bool spills;		 /* a place may be taken in spill lines */
 	unsigned int step_lines; /* how many growth moves at once: a group, or less */
 	const struct block_placing
 		*placing; /* where its lines stand, if they are blocks (block.h) */
 	const struct single_places *places; /* or its places, if they are pages (single.h) */
-	/* Moves what lives in a step to where it belongs now; `split` has been advanced. */
+	/*
+	 * Moves what lives in a step to where it belongs now; `split` has been advanced. Where the
+	 * salt changes there is a free place in the spill for each place of the step.
+	 */
 	void (*move)(struct hpt *table, const struct hpt_step *step);
 
 	int (*create)(struct hpt *table, uint64_t pages);

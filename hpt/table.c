@@ -2,7 +2,7 @@
 /* The operations of hpt.h: arguments checked, the organisation called, the rest done once here. */
 #include <errno.h>
 
-#include "hpt/hpt.h"
+#include "hpt/generation.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
 
@@ -50,6 +50,7 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	table->desc.version = HPT_VERSION;
 	table->desc.organisation = config->organisation;
 	table->desc.hash = config->hash;
+	table->desc.family = config->hash;
 	hpt_salt_set(&table->desc.salt, config->hash, config->salt);
 	table->desc.split = UINT64_MAX;
 	table->memory = config->memory;
@@ -59,6 +60,16 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 void hpt_destroy(struct hpt *table)
 {
 	hpt_operations_of(table)->destroy(table);
+}
+
+int hpt_rekey(struct hpt *table, uint64_t salt)
+{
+	return hpt_operations_of(table)->place_pages ? generation_rekey(table, salt) : -EOPNOTSUPP;
+}
+
+int hpt_settle(struct hpt *table, uint64_t steps)
+{
+	return hpt_operations_of(table)->place_pages ? generation_settle(table, steps) : 0;
 }
 
 static bool key_fits(const struct hpt *table, struct hpt_key key)

@@ -111,6 +111,9 @@ int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame);
 int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger);
 int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64_t entry);
 
+int pair_rekey(struct pair *pair, uint64_t salt);
+int pair_settle(struct pair *pair, uint64_t steps);
+
 /* Both return how many pages were visited. */
 uint64_t pair_visit_range(struct pair *pair, struct hpt_key key, uint64_t count,
 			  enum pair_visit what);

@@ -233,6 +233,37 @@ int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger
 	return error;
 }
 
+int pair_rekey(struct pair *pair, uint64_t salt)
+{
+	int expected = pair->table.desc.split == UINT64_MAX ? 0 : -EBUSY;
+	uint64_t failures = pair->memory.failures;
+	uint64_t bytes = pair->table.counts.bytes;
+	int error;
+
+	if (pair->table.desc.organisation == HPT_RADIX)
+		expected = -EOPNOTSUPP;
+	error = hpt_rekey(&pair->table, salt);
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		MODEL_EXPECT(pair->table.counts.bytes == bytes, "a rekey that failed keeps memory");
+	else
+		MODEL_EXPECT(error == expected, "rekey gave %d instead of %d", error, expected);
+	return error;
+}
+
+int pair_settle(struct pair *pair, uint64_t steps)
+{
+	uint64_t failures = pair->memory.failures;
+	int error = hpt_settle(&pair->table, steps);
+	bool settled =
+		pair->table.desc.organisation == HPT_RADIX || pair->table.desc.split == UINT64_MAX;
+
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		MODEL_EXPECT(!settled, "settle failed where there is nothing to do");
+	else
+		MODEL_EXPECT(error == (settled ? 0 : -EAGAIN), "settle gave %d", error);
+	return error;
+}
+
 struct visit {
 	struct pair *pair;
 	bool all;

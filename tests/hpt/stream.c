@@ -11,8 +11,8 @@ static struct pair pair;
 
 const char *stream_feature_name(unsigned int feature)
 {
-	static const char *const names[STREAM_FEATURES] = {"siphash",	 "made-large", "offset",
-							   "contiguous", "failures",   "swapping"};
+	static const char *const names[STREAM_FEATURES] = {
+		"siphash", "made-large", "offset", "contiguous", "failures", "swapping", "rekeyed"};
 
 	return names[feature];
 }
@@ -103,6 +103,16 @@ static void fail_soon(const struct stream *stream, const struct stream_record *r
 	pair.memory.last_failure = pair.memory.first_failure + record->entry % 8;
 }
 
+static void rekey(const struct stream *stream, const struct stream_record *record)
+{
+	if (!(stream->features & STREAM_REKEYED))
+		return;
+	if (record->what < 192)
+		pair_rekey(&pair, record->number);
+	else
+		pair_settle(&pair, record->count % 8 ? record->count % 8 : UINT64_MAX);
+}
+
 static void run_record(const struct stream *stream, const struct stream_record *record)
 {
 	/* Most changes are of flags that may be changed. */
@@ -156,6 +166,8 @@ static void run_record(const struct stream *stream, const struct stream_record *
 	default:
 		if (record->what < 128)
 			pair_check(&pair);
+		else
+			rekey(stream, record);
 	}
 }
 

@@ -30,7 +30,8 @@ enum stream_feature {
 	STREAM_CONTIGUOUS = 1 << 3, /* frames follow pages, flags are alike */
 	STREAM_FAILURES = 1 << 4,   /* memory runs out now and then */
 	STREAM_SWAPPING = 1 << 5,   /* pages are swapped out and in */
-	STREAM_FEATURES = 6,
+	STREAM_REKEYED = 1 << 6,    /* the salt changes now and then */
+	STREAM_FEATURES = 7,
 };
 
 struct stream {

@@ -173,6 +173,33 @@ TABLE_TEST(walk, a_foreign_reader_finds_what_the_lookup_finds)
 	pair_end(&pair);
 }
 
+TABLE_TEST(walk, a_foreign_reader_follows_a_change_of_salt)
+{
+	static struct hpt_desc copy;
+	uint64_t random = 22;
+
+	if (kind->organisation == HPT_RADIX)
+		return;
+	for (enum hpt_hash_family family = 0; family < HPT_HASH_FAMILIES; family++) {
+		struct hpt_config config = {.organisation = kind->organisation, .hash = family};
+
+		pair = (struct pair){.memory = {.offset = 0x7f000}};
+		cr_assert_eq(pair_begin(&pair, &config), 0);
+		for (unsigned int i = 0; i < 4000; i++)
+			pair_map(&pair, page(kind, 4, model_random(&random) % 10000 * 3),
+				 entry_of(kind, i));
+		pair_settle(&pair, UINT64_MAX);
+		cr_assert_eq(pair_rekey(&pair, 99), 0);
+		pair_settle(&pair, pair.table.counts.lines / 128);
+		copy = pair.table.desc;
+		cr_assert_eq(copy.hash, HPT_REKEYING);
+		cr_assert(hpt_desc_valid(&copy));
+		for (uint64_t number = 0; number < 30000; number++)
+			expect_same_walk(&copy, page(kind, 4, number));
+		pair_end(&pair);
+	}
+}
+
 static struct hpt_desc valid_desc(void)
 {
 	return (struct hpt_desc){.magic = HPT_MAGIC,
@@ -201,6 +228,11 @@ Test(walk, a_descriptor_with_a_field_out_of_range_is_refused)
 	EXPECT_VALID(version, HPT_VERSION + 1, false);
 	EXPECT_VALID(organisation, HPT_ORGANISATIONS, false);
 	EXPECT_VALID(organisation, UINT32_MAX, false);
+	EXPECT_VALID(hash, HPT_SIPHASH, false); /* another than `family` */
+	EXPECT_VALID(hash, HPT_REKEYING, true);
+	EXPECT_VALID(hash, HPT_HASH_FAMILIES, false);
+	EXPECT_VALID(family, HPT_SIPHASH, false);
+	EXPECT_VALID(family, HPT_REKEYING, false);
 	EXPECT_VALID(spill_lines, HPT_SPILL_PAGES * HPT_GROUP_LINES, true);
 	EXPECT_VALID(spill_lines, HPT_SPILL_PAGES * HPT_GROUP_LINES + HPT_GROUP_LINES, false);
 	EXPECT_VALID(spill_lines, 100, false);
@@ -266,7 +298,8 @@ static void random_desc(struct hpt_desc *desc, uint64_t *random)
 	desc->magic = HPT_MAGIC;
 	desc->version = HPT_VERSION;
 	desc->organisation %= HPT_ORGANISATIONS;
-	desc->hash %= HPT_HASH_FAMILIES;
+	desc->family %= HPT_HASH_FAMILIES;
+	desc->hash = desc->hash & 1 ? desc->family : HPT_REKEYING;
 	desc->spill_lines %= HPT_SPILL_PAGES * HPT_GROUP_LINES + HPT_GROUP_LINES;
 	desc->spill_lines &= ~(HPT_GROUP_LINES - 1);
 	desc->current.lines_log2 %= HPT_LINES_LOG2_MAX + 2;

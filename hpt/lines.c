@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Spots by any hash: what lines.h has inline for fibonacci. */
+#include "hpt/lines.h"
+
+static uint64_t hash_by(const struct hpt_desc *desc, const struct hpt_salt *salt, uint64_t tag)
+{
+	if (desc->family == HPT_FIBONACCI)
+		return (tag ^ salt->value) * HPT_MULTIPLIER;
+	return hpt_hash_tag((enum hpt_hash_family)desc->family, salt, tag);
+}
+
+uint64_t hpt_hash_slowly(const struct hpt_desc *desc, uint64_t tag)
+{
+	return hash_by(desc, &desc->salt, tag);
+}
+
+uint64_t hpt_hash_next(const struct hpt_desc *desc, uint64_t tag)
+{
+	return hash_by(desc, &desc->next_salt, tag);
+}
+
+struct hpt_spot hpt_spot_slowly(const struct hpt_desc *desc, uint64_t tag)
+{
+	struct hpt_spot spot = hpt_spot_hashed(desc, hpt_hash_slowly(desc, tag));
+
+	if (desc->hash == HPT_REKEYING && spot.generation == &desc->current)
+		spot.hash = hpt_hash_next(desc, tag);
+	return spot;
+}
