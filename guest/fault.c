@@ -38,31 +38,34 @@ static inline bool allowed(uint64_t entry, const struct rights *rights)
 	return (entry & rights->asked) == rights->set;
 }
 
-/* A page that the table does not know: made, if a region allows the access. */
-static inline __attribute__((always_inline)) int first_touch(uint64_t vpn,
-							     const struct rights *rights,
-							     struct hpt_found *found)
+/*
+ * A page that the table does not know: made, if a region allows the access. `organisation` as in
+ * handle().
+ */
+HPT_INLINE int first_touch(uint64_t vpn, const struct rights *rights, struct hpt_found *found,
+			   enum hpt_organisation organisation)
 {
 	struct region *region = region_find(vpn);
-	uint64_t gpa = 0;
-	uint64_t frame;
+	uint64_t allows, gpa;
 	int error;
 
-	if (!region || !allowed(region->rights, rights))
+	if (!region)
+		return -EFAULT;
+	allows = region->rights;
+	if (!allowed(allows, rights))
 		return -EFAULT;
 	region->first_touches++;
-	if (region->frame) {
-		frame = region->frame + (vpn - region->start);
-	} else {
+	if (__builtin_expect(!region->frame, 1)) {
 		gpa = frames_get();
-		if (!gpa)
+		if (__builtin_expect(!gpa, 0))
 			return -ENOMEM;
-		frame = gpa >> HPT_PAGE_SHIFT;
+	} else {
+		gpa = region_frame(region, vpn) << HPT_PAGE_SHIFT;
 	}
-	found->entry = hpt_entry(frame, region->rights | HPT_USER | rights->leave);
-	error = hpt_map_found(&stage1, program_key(vpn), found->entry, found);
-	if (error && gpa)
-		frames_put(gpa);
+	found->entry = gpa | allows | HPT_USER | rights->leave;
+	error = hpt_map_found_as(&stage1, program_key(vpn), found->entry, found, organisation);
+	if (__builtin_expect(error, 0) && !region->frame)
+		frames_put(found->entry & HPT_FRAME_MASK);
 	return error;
 }
 
@@ -116,7 +119,8 @@ void *fault_user_byte(uint64_t gva, enum access access)
 	if (gva >= USER_END)
 		return NULL;
 	known = hpt_find(&stage1, program_key(vpn), &found);
-	error = known ? touch_again(rights, &found) : first_touch(vpn, rights, &found);
+	error = known ? touch_again(rights, &found)
+		      : first_touch(vpn, rights, &found, HPT_ORGANISATIONS);
 	if (error == -EFAULT)
 		error = copy_page(vpn, rights, &found);
 	if (error)
@@ -165,7 +169,8 @@ static inline const struct rights *rights_asked(uint64_t error)
 
 /* What follows the lookup, whatever the organisation and however many probes. */
 HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
-			const struct rights *rights, bool known, struct hpt_found *found)
+			const struct rights *rights, bool known, struct hpt_found *found,
+			enum hpt_organisation organisation)
 {
 	int error;
 
@@ -174,7 +179,7 @@ HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
 		error = touch_again(rights, found);
 	} else {
 		published.first_touches++;
-		error = first_touch(gva >> HPT_PAGE_SHIFT, rights, found);
+		error = first_touch(gva >> HPT_PAGE_SHIFT, rights, found, organisation);
 	}
 	if (__builtin_expect(error, 0)) {
 		/* One of its own: the address of what is kept in registers is not taken. */
@@ -205,7 +210,7 @@ HPT_INLINE void handle(const struct trap_cpu_frame *frame, uint64_t gva, uint32_
 		known = hpt_find(&stage1, key, &found);
 	answered = rdtsc_low();
 	published.more_probes += found.probes - 1;
-	resolve(frame, gva, rights, known, &found);
+	resolve(frame, gva, rights, known, &found, organisation);
 	publish_sample(tsc, asked, answered, rdtsc_low());
 }
 
@@ -228,9 +233,9 @@ void fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
 
 	if (gva >= USER_END || !(frame->error & ERROR_USER))
 		refuse(frame, gva);
-	if (stage1.desc.organisation == HPT_CLUSTERED) /* with fibonacci */
+	if (stage1_short_way == HPT_CLUSTERED)
 		handle(frame, gva, tsc, HPT_CLUSTERED);
-	else if (stage1.desc.organisation == HPT_RADIX)
+	else if (stage1_short_way == HPT_RADIX)
 		handle_radix(frame, gva, tsc);
 	else
 		handle_other(frame, gva, tsc);

@@ -23,6 +23,7 @@ extern char kernel_stack_guard[], fault_stack_guard[];
 extern const char trap_page_text[], trap_page_text_end[];
 
 struct hpt stage1;
+enum hpt_organisation stage1_short_way = HPT_ORGANISATIONS;
 
 static uint64_t vpn_of(uint64_t gva)
 {
@@ -110,6 +111,8 @@ void stage1_start(void)
 	if (hpt_create(&stage1, &config))
 		refuse("memory: found %lu KiB, wanted more for the stage-1 table",
 		       boot.ram_pages * 4);
+	if (config.hash == HPT_FIBONACCI && !config.sealed)
+		stage1_short_way = config.organisation;
 	window_create(boot.window_pages);
 	map_image(kernel_start, kernel_rodata, RIGHTS_TEXT);
 	map_image(kernel_rodata, kernel_data, RIGHTS_RODATA);

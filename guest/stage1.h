@@ -14,6 +14,12 @@
 extern struct hpt stage1;
 
 /*
+ * The organisation whose short way (hpt/lookup.h) page faults go, or neither of the two that have
+ * one: the table decides it when it is made.
+ */
+extern enum hpt_organisation stage1_short_way;
+
+/*
  * Makes the table in guest memory, enters the kernel's image, all RAM and the trap page into it,
  * builds the window's pinned part from those entries, and gives the CPU the window.
  */

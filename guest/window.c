@@ -68,7 +68,7 @@ static bool evict_table(void)
 }
 
 /* Takes more memory for tables, in place of what was left; false where there is none. */
-static bool add_tables(void)
+HPT_INLINE bool add_tables(void)
 {
 	uint64_t gpa;
 

@@ -136,24 +136,32 @@ struct aes_block aes_encrypt_portable(const struct aes_keys *keys, struct aes_bl
 }
 
 #ifdef AES_NATIVE
-#define AES_TARGET __attribute__((target("aes")))
+#define AES_TARGET __attribute__((target("aes,sse4.1")))
 
-AES_TARGET static inline __m128i load(const struct aes_block *block)
+AES_TARGET static inline __m128i round_key(const struct aes_keys *keys, int round)
 {
-	return _mm_loadu_si128((const __m128i *)block);
+	return _mm_loadu_si128((const __m128i *)&keys->rounds[round]);
 }
 
-AES_TARGET static struct aes_block encrypt_native(const struct aes_keys *keys,
-						  struct aes_block block)
+/* In registers: halves that go through memory are loaded as one only after they have got there. */
+AES_TARGET static inline __m128i state_of(uint64_t low, uint64_t high)
 {
-	__m128i state = _mm_xor_si128(load(&block), load(&keys->rounds[0]));
+	return _mm_insert_epi64(_mm_cvtsi64_si128((long long)low), (long long)high, 1);
+}
+
+AES_TARGET static struct aes_block encrypt_native(const struct aes_keys *keys, uint64_t low,
+						  uint64_t high)
+{
+	__m128i state = _mm_xor_si128(state_of(low, high), round_key(keys, 0));
 
 #pragma GCC unroll 9
 	for (int round = 1; round < AES_ROUNDS; round++)
-		state = _mm_aesenc_si128(state, load(&keys->rounds[round]));
-	state = _mm_aesenclast_si128(state, load(&keys->rounds[AES_ROUNDS]));
-	_mm_storeu_si128((__m128i *)&block, state);
-	return block;
+		state = _mm_aesenc_si128(state, round_key(keys, round));
+	state = _mm_aesenclast_si128(state, round_key(keys, AES_ROUNDS));
+	return (struct aes_block){
+		(uint64_t)_mm_cvtsi128_si64(state),
+		(uint64_t)_mm_cvtsi128_si64(_mm_unpackhi_epi64(state, state)),
+	};
 }
 
 AES_TARGET static void encrypt_four_native(const struct aes_keys *keys, struct aes_block *blocks)
@@ -162,16 +170,17 @@ AES_TARGET static void encrypt_four_native(const struct aes_keys *keys, struct a
 
 #pragma GCC unroll 4
 	for (int i = 0; i < AES_FOUR; i++)
-		state[i] = _mm_xor_si128(load(&blocks[i]), load(&keys->rounds[0]));
+		state[i] =
+			_mm_xor_si128(state_of(blocks[i].low, blocks[i].high), round_key(keys, 0));
 #pragma GCC unroll 9
 	for (int round = 1; round < AES_ROUNDS; round++) {
 #pragma GCC unroll 4
 		for (int i = 0; i < AES_FOUR; i++)
-			state[i] = _mm_aesenc_si128(state[i], load(&keys->rounds[round]));
+			state[i] = _mm_aesenc_si128(state[i], round_key(keys, round));
 	}
 #pragma GCC unroll 4
 	for (int i = 0; i < AES_FOUR; i++) {
-		state[i] = _mm_aesenclast_si128(state[i], load(&keys->rounds[AES_ROUNDS]));
+		state[i] = _mm_aesenclast_si128(state[i], round_key(keys, AES_ROUNDS));
 		_mm_storeu_si128((__m128i *)&blocks[i], state[i]);
 	}
 }
@@ -181,7 +190,7 @@ struct aes_block aes_encrypt(const struct aes_keys *keys, struct aes_block block
 {
 #ifdef AES_NATIVE
 	if (__builtin_cpu_supports("aes"))
-		return encrypt_native(keys, block);
+		return encrypt_native(keys, block.low, block.high);
 #endif
 	return aes_encrypt_portable(keys, block);
 }

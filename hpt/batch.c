@@ -66,8 +66,8 @@ HPT_INLINE void lookup_batch(const struct hpt *table, const struct hpt_key *keys
 	}
 }
 
-void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
-		      size_t count)
+static void find_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+		       size_t count)
 {
 	switch ((enum hpt_organisation)table->desc.organisation) {
 	case HPT_RADIX:
@@ -87,5 +87,15 @@ void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint6
 		return;
 	default:
 		lookup_batch(table, keys, entries, count, HPT_CLUSTERED);
+	}
+}
+
+void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count)
+{
+	find_batch(table, keys, entries, count);
+	for (size_t i = 0; table->desc.sealed && i < count; i++) {
+		if (entries[i])
+			entries[i] = hpt_open(&table->desc, keys[i], entries[i]);
 	}
 }

@@ -39,7 +39,7 @@ int block_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t en
 			return -ENOMEM;
 	}
 	for (uint64_t i = 0; i < count; i++)
-		hpt_store(&line[first + i], entry + i * stride);
+		hpt_store(&line[first + i], hpt_stored(table, key, i, entry + i * stride));
 	table->counts.entries += count;
 	*done = count;
 	return 0;

@@ -15,6 +15,22 @@ static uint64_t *node_at(const struct hpt *table, uint64_t address)
 	return hpt_pointer(table, address);
 }
 
+static uint64_t address_of(const struct hpt *table, const uint64_t *word)
+{
+	return (uint64_t)(uintptr_t)word - table->memory.offset;
+}
+
+/* What a link names, and what it is to name: a node's address, or 0. */
+static uint64_t link_of(const struct hpt *table, const uint64_t *link)
+{
+	return hpt_open_link(&table->desc, address_of(table, link), *link);
+}
+
+static void set_link(struct hpt *table, uint64_t *link, uint64_t address)
+{
+	*link = hpt_seal_link(&table->desc, address_of(table, link), address);
+}
+
 static uint64_t *head_of(const struct hpt *table, uint64_t tag)
 {
 	return hpt_pointer(table, chained_head(&table->desc, tag));
@@ -32,7 +48,7 @@ static int more_nodes(struct hpt *table)
 	error = hpt_get(table, size, &block);
 	if (error)
 		return error;
-	node_at(table, block)[BLOCK_NEXT] = last;
+	set_link(table, &node_at(table, block)[BLOCK_NEXT], last);
 	node_at(table, block)[BLOCK_SIZE] = size;
 	table->nodes.blocks = block;
 	table->nodes.fresh = block + CHAINED_NODE_SIZE;
@@ -46,7 +62,7 @@ static uint64_t get_node(struct hpt *table)
 	uint64_t node = table->nodes.free;
 
 	if (node) {
-		table->nodes.free = node_at(table, node)[CHAINED_NEXT];
+		table->nodes.free = link_of(table, &node_at(table, node)[CHAINED_NEXT]);
 		return node;
 	}
 	if (table->nodes.fresh == table->nodes.fresh_end && more_nodes(table))
@@ -62,7 +78,7 @@ static void put_node(struct hpt *table, uint64_t address)
 
 	node[CHAINED_TAG] = 0;
 	node[CHAINED_ENTRY] = 0;
-	node[CHAINED_NEXT] = table->nodes.free;
+	set_link(table, &node[CHAINED_NEXT], table->nodes.free);
 	table->nodes.free = address;
 }
 
@@ -71,7 +87,7 @@ static void chained_destroy(struct hpt *table)
 	while (table->nodes.blocks) {
 		uint64_t block = table->nodes.blocks;
 
-		table->nodes.blocks = node_at(table, block)[BLOCK_NEXT];
+		table->nodes.blocks = link_of(table, &node_at(table, block)[BLOCK_NEXT]);
 		hpt_put(table, block, node_at(table, block)[BLOCK_SIZE]);
 	}
 	generation_destroy(table);
@@ -88,8 +104,8 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 	node[CHAINED_TAG] = hpt_tag(key);
 	node[CHAINED_ENTRY] = entry;
 	head = head_of(table, node[CHAINED_TAG]);
-	node[CHAINED_NEXT] = *head;
-	*head = address;
+	set_link(table, &node[CHAINED_NEXT], link_of(table, head));
+	set_link(table, head, address);
 	table->counts.used++;
 	return 0;
 }
@@ -97,9 +113,9 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 /* Takes the node that `link` names out of its chain. */
 static void unlink_node(struct hpt *table, uint64_t *link)
 {
-	uint64_t address = *link;
+	uint64_t address = link_of(table, link);
 
-	*link = node_at(table, address)[CHAINED_NEXT];
+	set_link(table, link, link_of(table, &node_at(table, address)[CHAINED_NEXT]));
 	put_node(table, address);
 	table->counts.used--;
 	table->counts.entries--;
@@ -109,8 +125,8 @@ static void chained_forget(struct hpt *table, struct hpt_key key, uint64_t *word
 {
 	uint64_t *link = head_of(table, hpt_tag(key));
 
-	while (node_at(table, *link) != word - CHAINED_ENTRY)
-		link = &node_at(table, *link)[CHAINED_NEXT];
+	while (node_at(table, link_of(table, link)) != word - CHAINED_ENTRY)
+		link = &node_at(table, link_of(table, link))[CHAINED_NEXT];
 	unlink_node(table, link);
 }
 
@@ -119,13 +135,14 @@ static void chained_move(struct hpt *table, const struct hpt_step *step)
 {
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
 		while (step->lines[i]) {
-			uint64_t address = step->lines[i];
+			uint64_t *link = &step->lines[i];
+			uint64_t address = link_of(table, link);
 			uint64_t *node = node_at(table, address);
 			uint64_t *head = head_of(table, node[CHAINED_TAG]);
 
-			step->lines[i] = node[CHAINED_NEXT];
-			node[CHAINED_NEXT] = *head;
-			*head = address;
+			set_link(table, link, link_of(table, &node[CHAINED_NEXT]));
+			set_link(table, &node[CHAINED_NEXT], link_of(table, head));
+			set_link(table, head, address);
 			table->counts.moves++;
 		}
 	}
@@ -134,7 +151,7 @@ static void chained_move(struct hpt *table, const struct hpt_step *step)
 static void scan_chain(struct hpt *table, uint64_t *link, const struct single_scan *scan)
 {
 	while (*link) {
-		uint64_t *node = node_at(table, *link);
+		uint64_t *node = node_at(table, link_of(table, link));
 
 		node[CHAINED_ENTRY] =
 			single_scanned(scan, hpt_tag_key(node[CHAINED_TAG]), node[CHAINED_ENTRY]);
@@ -159,8 +176,8 @@ static void chained_scan(struct hpt *table, const struct single_scan *scan)
 static const char *check_chain(const struct hpt *table, const uint64_t *head,
 			       struct hpt_counts *seen)
 {
-	for (uint64_t next = *head; next; next = node_at(table, next)[CHAINED_NEXT]) {
-		const uint64_t *node = node_at(table, next);
+	for (const uint64_t *link = head; *link;) {
+		const uint64_t *node = node_at(table, link_of(table, link));
 		struct hpt_found found;
 		const char *broken;
 
@@ -180,6 +197,7 @@ static const char *check_chain(const struct hpt *table, const uint64_t *head,
 		if (++seen->used > table->counts.used)
 			return "counts.used is the number of places that are taken";
 		seen->entries++;
+		link = &node[CHAINED_NEXT];
 	}
 	return NULL;
 }
@@ -191,14 +209,15 @@ static const char *check_nodes(const struct hpt *table, uint64_t used, uint64_t 
 	uint64_t left = 0;
 	uint64_t unused = (nodes->fresh_end - nodes->fresh) / CHAINED_NODE_SIZE;
 
-	for (uint64_t block = nodes->blocks; block; block = node_at(table, block)[BLOCK_NEXT]) {
+	for (uint64_t block = nodes->blocks; block;
+	     block = link_of(table, &node_at(table, block)[BLOCK_NEXT])) {
 		*bytes += node_at(table, block)[BLOCK_SIZE];
 		left += node_at(table, block)[BLOCK_SIZE] / CHAINED_NODE_SIZE - 1;
 		if (*bytes > table->counts.bytes)
 			return "counts.bytes is the memory of generations and spill";
 	}
 	for (uint64_t next = nodes->free; next && unused <= left; unused++)
-		next = node_at(table, next)[CHAINED_NEXT];
+		next = link_of(table, &node_at(table, next)[CHAINED_NEXT]);
 	return used + unused == left ? NULL : "every node is in a chain, free or fresh";
 }
 

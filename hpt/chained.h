@@ -11,6 +11,9 @@
  * The tag is that of lines.h. Bit budget: VPN 45 bits, ASID 16, frame 36, flags 12; the whole key
  * is in the node. The smallest table is one group, 512 heads, and no node.
  *
+ * In a sealed table heads and next nodes are sealed, here and in the lists of blocks and free
+ * nodes.
+ *
  * The top bits of hpt_hash() choose the head. Nodes come from blocks of up to 2 MiB, which are
  * linked through their first node and go back with the table; a node that is removed is used
  * again. Growth moves a line of heads with each page that is added. How long a chain is, and so
@@ -22,7 +25,7 @@
 #ifndef HPT_CHAINED_H
 #define HPT_CHAINED_H
 
-#include "hpt/lines.h"
+#include "hpt/seal.h"
 
 #define CHAINED_HEADS_LOG2 3
 #define CHAINED_NODE_SIZE  (HPT_LINE_SIZE / 2)
@@ -56,14 +59,21 @@ static inline void chained_start(const struct hpt_desc *desc, struct hpt_key key
 	probe->in_chain = false;
 }
 
+/* The address of the word that the next step follows if it goes on. */
+static inline uint64_t chained_link(const struct chained_probe *probe)
+{
+	return probe->in_chain ? probe->at + CHAINED_NEXT * sizeof(uint64_t) : probe->at;
+}
+
 static inline uint64_t chained_probe_line(const struct chained_probe *probe)
 {
 	return probe->at & ~(HPT_LINE_SIZE - 1);
 }
 
 /*
- * What `line`, read at chained_probe_line(), says. A reader who does not trust the chain must end
- * the walk by himself after as many nodes as he likes (probe->followed).
+ * What `line`, read at chained_probe_line(), says; HPT_NEXT leaves the probe at the next node,
+ * whose address is still sealed if the table is. A reader who does not trust the chain must end the
+ * walk by himself after as many nodes as he likes (probe->followed).
  */
 static inline enum hpt_answer chained_step(struct chained_probe *probe, const uint64_t *line,
 					   uint64_t *entry)

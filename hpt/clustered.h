@@ -173,21 +173,23 @@ static inline uint64_t *clustered_group_line(uintptr_t offset, const struct clus
 
 /*
  * Takes the first free line of the sequence, if there is one in the group, for the probe's tag,
- * which has no line; the lines before it count it as passed. NULL if there is none.
+ * which has no line; the lines before it count it as passed. NULL if there is none. The sequence
+ * comes back to the home line, at 0, after all lines of the group.
  */
 static inline uint64_t *clustered_claim(uintptr_t offset, const struct clustered_probe *probe)
 {
 	uint64_t *line = clustered_group_line(offset, probe, 0);
-	uint32_t index = 0;
+	uint64_t at = 0;
 
 	while (__builtin_expect(clustered_line_used(line), 0)) {
 		++*clustered_passed(line);
-		if (++index == HPT_GROUP_LINES) {
-			while (index--)
+		at = (at + hpt_group_stride(probe->tag)) & (HPT_PAGE_SIZE - 1);
+		if (__builtin_expect(!at, 0)) {
+			for (uint32_t index = 0; index < HPT_GROUP_LINES; index++)
 				--*clustered_passed(clustered_group_line(offset, probe, index));
 			return NULL;
 		}
-		line = clustered_group_line(offset, probe, index);
+		line = (uint64_t *)(uintptr_t)((probe->home ^ at) + offset);
 	}
 	clustered_set_tag(line, probe->tag);
 	return line;

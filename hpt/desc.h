@@ -14,6 +14,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "hpt/aes.h"
 #include "hpt/entry.h"
 #include "hpt/hash.h"
 
@@ -84,6 +85,9 @@ struct hpt_desc {
 	/* Chunk addresses of both generations. Radix: the root node of each ASID. */
 	uint64_t directory[2 * HPT_CHUNKS];
 	uint64_t spill[HPT_SPILL_PAGES];
+	struct aes_keys seal; /* of a sealed table */
+	uint32_t sealed;      /* 1 or 0: whether frames are stored sealed (seal.h) */
+	uint32_t reserved;
 };
 
 _Static_assert(HPT_RADIX_ASIDS == 2 * HPT_CHUNKS, "roots and chunks share the directory");
@@ -116,7 +120,7 @@ enum hpt_answer { HPT_MISS, HPT_HIT, HPT_NEXT };
  */
 static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 {
-	if (desc->magic != HPT_MAGIC || desc->version != HPT_VERSION)
+	if (desc->magic != HPT_MAGIC || desc->version != HPT_VERSION || desc->sealed > 1)
 		return false;
 	if (desc->organisation == HPT_RADIX)
 		return true;

@@ -42,6 +42,8 @@ struct hpt_config {
 			 */
 	uint64_t salt;	/* mixed into every hash; 0 is a salt like any other */
 	enum hpt_hash_family hash; /* what it is mixed by (hash.h); radix has no use for either */
+	bool sealed; /* frame numbers are stored sealed (seal.h): each entry must have a flag */
+	uint8_t seal_key[16]; /* under this key */
 	struct hpt_memory memory;
 };
 
@@ -122,7 +124,8 @@ void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint6
 
 /*
  * Maps a page: the entry's frame and flags are the caller's, but some bit of it must be set.
- * HPT_LARGE must be set for a 2 MiB page and only for that, HPT_PRESENT and HPT_SWAPPED not both.
+ * HPT_LARGE must be set for a 2 MiB page and only for that, HPT_PRESENT and HPT_SWAPPED not both. A
+ * sealed table takes no entry without flags, and no change leaves one.
  * -EEXIST if the key is mapped, -EINVAL for a malformed key or entry, -ENOMEM if the table cannot
  * grow.
  */

@@ -127,11 +127,17 @@ static inline uint64_t hpt_spot_line(const struct hpt_desc *desc, struct hpt_spo
  */
 #define HPT_STRIDE_MULTIPLIER UINT64_C(0xbf58476d1ce4e5b9)
 
+/* The stride of a tag, in bytes. */
+static inline uint64_t hpt_group_stride(uint64_t tag)
+{
+	uint64_t bytes = tag * HPT_STRIDE_MULTIPLIER >> (64 - HPT_GROUP_LOG2 - HPT_LINE_SHIFT);
+
+	return (bytes & (HPT_PAGE_SIZE - HPT_LINE_SIZE)) | HPT_LINE_SIZE;
+}
+
 static inline uint64_t hpt_group_line(uint64_t home, uint64_t tag, uint32_t index)
 {
-	uint64_t stride = tag * HPT_STRIDE_MULTIPLIER >> (64 - HPT_GROUP_LOG2) | 1;
-
-	return home ^ (index * stride & (HPT_GROUP_LINES - 1)) << HPT_LINE_SHIFT;
+	return home ^ (index * hpt_group_stride(tag) & (HPT_PAGE_SIZE - 1));
 }
 
 static inline uint64_t hpt_spill_address(const struct hpt_desc *desc, uint32_t line)

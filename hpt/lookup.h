@@ -30,8 +30,8 @@ HPT_INLINE uint64_t *hpt_word(const struct hpt *table, uint64_t address)
 }
 
 /*
- * A table whose hash is fibonacci, and that is not being rekeyed. The first probe, which is nearly
- * always the last one, stands before the loop and costs no loop.
+ * A table whose hash is fibonacci, that is not being rekeyed and not sealed. The first probe, which
+ * is nearly always the last one, stands before the loop and costs no loop.
  */
 HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
 				   struct hpt_found *found)
@@ -60,9 +60,25 @@ HPT_INLINE bool hpt_find_clustered(const struct hpt *table, struct hpt_key key,
 	return answer == HPT_HIT;
 }
 
-HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+/* The pads of the nodes below the root, by their level, and behind them that of the entry. */
+HPT_INLINE void hpt_radix_pads(const struct hpt_desc *desc, struct hpt_key key,
+			       struct aes_block pads[AES_FOUR])
+{
+	for (int level = 0; level < AES_FOUR - 1; level++)
+		pads[level] = radix_node_place(key, level);
+	pads[AES_FOUR - 1] = hpt_entry_place(key);
+	aes_encrypt_four(&desc->seal, pads);
+}
+
+/*
+ * A radix table; `sealed` is a constant. All pads are made at once, before the first load is
+ * answered.
+ */
+HPT_INLINE bool hpt_find_radix_as(const struct hpt *table, struct hpt_key key,
+				  struct hpt_found *found, bool sealed)
 {
 	struct radix_probe *probe = &found->probe.radix;
+	struct aes_block pads[AES_FOUR];
 	enum hpt_answer answer = HPT_NEXT;
 
 	found->probes = 0;
@@ -70,13 +86,25 @@ HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, stru
 	radix_start(&table->desc, key, probe);
 	if (!probe->node)
 		return false;
+	if (sealed)
+		hpt_radix_pads(&table->desc, key, pads);
 #pragma GCC unroll 4
 	for (int i = 0; i < HPT_RADIX_LEVELS && answer == HPT_NEXT; i++) {
 		found->probes++;
 		found->word = hpt_word(table, radix_word_address(probe));
 		answer = radix_step(probe, *found->word, &found->entry);
+		if (sealed && answer == HPT_NEXT)
+			probe->node ^= hpt_pad_of(pads[probe->level]);
 	}
+	if (sealed && answer == HPT_HIT)
+		found->entry ^= hpt_pad_of(pads[AES_FOUR - 1]);
 	return answer == HPT_HIT;
+}
+
+/* One that is not sealed. */
+HPT_INLINE bool hpt_find_radix(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
+{
+	return hpt_find_radix_as(table, key, found, false);
 }
 
 /* The ways do not depend on each other: their lines are on the way at once, as one step. */
@@ -88,8 +116,9 @@ HPT_INLINE void hpt_fetch_ways(const struct hpt *table, const struct cuckoo_prob
 }
 
 /*
- * The other organisations: line after line. `counting`: found->again, which the caller has set to
- * 0, counts reads of one of the two lines before: ways, or nodes, that share a line.
+ * The other organisations: line after line, to an entry as it is stored. `counting`: found->again,
+ * which the caller has set to 0, counts reads of one of the two lines before: ways, or nodes, that
+ * share a line.
  */
 HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 				 struct hpt_found *found, enum hpt_organisation organisation,
@@ -121,7 +150,7 @@ HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 	return answer == HPT_HIT;
 }
 
-/* Whether the key is mapped: any organisation. (table.c) */
+/* Whether the key is mapped: any organisation, sealed or not. (table.c) */
 bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found);
 
 /* Adds what a search cost to a ledger. The ways of cuckoo are one step. */
@@ -205,10 +234,12 @@ HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64
 	return 0;
 }
 
-HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t entry,
-			     struct hpt_found *found)
+/* `organisation`: one of the two that have a short way, in a table that is not sealed, or neither.
+ */
+HPT_INLINE int hpt_map_found_as(struct hpt *table, struct hpt_key key, uint64_t entry,
+				struct hpt_found *found, enum hpt_organisation organisation)
 {
-	switch ((enum hpt_organisation)table->desc.organisation) {
+	switch (organisation) {
 	case HPT_RADIX:
 		return hpt_map_found_radix(table, key, entry, found);
 	case HPT_CLUSTERED:
@@ -216,6 +247,15 @@ HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t ent
 	default:
 		return hpt_map_growing(table, key, entry, found);
 	}
+}
+
+HPT_INLINE int hpt_map_found(struct hpt *table, struct hpt_key key, uint64_t entry,
+			     struct hpt_found *found)
+{
+	enum hpt_organisation organisation = (enum hpt_organisation)table->desc.organisation;
+
+	return hpt_map_found_as(table, key, entry, found,
+				table->desc.sealed ? HPT_ORGANISATIONS : organisation);
 }
 
 #endif

@@ -7,6 +7,7 @@
 #define HPT_ORGANISATION_H
 
 #include "hpt/hpt.h"
+#include "hpt/seal.h"
 
 /* The lines of the old generation that growth moves at once, and the hashes that live there. */
 struct hpt_step {
@@ -44,13 +45,14 @@ struct hpt_operations {
 	void (*destroy)(struct hpt *table);
 	/*
 	 * Maps up to `count` pages from `key` on, at least one and no more than one line holds, to
-	 * entries that step by `stride`; *done says how many. On an error none of them is mapped.
+	 * entries that step by `stride`, stored by hpt_stored(); *done says how many. On an error
+	 * none of them is mapped.
 	 */
 	int (*map)(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
 		   uint64_t stride, uint64_t *done);
 	/* The word of a mapped key has become 0: forget it, and what it alone kept alive. */
 	void (*forget)(struct hpt *table, struct hpt_key key, uint64_t *word);
-	/* As hpt_visit_range() and hpt_visit(). */
+	/* As hpt_visit_range() and hpt_visit(), of entries as they are stored. */
 	int (*visit_range)(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
 			   void *context);
 	int (*visit)(struct hpt *table, hpt_visitor visit, void *context);
@@ -72,6 +74,14 @@ const char *hpt_check_overlap(const struct hpt *table, struct hpt_key key);
 static inline void *hpt_pointer(const struct hpt *table, uint64_t address)
 {
 	return (void *)(uintptr_t)(address + table->memory.offset);
+}
+
+/* What is stored for the page `number` pages after `key`. */
+static inline uint64_t hpt_stored(const struct hpt *table, struct hpt_key key, uint64_t number,
+				  uint64_t entry)
+{
+	key.vpn += number * hpt_pages_in(key.size);
+	return hpt_seal(&table->desc, key, entry);
 }
 
 /* Stores the caller's part of a word and leaves the organisation's: one store. */

@@ -14,6 +14,8 @@
  *			break;
  *	}
  *
+ * An entry that is found is as it is stored: hpt_open(desc, key, entry) is the caller's (seal.h).
+ *
  * probe.line == 0 means that there is nothing (left) to read: the key has no entry. A walk of a
  * valid descriptor (hpt_desc_valid) ends after at most HPT_PROBES_MAX lines, whatever they hold;
  * the addresses are the table owner's word and must be checked by a reader who does not trust it.
@@ -119,16 +121,22 @@ HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt
 					 enum hpt_organisation organisation)
 {
 	enum hpt_answer answer;
+	uint64_t link;
 
 	switch (organisation) {
 	case HPT_RADIX:
 		probe->word = (radix_word_address(&probe->radix) / sizeof(uint64_t)) &
 			      (HPT_LINE_WORDS - 1);
 		answer = radix_step(&probe->radix, line[probe->word], entry);
+		if (__builtin_expect(desc->sealed, 0) && answer == HPT_NEXT)
+			probe->radix.node ^= radix_probe_pad(desc, &probe->radix);
 		/* A node at address 0 is none: only a table that lies names it. */
 		return answer == HPT_NEXT && !probe->radix.node ? HPT_MISS : answer;
 	case HPT_CHAINED:
+		link = chained_link(&probe->chained);
 		answer = chained_step(&probe->chained, line, entry);
+		if (answer == HPT_NEXT)
+			probe->chained.at = hpt_open_link(desc, link, probe->chained.at);
 		probe->word = probe->chained.word;
 		return answer;
 	case HPT_OPEN:

@@ -13,7 +13,7 @@ struct radix_path {
 
 static unsigned int radix_used(uint64_t word)
 {
-	return radix_node(word) ? (unsigned int)(word >> RADIX_USED_SHIFT) + 1 : 0;
+	return word & HPT_PRESENT ? (unsigned int)(word >> RADIX_USED_SHIFT) + 1 : 0;
 }
 
 static int leaf_level(enum hpt_size size)
@@ -21,11 +21,30 @@ static int leaf_level(enum hpt_size size)
 	return size == HPT_2M ? 1 : 0;
 }
 
-static uint64_t *word_in(const struct hpt *table, uint64_t node_word, uint64_t vpn, int level)
+/* The address of the node at `level` on the way to `key`, which the word names. */
+static uint64_t node_of(const struct hpt *table, uint64_t node_word, struct hpt_key key, int level)
 {
-	uint64_t *node = hpt_pointer(table, radix_node(node_word));
+	return radix_node(node_word) ^ radix_node_pad(&table->desc, key, level);
+}
 
-	return &node[radix_index(vpn, level)];
+/* The word that names it. */
+static uint64_t node_word_of(const struct hpt *table, uint64_t node, struct hpt_key key, int level)
+{
+	return (node ^ radix_node_pad(&table->desc, key, level)) | HPT_PRESENT;
+}
+
+static uint64_t *word_in(const struct hpt *table, uint64_t node_word, struct hpt_key key, int level)
+{
+	uint64_t *node = hpt_pointer(table, node_of(table, node_word, key, level));
+
+	return &node[radix_index(key.vpn, level)];
+}
+
+/* The first page of the subtree of a node's word `index`, where `key` is that of the node. */
+static struct hpt_key below(struct hpt_key key, unsigned int index, int level)
+{
+	key.vpn += (uint64_t)index << (RADIX_BITS * level);
+	return key;
 }
 
 static int radix_create(struct hpt *table, uint64_t pages)
@@ -47,22 +66,24 @@ static void free_node(struct hpt *table, uint64_t node)
 	count_nodes(table, -1);
 }
 
-static void destroy_below(struct hpt *table, uint64_t node_word, int level)
+static void destroy_below(struct hpt *table, uint64_t node_word, struct hpt_key key, int level)
 {
-	uint64_t *node = hpt_pointer(table, radix_node(node_word));
+	uint64_t address = node_of(table, node_word, key, level);
+	uint64_t *node = hpt_pointer(table, address);
 
 	for (unsigned int i = 0; level && i < RADIX_WORDS; i++) {
 		if (node[i] && !(node[i] & HPT_LARGE))
-			destroy_below(table, node[i], level - 1);
+			destroy_below(table, node[i], below(key, i, level), level - 1);
 	}
-	free_node(table, radix_node(node_word));
+	free_node(table, address);
 }
 
 static void radix_destroy(struct hpt *table)
 {
 	for (unsigned int asid = 0; asid < HPT_RADIX_ASIDS; asid++) {
 		if (table->desc.directory[asid])
-			destroy_below(table, table->desc.directory[asid], HPT_RADIX_LEVELS - 1);
+			destroy_below(table, table->desc.directory[asid],
+				      hpt_key((uint16_t)asid, 0, HPT_4K), HPT_RADIX_LEVELS - 1);
 		table->desc.directory[asid] = 0;
 	}
 }
@@ -78,14 +99,14 @@ static bool radix_walk(struct hpt *table, struct hpt_key key, struct radix_path 
 		if (!(*word & HPT_PRESENT) || (level < HPT_RADIX_LEVELS - 1 && *word & HPT_LARGE))
 			return false;
 		path->to_node[level] = word;
-		word = word_in(table, *word, key.vpn, level);
+		word = word_in(table, *word, key, level);
 	}
 	path->leaf = word;
 	return true;
 }
 
 /* One word of the node at `level` has gone: frees it and those above that have none left. */
-static void forget_word(struct hpt *table, struct radix_path *path, int level)
+static void forget_word(struct hpt *table, struct radix_path *path, struct hpt_key key, int level)
 {
 	for (; level < HPT_RADIX_LEVELS; level++) {
 		uint64_t *to_node = path->to_node[level];
@@ -94,7 +115,7 @@ static void forget_word(struct hpt *table, struct radix_path *path, int level)
 			*to_node -= RADIX_USED_ONE;
 			return;
 		}
-		free_node(table, radix_node(*to_node));
+		free_node(table, node_of(table, *to_node, key, level));
 		*to_node = 0;
 	}
 }
@@ -105,7 +126,7 @@ static void radix_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 
 	(void)word;
 	radix_walk(table, key, &path);
-	forget_word(table, &path, leaf_level(key.size));
+	forget_word(table, &path, key, leaf_level(key.size));
 	table->counts.entries--;
 }
 
@@ -113,7 +134,7 @@ static void radix_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
  * Makes sure that the word names a node; a new one is empty and not yet counted: its `used` field
  * says 0, which reads as one word, the one that the caller is about to use.
  */
-static int need_node(struct hpt *table, uint64_t *word, bool *is_new)
+static int need_node(struct hpt *table, uint64_t *word, struct hpt_key key, int level, bool *is_new)
 {
 	uint64_t node;
 	int error;
@@ -126,7 +147,7 @@ static int need_node(struct hpt *table, uint64_t *word, bool *is_new)
 		return error;
 	count_nodes(table, 1);
 	*is_new = true;
-	*word = node | HPT_PRESENT;
+	*word = node_word_of(table, node, key, level);
 	return 0;
 }
 
@@ -140,20 +161,21 @@ static int radix_reach(struct hpt *table, struct hpt_key key, struct radix_path 
 	for (int level = HPT_RADIX_LEVELS - 1; level >= leaf_level(key.size); level--) {
 		bool at_root = level == HPT_RADIX_LEVELS - 1;
 		bool is_new;
-		int error =
-			!at_root && *word & HPT_LARGE ? -EEXIST : need_node(table, word, &is_new);
+		int error = !at_root && *word & HPT_LARGE
+				    ? -EEXIST
+				    : need_node(table, word, key, level, &is_new);
 
 		if (error) {
 			/* The new node above has this word alone: without it, it goes again. */
 			if (!at_root && parent_is_new)
-				forget_word(table, path, level + 1);
+				forget_word(table, path, key, level + 1);
 			return error;
 		}
 		if (is_new && !at_root && !parent_is_new)
 			*path->to_node[level + 1] += RADIX_USED_ONE;
 		parent_is_new = is_new;
 		path->to_node[level] = word;
-		word = word_in(table, *word, key.vpn, level);
+		word = word_in(table, *word, key, level);
 	}
 	path->leaf = word;
 	*new_leaf_node = parent_is_new;
@@ -178,7 +200,7 @@ static int radix_map(struct hpt *table, struct hpt_key key, uint64_t count, uint
 			return -EEXIST; /* so the leaf node is not new */
 	}
 	for (uint64_t i = 0; i < count; i++)
-		path.leaf[i] = entry + i * stride;
+		path.leaf[i] = hpt_stored(table, key, i, entry + i * stride);
 	*path.to_node[leaf] += (count - new_node) * RADIX_USED_ONE;
 	table->counts.entries += count;
 	*done = count;
@@ -210,7 +232,7 @@ int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
 	uint64_t *at;
 	int error;
 
-	if (!probe->node || !probe->parent || missing <= 0)
+	if (!probe->node || !probe->parent || missing <= 0 || table->desc.sealed)
 		return hpt_map_slowly(table, key, entry, word);
 	at = hpt_pointer(table, radix_word_address(probe));
 	if (*at)
@@ -222,7 +244,7 @@ int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
 	*(uint64_t *)hpt_pointer(table, probe->parent) += RADIX_USED_ONE;
 	for (int i = 0; i < missing; i++) {
 		*at = nodes[i] | HPT_PRESENT;
-		at = word_in(table, *at, key.vpn, probe->level - 1 - i);
+		at = word_in(table, *at, key, probe->level - 1 - i);
 	}
 	*at = entry;
 	*word = at;
@@ -243,7 +265,9 @@ struct radix_visit {
 /* Visits the leaves below *to_node and frees it when the last has gone. */
 static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level, uint64_t vpn)
 {
-	uint64_t *node = hpt_pointer(visit->table, radix_node(*to_node));
+	struct hpt_key of_node = hpt_key(visit->asid, vpn, HPT_4K);
+	uint64_t address = node_of(visit->table, *to_node, of_node, level);
+	uint64_t *node = hpt_pointer(visit->table, address);
 	uint64_t span = UINT64_C(1) << (RADIX_BITS * level);
 	uint64_t first = visit->start > vpn ? (visit->start - vpn) >> (RADIX_BITS * level) : 0;
 	unsigned int used = radix_used(*to_node);
@@ -269,7 +293,7 @@ static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level,
 	if (used) {
 		*to_node = (*to_node & HPT_ENTRY_MASK) | (uint64_t)(used - 1) << RADIX_USED_SHIFT;
 	} else {
-		free_node(visit->table, radix_node(*to_node));
+		free_node(visit->table, address);
 		*to_node = 0;
 	}
 }
@@ -310,10 +334,10 @@ static int radix_visit(struct hpt *table, hpt_visitor visit, void *context)
 	return 0;
 }
 
-static const char *check_below(const struct hpt *table, uint64_t node_word, int level,
-			       struct hpt_counts *seen)
+static const char *check_below(const struct hpt *table, uint64_t node_word, struct hpt_key key,
+			       int level, struct hpt_counts *seen)
 {
-	const uint64_t *node = hpt_pointer(table, radix_node(node_word));
+	const uint64_t *node = hpt_pointer(table, node_of(table, node_word, key, level));
 	unsigned int used = 0;
 
 	seen->lines += HPT_PAGE_SIZE / HPT_LINE_SIZE;
@@ -333,7 +357,7 @@ static const char *check_below(const struct hpt *table, uint64_t node_word, int 
 		} else if (!(node[i] & HPT_PRESENT) || node[i] & (HPT_FLAGS_MASK ^ HPT_PRESENT)) {
 			return "a word above the leaves is a node's address and P";
 		} else {
-			broken = check_below(table, node[i], level - 1, seen);
+			broken = check_below(table, node[i], below(key, i, level), level - 1, seen);
 		}
 		if (broken)
 			return broken;
@@ -348,7 +372,9 @@ static const char *radix_check(const struct hpt *table)
 	for (unsigned int asid = 0; asid < HPT_RADIX_ASIDS; asid++) {
 		uint64_t root = table->desc.directory[asid];
 		const char *broken =
-			root ? check_below(table, root, HPT_RADIX_LEVELS - 1, &seen) : NULL;
+			root ? check_below(table, root, hpt_key((uint16_t)asid, 0, HPT_4K),
+					   HPT_RADIX_LEVELS - 1, &seen)
+			     : NULL;
 
 		if (broken)
 			return broken;

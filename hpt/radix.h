@@ -10,14 +10,15 @@
  *   | zero   | used     | node address  | zero   |P|
  *
  * `used` is the number of words in use in the node below, less one (1 to 512 fit as 0 to 511), so
- * that unmapping frees an empty node without searching it.
+ * that unmapping frees an empty node without searching it. In a sealed table (seal.h) the address
+ * is sealed but in the directory, which is in the descriptor.
  *
  * VPNs have 36 bits here, ASIDs 12.
  */
 #ifndef HPT_RADIX_H
 #define HPT_RADIX_H
 
-#include "hpt/desc.h"
+#include "hpt/seal.h"
 
 #define RADIX_BITS	 9
 #define RADIX_WORDS	 (1u << RADIX_BITS)
@@ -33,6 +34,7 @@ struct radix_probe {
 	uint64_t node;	 /* address; 0: there is none */
 	uint64_t parent; /* address of the word that names it; 0: it is the root */
 	int level;	 /* of `node`: 3 is the root */
+	uint16_t asid;
 	uint8_t size;
 };
 
@@ -46,12 +48,30 @@ static inline uint64_t radix_node(uint64_t word)
 	return word & HPT_FRAME_MASK;
 }
 
+/* The place of the word that names the node at `level` on the way to a page, for its pad. */
+static inline struct aes_block radix_node_place(struct hpt_key key, int level)
+{
+	uint64_t above = key.vpn >> RADIX_BITS * (level + 1);
+
+	return (struct aes_block){(uint64_t)key.asid << HPT_TAG_PAGE_BITS | above,
+				  SEAL_NODE + (uint64_t)level};
+}
+
+/* That pad, where the word is sealed; else 0. */
+static inline uint64_t radix_node_pad(const struct hpt_desc *desc, struct hpt_key key, int level)
+{
+	if (__builtin_expect(desc->sealed, 0) && level < HPT_RADIX_LEVELS - 1)
+		return hpt_pad(desc, radix_node_place(key, level));
+	return 0;
+}
+
 static inline void radix_start(const struct hpt_desc *desc, struct hpt_key key,
 			       struct radix_probe *probe)
 {
 	bool fits = hpt_key_fits(key, RADIX_VPN_BITS, RADIX_ASID_BITS);
 
 	probe->vpn = key.vpn;
+	probe->asid = key.asid;
 	probe->size = key.size;
 	probe->level = HPT_RADIX_LEVELS - 1;
 	probe->parent = 0;
@@ -63,7 +83,10 @@ static inline uint64_t radix_word_address(const struct radix_probe *probe)
 	return probe->node + radix_index(probe->vpn, probe->level) * sizeof(uint64_t);
 }
 
-/* What the word read at radix_word_address() says; HPT_NEXT leaves the probe at the node below. */
+/*
+ * What the word read at radix_word_address() says; HPT_NEXT leaves the probe at the node below,
+ * whose address is still sealed if the word is.
+ */
 static inline enum hpt_answer radix_step(struct radix_probe *probe, uint64_t word, uint64_t *entry)
 {
 	int leaf = probe->size == HPT_2M ? 1 : 0;
@@ -78,6 +101,12 @@ static inline enum hpt_answer radix_step(struct radix_probe *probe, uint64_t wor
 	probe->node = radix_node(word);
 	probe->level--;
 	return HPT_NEXT;
+}
+
+/* The pad of the node that the last step has led to. */
+static inline uint64_t radix_probe_pad(const struct hpt_desc *desc, const struct radix_probe *probe)
+{
+	return radix_node_pad(desc, hpt_key(probe->asid, probe->vpn, HPT_4K), probe->level);
 }
 
 #endif

@@ -25,6 +25,7 @@ int single_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t e
 		return -EEXIST;
 	/* A table that cannot grow now goes on with what it has. */
 	generation_grow(table);
+	entry = hpt_stored(table, key, 0, entry);
 	error = hpt_operations_of(table)->places->add(table, key, entry);
 	if (error)
 		return error;
@@ -58,7 +59,7 @@ int single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 
 		if (!hpt_find(table, key, &found))
 			continue;
-		entry = visit(context, key, found.entry);
+		entry = visit(context, key, *found.word & HPT_ENTRY_MASK);
 		hpt_store(found.word, entry);
 		if (!entry)
 			hpt_operations_of(table)->forget(table, key, found.word);

@@ -22,7 +22,7 @@ struct single_scan {
 
 /* How an organisation takes places and comes by them (struct hpt_operations.places). */
 struct single_places {
-	/* A place for a page that has none: 0 or -ENOMEM. */
+	/* A place for a page that has none, and its entry as it is stored: 0 or -ENOMEM. */
 	int (*add)(struct hpt *table, struct hpt_key key, uint64_t entry);
 	/* Stores single_scanned() of each entry; those that become 0 lose their place. */
 	void (*scan)(struct hpt *table, const struct single_scan *scan);

@@ -13,6 +13,7 @@ static bool is_frame(uint64_t frame)
 int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint64_t *old)
 {
 	struct hpt_found found;
+	uint64_t entry;
 
 	if (!is_frame(location))
 		return -EINVAL;
@@ -22,13 +23,15 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 		return -EINVAL;
 	if (old)
 		*old = found.entry;
-	hpt_store(found.word, hpt_swap_entry(location, found.entry));
+	entry = hpt_swap_entry(location, found.entry);
+	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
 	return 0;
 }
 
 int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 {
 	struct hpt_found found;
+	uint64_t entry;
 
 	if (!is_frame(frame))
 		return -EINVAL;
@@ -36,6 +39,7 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 		return -ENOENT;
 	if (!(found.entry & HPT_SWAPPED))
 		return -EINVAL;
-	hpt_store(found.word, hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT));
+	entry = hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT);
+	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
 	return 0;
 }

@@ -53,6 +53,9 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	table->desc.family = config->hash;
 	hpt_salt_set(&table->desc.salt, config->hash, config->salt);
 	table->desc.split = UINT64_MAX;
+	table->desc.sealed = config->sealed;
+	if (config->sealed)
+		aes_expand(&table->desc.seal, config->seal_key);
 	table->memory = config->memory;
 	return hpt_operations_of(table)->create(table, config->pages);
 }
@@ -96,16 +99,22 @@ static uint64_t *find_word(struct hpt *table, struct hpt_key key)
 	return hpt_find(table, key, &found) ? found.word : NULL;
 }
 
-static bool entry_valid(struct hpt_key key, uint64_t entry)
+/* Of these bits an entry must have one: a sealed frame may be 0. */
+static uint64_t never_empty(const struct hpt *table)
 {
-	return entry && !(entry & ~HPT_ENTRY_MASK) &&
+	return table->desc.sealed ? HPT_FLAGS_MASK : HPT_ENTRY_MASK;
+}
+
+static bool entry_valid(const struct hpt *table, struct hpt_key key, uint64_t entry)
+{
+	return entry & never_empty(table) && !(entry & ~HPT_ENTRY_MASK) &&
 	       !!(entry & HPT_LARGE) == (key.size == HPT_2M) &&
 	       !(entry & HPT_PRESENT && entry & HPT_SWAPPED);
 }
 
-/* `counting`: the lines that were read twice as well, for a ledger. */
-HPT_INLINE bool find(const struct hpt *table, struct hpt_key key, struct hpt_found *found,
-		     bool counting)
+/* The entry as it is stored. `counting`: the lines that were read twice as well, for a ledger. */
+HPT_INLINE bool find_stored(const struct hpt *table, struct hpt_key key, struct hpt_found *found,
+			    bool counting)
 {
 	switch ((enum hpt_organisation)table->desc.organisation) {
 	case HPT_RADIX:
@@ -123,6 +132,29 @@ HPT_INLINE bool find(const struct hpt *table, struct hpt_key key, struct hpt_fou
 			return hpt_find_clustered(table, key, found);
 		return hpt_find_by_line(table, key, found, HPT_CLUSTERED, false);
 	}
+}
+
+/* Apart from the others, which it would slow down. The pad is made while lines are on their way. */
+static __attribute__((noinline)) bool find_sealed(const struct hpt *table, struct hpt_key key,
+						  struct hpt_found *found, bool counting)
+{
+	uint64_t pad;
+
+	if (table->desc.organisation == HPT_RADIX)
+		return hpt_find_radix_as(table, key, found, true);
+	pad = hpt_pad(&table->desc, hpt_entry_place(key));
+	if (!find_stored(table, key, found, counting))
+		return false;
+	found->entry ^= pad;
+	return true;
+}
+
+HPT_INLINE bool find(const struct hpt *table, struct hpt_key key, struct hpt_found *found,
+		     bool counting)
+{
+	if (__builtin_expect(table->desc.sealed, 0))
+		return find_sealed(table, key, found, counting);
+	return find_stored(table, key, found, counting);
 }
 
 bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found)
@@ -152,7 +184,7 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 {
 	uint64_t done;
 
-	if (!range_valid(table, key, 1) || !entry_valid(key, entry))
+	if (!range_valid(table, key, 1) || !entry_valid(table, key, entry))
 		return -EINVAL;
 	return hpt_operations_of(table)->map(table, key, 1, entry, 0, &done);
 }
@@ -173,7 +205,7 @@ int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 	if (!word)
 		return -ENOENT;
 	if (old)
-		*old = *word & HPT_ENTRY_MASK;
+		*old = hpt_open(&table->desc, key, *word & HPT_ENTRY_MASK);
 	hpt_store(word, 0);
 	hpt_operations_of(table)->forget(table, key, word);
 	return 0;
@@ -194,7 +226,7 @@ int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t s
 	word = find_word(table, key);
 	if (!word)
 		return -ENOENT;
-	if (!((*word & ~clear) & HPT_ENTRY_MASK) && !set)
+	if (!(((*word & ~clear) | set) & never_empty(table)))
 		return -EINVAL;
 	if (*word & HPT_SWAPPED && set & HPT_PRESENT)
 		return -EINVAL;
@@ -218,6 +250,7 @@ int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
 struct change {
 	uint64_t clear;
 	uint64_t set;
+	uint64_t never_empty;
 };
 
 static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entry)
@@ -227,13 +260,13 @@ static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entr
 	uint64_t next = (entry & ~change->clear) | set;
 
 	(void)key;
-	return next ? next : entry;
+	return next & change->never_empty ? next : entry;
 }
 
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
 		     uint64_t set)
 {
-	struct change change = {.clear = clear, .set = set};
+	struct change change = {.clear = clear, .set = set, .never_empty = never_empty(table)};
 
 	if (!flags_valid(clear | set))
 		return -EINVAL;
@@ -246,7 +279,7 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	uint64_t stride = step << HPT_FRAME_SHIFT;
 	uint64_t mapped = 0;
 
-	if (!range_valid(table, key, count) || !entry_valid(key, entry))
+	if (!range_valid(table, key, count) || !entry_valid(table, key, entry))
 		return -EINVAL;
 	if (count && (count - 1) * step > (HPT_FRAME_MASK >> HPT_FRAME_SHIFT) - hpt_frame(entry))
 		return -EINVAL;
@@ -264,18 +297,44 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	return 0;
 }
 
+/* A visitor of a sealed table's entries. */
+struct sealed_visit {
+	const struct hpt_desc *desc;
+	hpt_visitor visit;
+	void *context;
+};
+
+static uint64_t visit_sealed(void *context, struct hpt_key key, uint64_t stored)
+{
+	const struct sealed_visit *sealed = context;
+	uint64_t pad = hpt_pad(sealed->desc, hpt_entry_place(key));
+	uint64_t entry = sealed->visit(sealed->context, key, stored ^ pad);
+
+	return entry ? entry ^ pad : 0;
+}
+
 int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
 		    void *context)
 {
+	struct sealed_visit sealed = {&table->desc, visit, context};
+
 	if (!range_valid(table, key, count))
 		return -EINVAL;
 	if (!count)
 		return 0;
+	if (table->desc.sealed) {
+		visit = visit_sealed;
+		context = &sealed;
+	}
 	return hpt_operations_of(table)->visit_range(table, key, count, visit, context);
 }
 
 int hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
 {
+	struct sealed_visit sealed = {&table->desc, visit, context};
+
+	if (table->desc.sealed)
+		return hpt_operations_of(table)->visit(table, visit_sealed, &sealed);
 	return hpt_operations_of(table)->visit(table, visit, context);
 }
 

@@ -68,7 +68,10 @@ int stage1_lookup(struct stage1 *stage1, struct hpt_key key, uint64_t *entry,
 		if (report)
 			report(context, line, stage1->words, answer);
 	}
-	return answer == HPT_HIT ? 0 : -ENOENT;
+	if (answer != HPT_HIT)
+		return -ENOENT;
+	*entry = hpt_open(&stage1->desc, key, *entry);
+	return 0;
 }
 
 /* The entry of a page that has a place in memory. */

@@ -85,6 +85,8 @@ static int expected_map(const struct pair *pair, struct hpt_key key, uint64_t co
 		return -EINVAL;
 	if (!entry || entry >> 48 || !!(entry & HPT_LARGE) != (key.size == HPT_2M))
 		return -EINVAL;
+	if (pair->table.desc.sealed && !(entry & 0xfff))
+		return -EINVAL;
 	if ((entry & (HPT_PRESENT | HPT_SWAPPED)) == (HPT_PRESENT | HPT_SWAPPED))
 		return -EINVAL;
 	if (count && (count - 1) * step >= frames)
@@ -171,7 +173,8 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 		expected = -EINVAL;
 	else if (!entry)
 		expected = -ENOENT;
-	else if (!next || (entry & HPT_SWAPPED && set & HPT_PRESENT))
+	else if (!next || (entry & HPT_SWAPPED && set & HPT_PRESENT) ||
+		 (pair->table.desc.sealed && !(next & 0xfff)))
 		expected = -EINVAL;
 	error = hpt_change(&pair->table, key, clear, set);
 	MODEL_EXPECT(error == expected, "change gave %d instead of %d", error, expected);

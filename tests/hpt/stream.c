@@ -11,8 +11,9 @@ static struct pair pair;
 
 const char *stream_feature_name(unsigned int feature)
 {
-	static const char *const names[STREAM_FEATURES] = {
-		"siphash", "made-large", "offset", "contiguous", "failures", "swapping", "rekeyed"};
+	static const char *const names[STREAM_FEATURES] = {"siphash",	 "made-large", "offset",
+							   "contiguous", "failures",   "swapping",
+							   "rekeyed",	 "sealed"};
 
 	return names[feature];
 }
@@ -178,6 +179,8 @@ void stream_run(const struct stream *stream)
 		.pages = stream->features & STREAM_MADE_LARGE ? 1000 : 0,
 		.hash = stream->features & STREAM_SIPHASH ? HPT_SIPHASH : HPT_FIBONACCI,
 		.salt = stream->features & STREAM_SIPHASH ? SALT : 0,
+		.sealed = stream->features & STREAM_SEALED,
+		.seal_key = "a key of 16 byte",
 	};
 
 	pair = (struct pair){

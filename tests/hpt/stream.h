@@ -31,7 +31,8 @@ enum stream_feature {
 	STREAM_FAILURES = 1 << 4,   /* memory runs out now and then */
 	STREAM_SWAPPING = 1 << 5,   /* pages are swapped out and in */
 	STREAM_REKEYED = 1 << 6,    /* the salt changes now and then */
-	STREAM_FEATURES = 7,
+	STREAM_SEALED = 1 << 7,	    /* frame numbers are sealed */
+	STREAM_FEATURES = 8,
 };
 
 struct stream {
