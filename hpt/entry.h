@@ -6,10 +6,10 @@
  * An entry is one 64-bit word. What callers see is its low 48 bits; the top 16 belong to the
  * organisation that stores it (a piece of the line's key, a count) and never leave the table:
  *
- *   63            48 47              12  11   10   9    8   7    6   5  4 3  2   1   0
- *  +----------------+------------------+----+----+----+---+----+---+---+---+---+---+---+
- *  | organisation's |  frame (36 bits) | NX |SOFT|SWAP| G |LRGE| D | A |   | U | W | P |
- *  +----------------+------------------+----+----+----+---+----+---+---+---+---+---+---+
+ *   63            48 47              12  11   10   9    8   7    6   5  4  3  2   1   0
+ *  +----------------+------------------+----+----+----+---+----+---+---+----+---+---+---+
+ *  | organisation's |  frame (36 bits) | NX |SOFT|SWAP| G |LRGE| D | A |SPCE| U | W | P |
+ *  +----------------+------------------+----+----+----+---+----+---+---+----+---+---+---+
  *
  * P, W, U, A, D, LARGE and G stand where x86 has them, and no-execute is bit 11, so that a window
  * entry is made by a mask and one shift (window_pte() in the guest). 36 bits of frame are
@@ -19,6 +19,9 @@
  * place of a frame, where the page is instead (its swap location: any number of 36 bits, the
  * owner's). The page's permissions stay in the entry. To a walker such a page is one that is not
  * present.
+ *
+ * The two bits SPCE, which x86 has for caching, mean something where address spaces are managed
+ * (space.h), and are like any other flag elsewhere.
  */
 #ifndef HPT_ENTRY_H
 #define HPT_ENTRY_H
@@ -29,6 +32,8 @@
 #define HPT_PRESENT  (UINT64_C(1) << 0)
 #define HPT_WRITE    (UINT64_C(1) << 1)
 #define HPT_USER     (UINT64_C(1) << 2)
+#define HPT_COMMON   (UINT64_C(1) << 3) /* space.h: not copied on write */
+#define HPT_COPIED   (UINT64_C(1) << 4) /* space.h: the frame may have another entry */
 #define HPT_ACCESSED (UINT64_C(1) << 5)
 #define HPT_DIRTY    (UINT64_C(1) << 6)
 #define HPT_LARGE    (UINT64_C(1) << 7) /* the entry is for a 2 MiB page */
@@ -103,8 +108,10 @@ static inline bool hpt_resident(uint64_t entry)
 	return entry & HPT_PRESENT;
 }
 
-/* What a page keeps while it is swapped out: permissions, size, and the owner's flag. */
-#define HPT_SWAP_KEPT (HPT_WRITE | HPT_USER | HPT_LARGE | HPT_GLOBAL | HPT_SOFT | HPT_NOEXEC)
+/* What a page keeps while it is swapped out: permissions, size, the owner's flag, and space.h's. */
+#define HPT_SWAP_KEPT                                                                         \
+	(HPT_WRITE | HPT_USER | HPT_LARGE | HPT_GLOBAL | HPT_SOFT | HPT_NOEXEC | HPT_COMMON | \
+	 HPT_COPIED)
 
 /* The entry of a page that is at a swap location; of `flags` those of HPT_SWAP_KEPT. */
 static inline uint64_t hpt_swap_entry(uint64_t location, uint64_t flags)

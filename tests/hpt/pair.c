@@ -186,7 +186,7 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
-	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_PRESENT | HPT_ACCESSED | HPT_DIRTY | 0x18);
+	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_PRESENT | HPT_ACCESSED | HPT_DIRTY);
 	uint64_t old = 0;
 	int expected = 0;
 	int error;
@@ -208,7 +208,7 @@ int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
-	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_SWAPPED | HPT_ACCESSED | HPT_DIRTY | 0x18);
+	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_SWAPPED | HPT_ACCESSED | HPT_DIRTY);
 	int expected = 0;
 	int error;
 

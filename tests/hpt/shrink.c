@@ -52,7 +52,7 @@ size_t shrink(struct stream_record *records, size_t count, shrink_test fails, vo
 	return count;
 }
 
-static void run_quietly(const struct stream *stream)
+static void run_quietly(void (*run)(const void *context), const void *context)
 {
 	const struct rlimit no_core = {0, 0};
 	int null = open("/dev/null", O_WRONLY);
@@ -63,20 +63,30 @@ static void run_quietly(const struct stream *stream)
 	alarm(SECONDS_MAX);
 	signal(SIGABRT, SIG_DFL);
 	signal(SIGSEGV, SIG_DFL);
-	stream_run(stream);
+	run(context);
 	_exit(0);
 }
 
-bool stream_fails(const struct stream *stream)
+bool shrink_run_fails(void (*run)(const void *context), const void *context)
 {
 	pid_t child = fork();
 	int status;
 
 	if (!child)
-		run_quietly(stream);
+		run_quietly(run, context);
 	if (child < 0 || waitpid(child, &status, 0) != child)
 		return false;
 	return status != 0;
+}
+
+static void run_stream(const void *stream)
+{
+	stream_run(stream);
+}
+
+bool stream_fails(const struct stream *stream)
+{
+	return shrink_run_fails(run_stream, stream);
 }
 
 static bool part_fails(void *context, const struct stream_record *records, size_t count)

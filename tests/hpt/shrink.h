@@ -22,7 +22,10 @@ typedef bool (*shrink_test)(void *context, const struct stream_record *records, 
  */
 size_t shrink(struct stream_record *records, size_t count, shrink_test fails, void *context);
 
-/* Runs a stream in a process of its own: whether it ended in any way but well. */
+/* Runs something in a process of its own, quietly: whether it ended in any way but well. */
+bool shrink_run_fails(void (*run)(const void *context), const void *context);
+
+/* The same for a stream. */
 bool stream_fails(const struct stream *stream);
 
 /*

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Long random streams of everything that spaces do, over every organisation, against the model. */
+#include <string.h>
+
+#include "hpt/mix.h"
+#include "tests/hpt/fixture.h"
+#include "tests/hpt/space_model.h"
+
+#define RECORDS 6000
+
+struct space_case {
+	enum hpt_organisation organisation;
+	unsigned int features; /* 1: references are answered; 2: memory runs out now and then */
+};
+
+ParameterizedTestParameters(space, streams_agree_with_the_model)
+{
+	static struct space_case cases[HPT_ORGANISATIONS * 4];
+
+	for (unsigned int i = 0; i < HPT_ORGANISATIONS * 4; i++)
+		cases[i] = (struct space_case){(enum hpt_organisation)(i / 4), i % 4};
+	return cr_make_param_array(struct space_case, cases, HPT_ORGANISATIONS * 4);
+}
+
+ParameterizedTest(struct space_case *one, space, streams_agree_with_the_model)
+{
+	static struct stream_record records[RECORDS];
+	struct space_stream stream = {.organisation = one->organisation,
+				      .references = one->features & 1,
+				      .failures = one->features & 2,
+				      .records = records,
+				      .count = RECORDS};
+
+	for (uint64_t seed = 0; seed < 4; seed++) {
+		uint64_t state = seed * 100 + one->organisation * 4 + one->features;
+
+		for (size_t i = 0; i < RECORDS; i++) {
+			uint64_t words[2] = {mix64_next(&state), mix64_next(&state)};
+
+			memcpy(&records[i], words, sizeof(words));
+		}
+		cr_assert(!space_stream_fails_shortened(&stream), "%s differs from the model",
+			  hpt_organisation_name(one->organisation));
+	}
+}
