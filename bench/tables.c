@@ -25,6 +25,7 @@ static const struct bench_section *const sections[] = {
 	&lookups_section,
 	&peers_section,
 	&ranges_section,
+	&sealed_section,
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

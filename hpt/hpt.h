@@ -201,6 +201,25 @@ int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt
 /* Visits every entry of the table, whatever its ASID and size. -ENOMEM as hpt_visit_range(). */
 int hpt_visit(struct hpt *table, hpt_visitor visit, void *context);
 
+/* What a walk over the whole table finds, beside what `counts` always has. */
+#define HPT_STATISTICS_PROBES 16
+struct hpt_statistics {
+	uint64_t pages;	   /* mapped, of either size */
+	uint64_t large;	   /* of these, of 2 MiB */
+	uint64_t resident; /* of these, present (entry.h) ... */
+	uint64_t swapped;  /* ... and swapped out; the others are neither */
+	uint64_t probes;   /* of a lookup of each page, added up: / pages is the average of a hit */
+	uint64_t longest;  /* most probes that a page takes */
+	/* Pages that take so many probes; the last is for so many and more. */
+	uint64_t pages_by_probes[HPT_STATISTICS_PROBES];
+	uint64_t lines; /* that have an entry; 0 for chained, whose nodes have no line in common */
+	uint64_t lines_by_entries[HPT_LINE_WORDS + 1]; /* of these, lines with so many */
+	uint64_t unmoved; /* lines that growth or a change of the salt has still to move; else 0 */
+};
+
+/* Takes the time of a lookup of every page. -ENOMEM as hpt_visit(). */
+int hpt_statistics(struct hpt *table, struct hpt_statistics *statistics);
+
 /*
  * Verifies every invariant of the table. NULL, or the name of the first that is broken. Takes
  * time in proportion to the square of a group's lines and the table's size.
