@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "hpt/ahead.h"
+
 static const struct block_placing *placing_of(const struct hpt *table)
 {
 	return hpt_operations_of(table)->placing;
@@ -143,8 +145,11 @@ int block_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt
 		return 0;
 	}
 	for (uint64_t block = first; block <= last; block++) {
-		uint64_t *line = placing_of(table)->find(table, range.tag + block);
+		uint64_t *line;
 
+		hpt_fetch_ahead(table, tag_key(range.tag + block),
+				(last + 1 - block) << CLUSTERED_BLOCK_LOG2, block == first);
+		line = placing_of(table)->find(table, range.tag + block);
 		if (line)
 			visit_line(table, line, &range);
 	}

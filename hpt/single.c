@@ -2,6 +2,8 @@
 /* See single.h. */
 #include "hpt/single.h"
 
+#include "hpt/ahead.h"
+
 uint64_t single_scanned(const struct single_scan *scan, struct hpt_key key, uint64_t entry)
 {
 	uint64_t page = (key.vpn - scan->from.vpn) / hpt_pages_in(key.size);
@@ -57,6 +59,7 @@ int single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 		struct hpt_found found;
 		uint64_t entry;
 
+		hpt_fetch_ahead(table, key, count - i, !i);
 		if (!hpt_find(table, key, &found))
 			continue;
 		entry = visit(context, key, *found.word & HPT_ENTRY_MASK);

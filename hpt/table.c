@@ -3,6 +3,8 @@
 #include <errno.h>
 
 #include "hpt/generation.h"
+#include "hpt/ahead.h"
+#include "hpt/hpt.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
 
@@ -286,8 +288,11 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	while (mapped < count) {
 		struct hpt_key next = hpt_key(key.asid, key.vpn + mapped * step, key.size);
 		uint64_t done;
-		int error = hpt_operations_of(table)->map(table, next, count - mapped,
-							  entry + mapped * stride, stride, &done);
+		int error;
+
+		hpt_fetch_ahead(table, next, count - mapped, !mapped);
+		error = hpt_operations_of(table)->map(table, next, count - mapped,
+						      entry + mapped * stride, stride, &done);
 		if (error) {
 			hpt_visit_range(table, key, mapped, visit_to_unmap, NULL);
 			return error;
