@@ -26,6 +26,7 @@ static const struct bench_section *const sections[] = {
 	&peers_section,
 	&ranges_section,
 	&sealed_section,
+	&growth_section,
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

@@ -23,14 +23,14 @@ const char *workload_name(enum pattern pattern);
 #define SCATTERED_BITS 36
 #define GIB_PAGES_LOG2 18
 
-/* A permutation of the numbers of 36 bits that looks random: one page of 2^12 is mapped at 2^24. */
-static inline uint64_t workload_scatter(uint64_t i)
+/* A permutation of the numbers of `bits` bits that looks random; up to 36 of them. */
+static inline uint64_t workload_permute(uint64_t i, unsigned int bits)
 {
-	const uint64_t mask = (UINT64_C(1) << SCATTERED_BITS) - 1;
+	const uint64_t mask = (UINT64_C(1) << bits) - 1;
 
 	i = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) & mask;
-	i = (i ^ i >> 18) * UINT64_C(0xbf58476d1ce4e5b9) & mask;
-	return i ^ i >> 18;
+	i = (i ^ i >> bits / 2) * UINT64_C(0xbf58476d1ce4e5b9) & mask;
+	return i ^ i >> bits / 2;
 }
 
 /*
@@ -50,7 +50,7 @@ static inline uint64_t workload_vpn(const struct workload *workload, uint64_t i)
 	case SPARSE:
 		return i * 512;
 	case SCATTERED:
-		return workload_scatter(i);
+		return workload_permute(i, SCATTERED_BITS);
 	default:
 		return i;
 	}

@@ -44,11 +44,14 @@ static inline uint64_t hpt_histogram_count(const struct hpt_histogram *histogram
 	return count;
 }
 
-/* The smallest value of the bucket in which the given share (0..100) of the samples is reached. */
-static inline uint64_t hpt_histogram_percentile(const struct hpt_histogram *histogram,
-						unsigned int percent)
+/*
+ * The smallest value of the bucket in which the given share of the samples is reached: `part` of
+ * `whole`, 9999 of 10000 for the percentile 99.99. `part` is at most `whole`, which is not 0.
+ */
+static inline uint64_t hpt_histogram_quantile(const struct hpt_histogram *histogram,
+					      unsigned int part, unsigned int whole)
 {
-	uint64_t wanted = (hpt_histogram_count(histogram) * percent + 99) / 100;
+	uint64_t wanted = (hpt_histogram_count(histogram) * part + whole - 1) / whole;
 	uint64_t seen = 0;
 
 	for (unsigned int i = 0; i < HPT_HISTOGRAM_BUCKETS; i++) {
@@ -62,6 +65,13 @@ static inline uint64_t hpt_histogram_percentile(const struct hpt_histogram *hist
 		}
 	}
 	return 0;
+}
+
+/* The same for a share in percent (0..100). */
+static inline uint64_t hpt_histogram_percentile(const struct hpt_histogram *histogram,
+						unsigned int percent)
+{
+	return hpt_histogram_quantile(histogram, percent, 100);
 }
 
 #endif

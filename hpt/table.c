@@ -2,8 +2,8 @@
 /* The operations of hpt.h: arguments checked, the organisation called, the rest done once here. */
 #include <errno.h>
 
-#include "hpt/generation.h"
 #include "hpt/ahead.h"
+#include "hpt/generation.h"
 #include "hpt/hpt.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"

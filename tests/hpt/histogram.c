@@ -21,12 +21,22 @@ static int by_value(const void *a, const void *b)
 	return (*left > *right) - (*left < *right);
 }
 
-/* The sample that `percent` of them do not exceed. */
-static uint64_t true_percentile(unsigned int count, unsigned int percent)
+/* The sample that `part` of `whole` of them do not exceed. */
+static uint64_t true_quantile(uint64_t count, unsigned int part, unsigned int whole)
 {
-	unsigned int rank = (count * percent + 99) / 100;
+	uint64_t rank = (count * part + whole - 1) / whole;
 
 	return samples[rank ? rank - 1 : 0];
+}
+
+static void compare_quantile(unsigned int count, unsigned int part, unsigned int whole)
+{
+	uint64_t exact = true_quantile(count, part, whole);
+	uint64_t found = hpt_histogram_quantile(&histogram, part, whole);
+
+	cr_assert_leq(found, exact);
+	cr_assert_leq(exact - found, exact / 8, "%u of %u: %llu for %llu", part, whole,
+		      (unsigned long long)found, (unsigned long long)exact);
 }
 
 static void compare(unsigned int count)
@@ -38,13 +48,12 @@ static void compare(unsigned int count)
 	cr_assert_eq(hpt_histogram_count(&histogram), count);
 	cr_assert_eq(histogram.max, samples[count - 1]);
 	for (unsigned int percent = 0; percent <= 100; percent++) {
-		uint64_t exact = true_percentile(count, percent);
-		uint64_t found = hpt_histogram_percentile(&histogram, percent);
-
-		cr_assert_leq(found, exact);
-		cr_assert_leq(exact - found, exact / 8, "%u%%: %llu for %llu", percent,
-			      (unsigned long long)found, (unsigned long long)exact);
+		compare_quantile(count, percent, 100);
+		cr_assert_eq(hpt_histogram_percentile(&histogram, percent),
+			     hpt_histogram_quantile(&histogram, percent, 100));
 	}
+	for (unsigned int part = 9900; part <= 10000; part++)
+		compare_quantile(count, part, 10000);
 }
 
 Test(histogram, percentiles_are_right_to_an_eighth_for_every_spread_of_samples)
