@@ -22,11 +22,7 @@
 #define EX_UNAVAILABLE 69
 
 static const struct bench_section *const sections[] = {
-	&lookups_section,
-	&peers_section,
-	&ranges_section,
-	&sealed_section,
-	&growth_section,
+	&lookups_section, &peers_section, &ranges_section, &sealed_section, &growth_section,
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
@@ -126,6 +122,7 @@ static void run(struct bench *bench, const struct bench_section *only)
 {
 	for (size_t i = 0; i < SECTIONS; i++) {
 		uint64_t start = timing_now_ns();
+		uint64_t own = timing_own_ns();
 
 		if (only && sections[i] != only)
 			continue;
@@ -133,8 +130,9 @@ static void run(struct bench *bench, const struct bench_section *only)
 		       sections[i]->title);
 		arena_reset(&bench->arena);
 		sections[i]->run(bench);
-		printf("\n(%s took %.0f s)\n", sections[i]->name,
-		       (double)(timing_now_ns() - start) * 1e-9);
+		printf("\n(%s took %.0f s, %.0f s of them on the CPU)\n", sections[i]->name,
+		       (double)(timing_now_ns() - start) * 1e-9,
+		       (double)(timing_own_ns() - own) * 1e-9);
 		fflush(stdout);
 	}
 }
