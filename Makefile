@@ -27,10 +27,11 @@ COMMON := -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP
 HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -pthread
 CXX_FLAGS := $(patsubst -std=%,-std=gnu++17,$(filter-out -Wstrict-prototypes,$(HOST_FLAGS)))
 # Ring 0 may be an instruction emulator that knows only baseline integer instructions (DESIGN.md);
-# that of pvm goes astray at a jump through a table.
+# that of pvm goes astray at a jump through a table. Sections: what the kernel does not use of hpt/
+# is not linked.
 GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-stack-protector \
 	-fcf-protection=none -fno-pic -fno-pie -fno-asynchronous-unwind-tables \
-	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel
+	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel -ffunction-sections
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
 TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson
@@ -50,7 +51,7 @@ TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
 	$(wildcard tests/vmm/kernels/*.S))
 
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
-TEST_PROGRAMS := $(wildcard tests/*/torture.c tests/*/fuzz_*.c tests/vmm/bad_images.c \
+TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/fuzz_*.c tests/vmm/bad_images.c \
 	tests/guest/agree.c)
 unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
@@ -105,7 +106,7 @@ testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
 
 tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
-	$(BUILD)/tests/torture_ept $(BUILD)/tests/agree
+	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/agree
 
 install: all
 	install -D -m 755 $(BUILD)/twostage $(DESTDIR)$(PREFIX)/bin/twostage
@@ -134,7 +135,7 @@ $(BUILD)/obj/guest/%.o: %.S Makefile
 $(BUILD)/guest/kernel: $(GUEST_OBJECTS) guest/kernel.lds
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
-	@$(CC) -nostdlib -static -no-pie -Wl,-T,guest/kernel.lds -Wl,--build-id=none \
+	@$(CC) -nostdlib -static -no-pie -Wl,-T,guest/kernel.lds -Wl,--build-id=none -Wl,--gc-sections \
 		-Wl,-z,max-page-size=4096 $(GUEST_OBJECTS) -o $@
 
 $(BUILD)/obj/host/vmm/embed.o: vmm/embed.S $(BUILD)/guest/kernel Makefile
@@ -228,6 +229,11 @@ bench-tables: deps
 
 # One program from sources, so that the thread sanitizer sees all of them.
 $(BUILD)/tests/torture_ept: tests/ept/torture.c $(wildcard ept/*.c hpt/*.c ept/*.h hpt/*.h) Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
+
+$(BUILD)/tests/torture_hpt: $(wildcard tests/hpt/torture* hpt/*.[ch]) Makefile
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@

@@ -105,7 +105,9 @@ void stage1_start(void)
 	struct hpt_config config = {
 		.organisation = (enum hpt_organisation)boot.organisation,
 		.pages = boot.ram_pages,
-		.memory = {frames_get_kernel, frames_put_kernel, NULL, DIRECT_BASE},
+		.memory = {.get = frames_get_kernel,
+			   .put = frames_put_kernel,
+			   .offset = DIRECT_BASE},
 	};
 
 	if (hpt_create(&stage1, &config))

@@ -5,6 +5,7 @@
  * walk that ends leaves its place to the next key, whatever the others are at.
  */
 #include "hpt/lookup.h"
+#include "hpt/shared.h"
 
 #define IN_FLIGHT 16
 
@@ -93,6 +94,10 @@ static void find_batch(const struct hpt *table, const struct hpt_key *keys, uint
 void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
 		      size_t count)
 {
+	if (table->shared) {
+		shared_lookup_batch(table, keys, entries, count);
+		return;
+	}
 	find_batch(table, keys, entries, count);
 	for (size_t i = 0; table->desc.sealed && i < count; i++) {
 		if (entries[i])

@@ -5,6 +5,7 @@
 #include <errno.h>
 
 #include "hpt/ahead.h"
+#include "hpt/shared.h"
 
 static const struct block_placing *placing_of(const struct hpt *table)
 {
@@ -16,7 +17,7 @@ static bool line_empty(const uint64_t *line)
 	uint64_t any = 0;
 
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
-		any |= line[i];
+		any |= HPT_LOAD(line[i]);
 	return !(any & HPT_ENTRY_MASK);
 }
 
@@ -30,7 +31,7 @@ int block_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t en
 	if (count > CLUSTERED_BLOCK - first)
 		count = CLUSTERED_BLOCK - first;
 	for (uint64_t i = 0; line && i < count; i++) {
-		if (line[first + i] & HPT_ENTRY_MASK)
+		if (HPT_LOAD(line[first + i]) & HPT_ENTRY_MASK)
 			return -EEXIST;
 	}
 	if (!line) {
@@ -84,16 +85,15 @@ static void visit_line(struct hpt *table, uint64_t *line, const struct block_vis
 	uint64_t page = key.vpn / step;
 
 	for (unsigned int i = 0; i < CLUSTERED_BLOCK; i++, page++, key.vpn += step) {
-		uint64_t entry = line[i] & HPT_ENTRY_MASK;
-
-		if (!entry || page < visit->start || page >= visit->end)
+		if (!(HPT_LOAD(line[i]) & HPT_ENTRY_MASK) || page < visit->start ||
+		    page >= visit->end)
 			continue;
-		entry = visit->visit(visit->context, key, entry);
-		hpt_store(&line[i], entry);
-		table->counts.entries -= !entry;
+		if (!shared_visit(table, &line[i], key, visit->visit, visit->context))
+			table->counts.entries--;
 	}
 	if (line_empty(line))
 		placing_of(table)->remove(table, tag, line);
+	shared_done(table);
 }
 
 static void visit_if_meant(struct hpt *table, uint64_t *line, const struct block_visit *visit)
@@ -163,9 +163,10 @@ void block_move_line(struct hpt *table, uint64_t *line)
 	uint64_t entries[HPT_LINE_WORDS];
 	uint64_t *target;
 
+	shared_hold(table, line);
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
-		entries[i] = line[i] & HPT_ENTRY_MASK;
-		line[i] = 0;
+		entries[i] = shared_take(table, &line[i]);
+		HPT_STORE(line[i], 0);
 	}
 	table->counts.used--;
 	table->counts.moves++;
@@ -202,7 +203,7 @@ static const char *check_line(const struct hpt *table, uint64_t *line, bool in_s
 	seen->used++;
 	seen->spilled += in_spill;
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
-		seen->entries += !!(line[i] & HPT_ENTRY_MASK);
+		seen->entries += !!(HPT_LOAD(line[i]) & HPT_ENTRY_MASK);
 	return hpt_check_overlap(table, tag_key(tag));
 }
 

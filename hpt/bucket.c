@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Buckets of five pages: see bucket.h for the line, its probe sequence and its invariants. */
+#include "hpt/shared.h"
 #include "hpt/single.h"
 
 static uint64_t *line_of(const struct hpt *table, const struct bucket_probe *probe)
@@ -9,12 +10,12 @@ static uint64_t *line_of(const struct hpt *table, const struct bucket_probe *pro
 
 static bool slot_used(const uint64_t *line, unsigned int slot)
 {
-	return line[slot] & HPT_ENTRY_MASK;
+	return HPT_LOAD(line[slot]) & HPT_ENTRY_MASK;
 }
 
 static struct hpt_key slot_key(const uint64_t *line, unsigned int slot)
 {
-	enum hpt_size size = line[slot] & HPT_LARGE ? HPT_2M : HPT_4K;
+	enum hpt_size size = HPT_LOAD(line[slot]) & HPT_LARGE ? HPT_2M : HPT_4K;
 	uint64_t tag = bucket_slot_tag(line, slot);
 	uint64_t page = tag & ((UINT64_C(1) << BUCKET_VPN_BITS) - 1);
 
@@ -25,15 +26,20 @@ static struct hpt_key slot_key(const uint64_t *line, unsigned int slot)
 static void start_slot(const struct hpt *table, const uint64_t *line, unsigned int slot,
 		       struct bucket_probe *probe)
 {
-	bucket_start_tag(&table->desc, bucket_slot_tag(line, slot), line[slot] & HPT_LARGE, probe);
+	bucket_start_tag(&table->desc, bucket_slot_tag(line, slot),
+			 HPT_LOAD(line[slot]) & HPT_LARGE, probe);
 }
 
 /* Adds `change` to `passed` of the lines of the sequence before `end`. */
 static void count_passing(struct hpt *table, struct bucket_probe probe, uint32_t end,
 			  uint32_t change)
 {
-	for (probe.index = 0; probe.index < end && probe.index < HPT_GROUP_LINES; probe.index++)
-		*bucket_passed(line_of(table, &probe)) += change;
+	shared_hold(table, hpt_pointer(table, probe.home));
+	for (probe.index = 0; probe.index < end && probe.index < HPT_GROUP_LINES; probe.index++) {
+		uint64_t *line = line_of(table, &probe);
+
+		HPT_STORE(*bucket_passed(line), bucket_line_passed(line) + change);
+	}
 }
 
 static int free_slot(const uint64_t *line)
@@ -43,6 +49,16 @@ static int free_slot(const uint64_t *line)
 			return slot;
 	}
 	return -1;
+}
+
+static void store_slot(struct hpt *table, uint64_t *line, unsigned int slot, uint64_t tag,
+		       uint64_t entry)
+{
+	bucket_half *high = (bucket_half *)line + BUCKET_HIGH(slot);
+
+	shared_hold(table, line);
+	HPT_STORE(*high, (bucket_half)(tag >> BUCKET_LOW_BITS));
+	HPT_STORE(line[slot], entry | tag << BUCKET_LOW_SHIFT);
 }
 
 /* Takes the first free slot of the sequence for a page that has none. */
@@ -63,8 +79,7 @@ static int add(struct hpt *table, struct bucket_probe probe, uint64_t entry)
 	count_passing(table, probe, probe.index, 1);
 	table->counts.spilled += probe.index >= HPT_GROUP_LINES;
 	table->counts.used++;
-	((bucket_half *)line)[BUCKET_HIGH(slot)] = (uint32_t)(probe.tag >> BUCKET_LOW_BITS);
-	line[slot] = entry | probe.tag << BUCKET_LOW_SHIFT;
+	store_slot(table, line, (unsigned int)slot, probe.tag, entry);
 	return 0;
 }
 
@@ -85,8 +100,7 @@ static void free_place(struct hpt *table, struct bucket_probe probe, uint64_t *l
 	count_passing(table, probe, probe.index, (uint32_t)-1);
 	table->counts.spilled -= probe.index >= HPT_GROUP_LINES;
 	table->counts.used--;
-	line[slot] = 0;
-	((bucket_half *)line)[BUCKET_HIGH(slot)] = 0;
+	store_slot(table, line, slot, 0, 0);
 }
 
 static void bucket_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
@@ -105,12 +119,13 @@ static void bucket_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
  */
 static void move_slot(struct hpt *table, uint64_t *line, unsigned int slot)
 {
-	uint64_t entry = line[slot] & HPT_ENTRY_MASK;
 	struct bucket_probe probe;
+	uint64_t entry;
 
 	start_slot(table, line, slot, &probe);
-	line[slot] = 0;
-	((bucket_half *)line)[BUCKET_HIGH(slot)] = 0;
+	shared_hold(table, line);
+	entry = shared_take(table, &line[slot]);
+	store_slot(table, line, slot, 0, 0);
 	table->counts.used--;
 	table->counts.moves++;
 	add(table, probe, entry);
@@ -123,8 +138,8 @@ static void bucket_move(struct hpt *table, const struct hpt_step *step)
 	for (uint32_t i = 0; table->counts.spilled && i < desc->spill_lines * BUCKET_SLOTS; i++) {
 		uint64_t *line = generation_spill_line(table, i / BUCKET_SLOTS);
 		unsigned int slot = i % BUCKET_SLOTS;
-		uint64_t hash = hpt_hash(
-			desc, bucket_hashed(bucket_slot_tag(line, slot), line[slot] & HPT_LARGE));
+		uint64_t hash = hpt_hash(desc, bucket_hashed(bucket_slot_tag(line, slot),
+							     HPT_LOAD(line[slot]) & HPT_LARGE));
 
 		if (slot_used(line, slot) && hash >= step->first && hash <= step->last) {
 			table->counts.spilled--;
@@ -147,17 +162,14 @@ static void bucket_scan(struct hpt *table, const struct single_scan *scan)
 	while ((line = generation_next_line(&walk))) {
 		for (unsigned int slot = 0; slot < BUCKET_SLOTS; slot++) {
 			struct bucket_probe probe;
-			uint64_t entry;
 
 			if (!slot_used(line, slot))
 				continue;
 			start_slot(table, line, slot, &probe);
-			entry = single_scanned(scan, slot_key(line, slot),
-					       line[slot] & HPT_ENTRY_MASK);
-			hpt_store(&line[slot], entry);
-			if (!entry) {
+			if (!single_scanned(table, &line[slot], slot_key(line, slot), scan)) {
 				free_place(table, probe, line, slot);
 				table->counts.entries--;
+				shared_done(table);
 			}
 		}
 	}
@@ -207,7 +219,7 @@ static const char *check_slot(const struct hpt *table, uint64_t *line, unsigned 
 	struct hpt_found found;
 
 	if (!slot_used(line, slot))
-		return line[slot] ? "a free slot is empty" : NULL;
+		return HPT_LOAD(line[slot]) ? "a free slot is empty" : NULL;
 	if (!hpt_find(table, key, &found) || found.word != &line[slot])
 		return "a used slot is the one that its tag finds";
 	seen->used++;

@@ -61,8 +61,10 @@ static inline uint64_t bucket_tag(struct hpt_key key)
 /* The tag that a used slot has. */
 static inline uint64_t bucket_slot_tag(const uint64_t *line, unsigned int slot)
 {
-	return (uint64_t)((const bucket_half *)line)[BUCKET_HIGH(slot)] << BUCKET_LOW_BITS |
-	       line[slot] >> BUCKET_LOW_SHIFT;
+	const bucket_half *high = (const bucket_half *)line + BUCKET_HIGH(0);
+
+	return (uint64_t)HPT_LOAD(high[slot]) << BUCKET_LOW_BITS |
+	       HPT_LOAD(line[slot]) >> BUCKET_LOW_SHIFT;
 }
 
 /* What is hashed: the two sizes of a page number are two keys. */
@@ -102,7 +104,7 @@ static inline bucket_half *bucket_passed(uint64_t *line)
 
 static inline uint32_t bucket_line_passed(const uint64_t *line)
 {
-	return ((const bucket_half *)line)[BUCKET_PASSED];
+	return HPT_LOAD(((const bucket_half *)line)[BUCKET_PASSED]);
 }
 
 /* A bit for the slot that has the page: without a branch, which would be guessed wrong often. */
@@ -115,10 +117,11 @@ static inline unsigned int bucket_matches(const uint64_t *line, const struct buc
 
 #pragma GCC unroll 5
 	for (unsigned int slot = 0; slot < BUCKET_SLOTS; slot++) {
-		uint64_t differs = (line[slot] ^ wanted) & looked_at;
+		uint64_t word = HPT_LOAD(line[slot]);
+		uint64_t differs = (word ^ wanted) & looked_at;
 
-		differs |= high[slot] ^ (uint32_t)(probe->tag >> BUCKET_LOW_BITS);
-		matches |= (unsigned int)(!differs & !!(line[slot] & HPT_ENTRY_MASK)) << slot;
+		differs |= HPT_LOAD(high[slot]) ^ (uint32_t)(probe->tag >> BUCKET_LOW_BITS);
+		matches |= (unsigned int)(!differs & !!(word & HPT_ENTRY_MASK)) << slot;
 	}
 	return matches;
 }
@@ -129,7 +132,7 @@ static inline bool bucket_goes_on(const struct hpt_desc *desc, const struct buck
 {
 	if (probe->index < HPT_GROUP_LINES && !bucket_line_passed(line))
 		return false;
-	return probe->index + 1 < HPT_GROUP_LINES + desc->spill_lines;
+	return probe->index + 1 < HPT_GROUP_LINES + HPT_LOAD(desc->spill_lines);
 }
 
 /* What `line`, read at bucket_probe_line(), says; HPT_NEXT leaves the probe at the next line. */
@@ -140,7 +143,7 @@ static inline enum hpt_answer bucket_step(const struct hpt_desc *desc, struct bu
 
 	if (matches) {
 		probe->word = (uint32_t)__builtin_ctz(matches);
-		*entry = line[probe->word] & HPT_ENTRY_MASK;
+		*entry = HPT_LOAD(line[probe->word]) & HPT_ENTRY_MASK;
 		return HPT_HIT;
 	}
 	if (!bucket_goes_on(desc, probe, line))

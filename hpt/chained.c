@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Buckets and nodes: see chained.h for heads, nodes and invariants. */
+#include "hpt/shared.h"
 #include "hpt/single.h"
 
 /*
@@ -28,7 +29,8 @@ static uint64_t link_of(const struct hpt *table, const uint64_t *link)
 
 static void set_link(struct hpt *table, uint64_t *link, uint64_t address)
 {
-	*link = hpt_seal_link(&table->desc, address_of(table, link), address);
+	shared_hold(table, link);
+	HPT_STORE(*link, hpt_seal_link(&table->desc, address_of(table, link), address));
 }
 
 static uint64_t *head_of(const struct hpt *table, uint64_t tag)
@@ -72,13 +74,20 @@ static uint64_t get_node(struct hpt *table)
 	return node;
 }
 
-static void put_node(struct hpt *table, uint64_t address)
+static void set_node(struct hpt *table, uint64_t address, uint64_t tag, uint64_t entry,
+		     uint64_t next)
 {
 	uint64_t *node = node_at(table, address);
 
-	node[CHAINED_TAG] = 0;
-	node[CHAINED_ENTRY] = 0;
-	set_link(table, &node[CHAINED_NEXT], table->nodes.free);
+	shared_hold(table, node);
+	HPT_STORE(node[CHAINED_TAG], tag);
+	HPT_STORE(node[CHAINED_ENTRY], entry);
+	set_link(table, &node[CHAINED_NEXT], next);
+}
+
+static void put_node(struct hpt *table, uint64_t address)
+{
+	set_node(table, address, 0, 0, table->nodes.free);
 	table->nodes.free = address;
 }
 
@@ -96,15 +105,11 @@ static void chained_destroy(struct hpt *table)
 static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 {
 	uint64_t address = get_node(table);
-	uint64_t *node, *head;
+	uint64_t *head = head_of(table, hpt_tag(key));
 
 	if (!address)
 		return -ENOMEM;
-	node = node_at(table, address);
-	node[CHAINED_TAG] = hpt_tag(key);
-	node[CHAINED_ENTRY] = entry;
-	head = head_of(table, node[CHAINED_TAG]);
-	set_link(table, &node[CHAINED_NEXT], link_of(table, head));
+	set_node(table, address, hpt_tag(key), entry, link_of(table, head));
 	set_link(table, head, address);
 	table->counts.used++;
 	return 0;
@@ -153,12 +158,13 @@ static void scan_chain(struct hpt *table, uint64_t *link, const struct single_sc
 	while (*link) {
 		uint64_t *node = node_at(table, link_of(table, link));
 
-		node[CHAINED_ENTRY] =
-			single_scanned(scan, hpt_tag_key(node[CHAINED_TAG]), node[CHAINED_ENTRY]);
-		if (node[CHAINED_ENTRY])
+		if (single_scanned(table, &node[CHAINED_ENTRY], hpt_tag_key(node[CHAINED_TAG]),
+				   scan)) {
 			link = &node[CHAINED_NEXT];
-		else
+		} else {
 			unlink_node(table, link);
+			shared_done(table);
+		}
 	}
 }
 
@@ -183,7 +189,8 @@ static const char *check_chain(const struct hpt *table, const uint64_t *head,
 
 		if (!(node[CHAINED_TAG] & HPT_TAG_USED))
 			return "a tag says that it is used";
-		if (!node[CHAINED_ENTRY] || node[CHAINED_ENTRY] & ~HPT_ENTRY_MASK)
+		if (!HPT_LOAD(node[CHAINED_ENTRY]) ||
+		    HPT_LOAD(node[CHAINED_ENTRY]) & ~HPT_ENTRY_MASK)
 			return "a node has an entry";
 		if (head_of(table, node[CHAINED_TAG]) != head)
 			return "a node is in the chain of its tag";

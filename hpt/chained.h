@@ -43,7 +43,8 @@ struct chained_probe {
 static inline uint64_t chained_head(const struct hpt_desc *desc, uint64_t tag)
 {
 	struct hpt_spot spot = hpt_spot(desc, tag);
-	uint64_t head = spot.hash >> (64 - CHAINED_HEADS_LOG2 - spot.generation->lines_log2);
+	uint32_t lines_log2 = HPT_LOAD(spot.generation->lines_log2);
+	uint64_t head = spot.hash >> (64 - CHAINED_HEADS_LOG2 - lines_log2);
 
 	return hpt_line_address(desc, spot.generation, head >> CHAINED_HEADS_LOG2) +
 	       (head & ((1u << CHAINED_HEADS_LOG2) - 1)) * sizeof(uint64_t);
@@ -87,7 +88,7 @@ static inline enum hpt_answer chained_step(struct chained_probe *probe, const ui
 			return HPT_MISS;
 		if (word[CHAINED_TAG] == probe->tag) {
 			probe->word = (uint32_t)(word - line) + CHAINED_ENTRY;
-			*entry = word[CHAINED_ENTRY] & HPT_ENTRY_MASK;
+			*entry = HPT_LOAD(word[CHAINED_ENTRY]) & HPT_ENTRY_MASK;
 			return *entry ? HPT_HIT : HPT_MISS;
 		}
 		word += CHAINED_NEXT;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The clustered table: see clustered.h for its line, its probe sequence and its invariants. */
 #include "hpt/block.h"
+#include "hpt/shared.h"
 
 static uint64_t *line_of(const struct hpt *table, const struct clustered_probe *probe)
 {
@@ -35,10 +36,12 @@ static void count_passing(struct hpt *table, uint64_t tag, uint32_t end, int cha
 	struct clustered_probe probe;
 
 	clustered_start_tag(&table->desc, tag, &probe);
+	shared_hold(table, line_of(table, &probe));
 	for (; probe.index < end && probe.index < HPT_GROUP_LINES; probe.index++) {
-		clustered_piece *piece = (clustered_piece *)line_of(table, &probe);
+		uint64_t *line = line_of(table, &probe);
+		unsigned int passed = clustered_line_passed(line) + (unsigned int)change;
 
-		piece[CLUSTERED_PASSED_PIECE] += change;
+		HPT_STORE(*clustered_passed(line), (clustered_piece)passed);
 	}
 }
 
@@ -59,6 +62,7 @@ static uint64_t *add_line(struct hpt *table, uint64_t tag)
 	count_passing(table, tag, probe.index, 1);
 	table->counts.spilled += probe.index >= HPT_GROUP_LINES;
 	table->counts.used++;
+	shared_hold(table, line);
 	clustered_set_tag(line, tag);
 	return line;
 }
@@ -71,6 +75,7 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	count_passing(table, tag, probe.index, -1);
 	table->counts.spilled -= probe.index >= HPT_GROUP_LINES;
 	table->counts.used--;
+	shared_hold(table, line);
 	clustered_set_tag(line, 0);
 }
 

@@ -98,9 +98,10 @@ static inline uint64_t clustered_line_tag(const uint64_t *line)
 {
 	const clustered_piece *piece = (const clustered_piece *)line;
 
-	return (uint64_t)piece[CLUSTERED_PIECE(0)] | (uint64_t)piece[CLUSTERED_PIECE(1)] << 16 |
-	       (uint64_t)piece[CLUSTERED_PIECE(2)] << 32 |
-	       (uint64_t)piece[CLUSTERED_PIECE(3)] << 48;
+	return (uint64_t)HPT_LOAD(piece[CLUSTERED_PIECE(0)]) |
+	       (uint64_t)HPT_LOAD(piece[CLUSTERED_PIECE(1)]) << 16 |
+	       (uint64_t)HPT_LOAD(piece[CLUSTERED_PIECE(2)]) << 32 |
+	       (uint64_t)HPT_LOAD(piece[CLUSTERED_PIECE(3)]) << 48;
 }
 
 /* Piece by piece: the lowest differs in most lines that do not match. */
@@ -108,20 +109,21 @@ static inline bool clustered_line_matches(const uint64_t *line, uint64_t tag)
 {
 	const clustered_piece *piece = (const clustered_piece *)line;
 
-	return piece[CLUSTERED_PIECE(0)] == (uint16_t)tag &&
-	       piece[CLUSTERED_PIECE(1)] == (uint16_t)(tag >> 16) &&
-	       piece[CLUSTERED_PIECE(2)] == (uint16_t)(tag >> 32) &&
-	       piece[CLUSTERED_PIECE(3)] == (uint16_t)(tag >> 48);
+	return HPT_LOAD(piece[CLUSTERED_PIECE(0)]) == (uint16_t)tag &&
+	       HPT_LOAD(piece[CLUSTERED_PIECE(1)]) == (uint16_t)(tag >> 16) &&
+	       HPT_LOAD(piece[CLUSTERED_PIECE(2)]) == (uint16_t)(tag >> 32) &&
+	       HPT_LOAD(piece[CLUSTERED_PIECE(3)]) == (uint16_t)(tag >> 48);
 }
 
+/* Nothing more than a store each: a fault handler has them inline. */
 static inline void clustered_set_tag(uint64_t *line, uint64_t tag)
 {
 	clustered_piece *piece = (clustered_piece *)line;
 
-	piece[CLUSTERED_PIECE(0)] = (uint16_t)tag;
-	piece[CLUSTERED_PIECE(1)] = (uint16_t)(tag >> 16);
-	piece[CLUSTERED_PIECE(2)] = (uint16_t)(tag >> 32);
-	piece[CLUSTERED_PIECE(3)] = (uint16_t)(tag >> 48);
+	__atomic_store_n(&piece[CLUSTERED_PIECE(0)], (uint16_t)tag, __ATOMIC_RELAXED);
+	__atomic_store_n(&piece[CLUSTERED_PIECE(1)], (uint16_t)(tag >> 16), __ATOMIC_RELAXED);
+	__atomic_store_n(&piece[CLUSTERED_PIECE(2)], (uint16_t)(tag >> 32), __ATOMIC_RELAXED);
+	__atomic_store_n(&piece[CLUSTERED_PIECE(3)], (uint16_t)(tag >> 48), __ATOMIC_RELAXED);
 }
 
 static inline clustered_piece *clustered_passed(uint64_t *line)
@@ -131,12 +133,12 @@ static inline clustered_piece *clustered_passed(uint64_t *line)
 
 static inline bool clustered_line_used(const uint64_t *line)
 {
-	return line[3] >> 63;
+	return HPT_LOAD(line[3]) >> 63;
 }
 
 static inline unsigned int clustered_line_passed(const uint64_t *line)
 {
-	return ((const clustered_piece *)line)[CLUSTERED_PASSED_PIECE];
+	return HPT_LOAD(((const clustered_piece *)line)[CLUSTERED_PASSED_PIECE]);
 }
 
 /* Whether the sequence goes on after this line, which did not match. */
@@ -145,7 +147,7 @@ static inline bool clustered_goes_on(const struct hpt_desc *desc,
 {
 	if (probe->index < HPT_GROUP_LINES && !clustered_line_passed(line))
 		return false;
-	return probe->index + 1 < HPT_GROUP_LINES + desc->spill_lines;
+	return probe->index + 1 < HPT_GROUP_LINES + HPT_LOAD(desc->spill_lines);
 }
 
 /* What `line`, read at clustered_probe_line(), says; HPT_NEXT leaves the probe at the next line. */
@@ -155,7 +157,7 @@ static inline enum hpt_answer clustered_step(const struct hpt_desc *desc,
 {
 	if (clustered_line_matches(line, probe->tag)) {
 		probe->matched = true;
-		*entry = line[probe->word] & HPT_ENTRY_MASK;
+		*entry = HPT_LOAD(line[probe->word]) & HPT_ENTRY_MASK;
 		return *entry ? HPT_HIT : HPT_MISS;
 	}
 	if (!clustered_goes_on(desc, probe, line))

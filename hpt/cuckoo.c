@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Cuckoo: see cuckoo.h for the ways, the insertion and the invariants. */
 #include "hpt/block.h"
+#include "hpt/shared.h"
 
 /* A line that the search has come to, and the line whose block could be moved there. */
 struct candidate {
@@ -36,10 +37,10 @@ static void shift_line(struct hpt *table, uint64_t *line, uint64_t *target)
 {
 	uint64_t tag = clustered_line_tag(line);
 
-	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
-		hpt_store(&target[i], line[i] & HPT_ENTRY_MASK);
-		hpt_store(&line[i], 0);
-	}
+	shared_hold(table, line);
+	shared_hold(table, target);
+	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++)
+		hpt_store(&target[i], shared_take(table, &line[i]));
 	clustered_set_tag(target, tag);
 	clustered_set_tag(line, 0);
 	table->counts.moves++;
@@ -84,6 +85,16 @@ static int search(const struct hpt *table, uint64_t tag, struct candidate *candi
 	return -1;
 }
 
+/* Adds `change` to the count of spilled blocks of a tag's way 0. */
+static void count_spill(struct hpt *table, uint64_t tag, int change)
+{
+	uint64_t *line = way_line(table, tag, 0);
+	unsigned int passed = clustered_line_passed(line) + (unsigned int)change;
+
+	shared_hold(table, line);
+	HPT_STORE(*clustered_passed(line), (clustered_piece)passed);
+}
+
 static uint64_t *spill(struct hpt *table, uint64_t tag)
 {
 	for (uint32_t i = 0;; i++) {
@@ -94,7 +105,7 @@ static uint64_t *spill(struct hpt *table, uint64_t tag)
 		line = generation_spill_line(table, i);
 		if (clustered_line_used(line))
 			continue;
-		++*clustered_passed(way_line(table, tag, 0));
+		count_spill(table, tag, 1);
 		table->counts.spilled++;
 		return line;
 	}
@@ -116,6 +127,7 @@ static uint64_t *add_line(struct hpt *table, uint64_t tag)
 				   candidates[at].line);
 		line = candidates[at].line;
 	}
+	shared_hold(table, line);
 	clustered_set_tag(line, tag);
 	table->counts.used++;
 	return line;
@@ -128,10 +140,11 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	for (unsigned int way = 0; way < CUCKOO_WAYS; way++)
 		spilled &= way_line(table, tag, way) != line;
 	if (spilled) {
-		--*clustered_passed(way_line(table, tag, 0));
+		count_spill(table, tag, -1);
 		table->counts.spilled--;
 	}
 	table->counts.used--;
+	shared_hold(table, line);
 	clustered_set_tag(line, 0);
 }
 

@@ -55,7 +55,8 @@ static inline uint64_t cuckoo_way_line(const struct hpt_desc *desc, uint64_t tag
 {
 	struct hpt_spot spot = hpt_spot_hashed(desc, cuckoo_way_hash(hash, way));
 
-	if (__builtin_expect(desc->hash == HPT_REKEYING, 0) && spot.generation == &desc->current)
+	if (__builtin_expect(HPT_LOAD(desc->hash) == HPT_REKEYING, 0) &&
+	    spot.generation == &desc->current)
 		spot.hash = cuckoo_way_hash(hpt_hash_next(desc, tag), way);
 	return hpt_spot_line(desc, spot);
 }
@@ -92,7 +93,7 @@ static inline bool cuckoo_goes_on(const struct hpt_desc *desc, struct cuckoo_pro
 		probe->spilled = clustered_line_passed(line);
 	if (probe->index + 1 < CUCKOO_WAYS)
 		return true;
-	return probe->spilled && probe->index + 1 < CUCKOO_WAYS + desc->spill_lines;
+	return probe->spilled && probe->index + 1 < CUCKOO_WAYS + HPT_LOAD(desc->spill_lines);
 }
 
 /* What `line`, read at cuckoo_probe_line(), says; HPT_NEXT leaves the probe at the next line. */
@@ -100,7 +101,7 @@ static inline enum hpt_answer cuckoo_step(const struct hpt_desc *desc, struct cu
 					  const uint64_t *line, uint64_t *entry)
 {
 	if (clustered_line_matches(line, probe->tag)) {
-		*entry = line[probe->word] & HPT_ENTRY_MASK;
+		*entry = HPT_LOAD(line[probe->word]) & HPT_ENTRY_MASK;
 		return *entry ? HPT_HIT : HPT_MISS;
 	}
 	if (!cuckoo_goes_on(desc, probe, line))

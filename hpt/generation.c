@@ -6,6 +6,7 @@
 
 #include "hpt/lines.h"
 #include "hpt/organisation.h"
+#include "hpt/shared.h"
 
 /* Of that many places an organisation says how many may be taken before the table grows. */
 #define LOAD_OF 64
@@ -20,14 +21,19 @@ static uint64_t capacity(const struct hpt *table, const struct hpt_generation *g
 	return places_in(table, generation) * hpt_operations_of(table)->load / LOAD_OF;
 }
 
-/* While a table grows, every place that is taken moves a step: then the limit is 0. */
+/*
+ * While a table grows, every place that is taken moves a step: then the limit is 0. It is always
+ * where there are readers, for whom the page of a place must be held before it is taken.
+ */
 static void set_counts(struct hpt *table)
 {
 	const struct hpt_generation *current = &table->desc.current;
 
 	table->counts.lines = generation_lines(current);
 	table->counts.places = places_in(table, current);
-	table->grow_at = generation_growing(&table->desc) ? 0 : capacity(table, current);
+	table->grow_at = capacity(table, current);
+	if (generation_growing(&table->desc) || table->shared)
+		table->grow_at = 0;
 }
 
 static size_t chunk_size(const struct hpt_generation *generation)
@@ -49,8 +55,8 @@ static void put_chunks(struct hpt *table, struct hpt_generation *generation, uns
 	for (unsigned int i = 0; i < count; i++) {
 		uint64_t *chunk = &table->desc.directory[generation->first_chunk + i];
 
-		hpt_put(table, *chunk, chunk_size(generation));
-		*chunk = 0;
+		hpt_retire(table, *chunk, chunk_size(generation));
+		HPT_STORE(*chunk, 0);
 	}
 }
 
@@ -59,12 +65,14 @@ static int get_chunks(struct hpt *table, struct hpt_generation *generation)
 	unsigned int count = chunk_count(generation);
 
 	for (unsigned int i = 0; i < count; i++) {
-		int error = hpt_get(table, chunk_size(generation),
-				    &table->desc.directory[generation->first_chunk + i]);
+		uint64_t chunk;
+		int error = hpt_get(table, chunk_size(generation), &chunk);
+
 		if (error) {
 			put_chunks(table, generation, i);
 			return error;
 		}
+		HPT_STORE(table->desc.directory[generation->first_chunk + i], chunk);
 	}
 	return 0;
 }
@@ -79,36 +87,53 @@ int generation_create(struct hpt *table, uint64_t pages)
 	current->lines_log2 = HPT_LINES_LOG2_MIN;
 	while (capacity(table, current) < places && current->lines_log2 < HPT_LINES_LOG2_MAX)
 		current->lines_log2++;
+	/* A reader who is late computes a line of the old generation, and must find a chunk. */
+	table->desc.old = *current;
 	error = get_chunks(table, current);
 	if (!error)
 		set_counts(table);
 	return error;
 }
 
-static void put_spill(struct hpt *table)
+/* Gives the pages of so many spill lines back, which nobody finds any more. */
+static void put_spill(struct hpt *table, uint32_t lines)
 {
-	struct hpt_desc *desc = &table->desc;
+	for (uint32_t page = 0; page < lines / HPT_GROUP_LINES; page++)
+		hpt_retire(table, table->desc.spill[page], HPT_PAGE_SIZE);
+}
 
-	for (uint32_t page = 0; page < desc->spill_lines / HPT_GROUP_LINES; page++)
-		hpt_put(table, desc->spill[page], HPT_PAGE_SIZE);
-	desc->spill_lines = 0;
+static void set_generation(struct hpt_generation *generation, const struct hpt_generation *to)
+{
+	HPT_STORE(generation->lines_log2, to->lines_log2);
+	HPT_STORE(generation->first_chunk, to->first_chunk);
+}
+
+static void set_salt(struct hpt_salt *salt, const struct hpt_salt *to)
+{
+	HPT_STORE(salt->value, to->value);
+	for (int i = 0; i < 4; i++)
+		HPT_STORE(salt->keys[i], to->keys[i]);
 }
 
 /* All that was to be moved has been. */
 static void drop_old(struct hpt *table)
 {
 	struct hpt_desc *desc = &table->desc;
+	uint32_t spill_lines = desc->spill_lines;
 
-	put_chunks(table, &desc->old, chunk_count(&desc->old));
-	desc->old.lines_log2 = 0;
-	desc->split = UINT64_MAX;
+	shared_begin_shape(table);
+	HPT_STORE(desc->split, UINT64_MAX);
 	if (desc->hash == HPT_REKEYING) {
-		desc->salt = desc->next_salt;
-		desc->next_salt = (struct hpt_salt){0};
-		desc->hash = desc->family;
+		set_salt(&desc->salt, &desc->next_salt);
+		set_salt(&desc->next_salt, &(struct hpt_salt){0});
+		HPT_STORE(desc->hash, desc->family);
 	}
 	if (!table->counts.spilled)
-		put_spill(table);
+		HPT_STORE(desc->spill_lines, 0);
+	shared_end_shape(table);
+	put_chunks(table, &desc->old, chunk_count(&desc->old));
+	if (!table->counts.spilled)
+		put_spill(table, spill_lines);
 }
 
 void generation_destroy(struct hpt *table)
@@ -116,25 +141,36 @@ void generation_destroy(struct hpt *table)
 	if (generation_growing(&table->desc))
 		drop_old(table);
 	put_chunks(table, &table->desc.current, chunk_count(&table->desc.current));
-	put_spill(table);
+	put_spill(table, table->desc.spill_lines);
+	table->desc.spill_lines = 0;
 }
 
 int generation_more_spill(struct hpt *table)
 {
 	uint32_t page = table->desc.spill_lines / HPT_GROUP_LINES;
+	uint64_t address;
 	int error;
 
 	if (page == HPT_SPILL_PAGES)
 		return -ENOMEM;
-	error = hpt_get(table, HPT_PAGE_SIZE, &table->desc.spill[page]);
-	if (!error)
-		table->desc.spill_lines += HPT_GROUP_LINES;
-	return error;
+	error = hpt_get(table, HPT_PAGE_SIZE, &address);
+	if (error)
+		return error;
+	shared_begin_shape(table);
+	HPT_STORE(table->desc.spill[page], address);
+	HPT_STORE(table->desc.spill_lines, table->desc.spill_lines + HPT_GROUP_LINES);
+	shared_end_shape(table);
+	return 0;
 }
 
 uint64_t *generation_spill_line(const struct hpt *table, uint32_t line)
 {
 	return hpt_pointer(table, hpt_spill_address(&table->desc, line));
+}
+
+static uint64_t *new_line(const struct hpt *table, uint64_t line)
+{
+	return hpt_pointer(table, hpt_line_address(&table->desc, &table->desc.current, line));
 }
 
 /* Moves the next step of the old generation, whose lines begin at `first`. */
@@ -150,9 +186,22 @@ static void move_step(struct hpt *table, uint64_t first)
 		.first = first << shift,
 		.last = is_last ? UINT64_MAX : (end << shift) - 1,
 	};
+	bool rekeying = desc->hash == HPT_REKEYING;
 
-	desc->split = step.last;
+	/* Nobody is to miss what has not arrived yet: growth knows to which pages it goes. */
+	shared_hold(table, step.lines);
+	if (!rekeying) {
+		shared_hold(table, new_line(table, 2 * first));
+		shared_hold(table, new_line(table, 2 * end - 1));
+	}
+	shared_begin_shape(table);
+	HPT_STORE(desc->split, step.last);
+	if (!rekeying)
+		shared_end_shape(table);
 	operations->move(table, &step);
+	if (rekeying)
+		shared_end_shape(table);
+	shared_done(table);
 	if (is_last)
 		drop_old(table);
 	set_counts(table);
@@ -198,8 +247,12 @@ static struct hpt_generation next_generation(const struct hpt_desc *desc, uint32
 /* Makes it the current one and moves the first step. */
 static void begin(struct hpt *table, const struct hpt_generation *next)
 {
-	table->desc.old = table->desc.current;
-	table->desc.current = *next;
+	struct hpt_desc *desc = &table->desc;
+
+	shared_begin_shape(table);
+	set_generation(&desc->old, &desc->current);
+	set_generation(&desc->current, next);
+	/* Readers wait until the first step has moved the boundary. */
 	move_step(table, 0);
 }
 
@@ -216,7 +269,7 @@ void generation_grow(struct hpt *table)
 {
 	if (generation_growing(&table->desc))
 		go_on(table);
-	else if (table->counts.used >= table->grow_at)
+	else if (table->counts.used >= capacity(table, &table->desc.current))
 		begin_growth(table);
 }
 
@@ -236,6 +289,7 @@ int generation_rekey(struct hpt *table, uint64_t salt)
 {
 	struct hpt_desc *desc = &table->desc;
 	struct hpt_generation next;
+	struct hpt_salt next_salt;
 	int error;
 
 	if (generation_growing(desc))
@@ -249,8 +303,10 @@ int generation_rekey(struct hpt *table, uint64_t salt)
 		put_chunks(table, &next, chunk_count(&next));
 		return error;
 	}
-	desc->hash = HPT_REKEYING;
-	hpt_salt_set(&desc->next_salt, (enum hpt_hash_family)desc->family, salt);
+	hpt_salt_set(&next_salt, (enum hpt_hash_family)desc->family, salt);
+	shared_begin_shape(table);
+	HPT_STORE(desc->hash, HPT_REKEYING);
+	set_salt(&desc->next_salt, &next_salt);
 	begin(table, &next);
 	return 0;
 }
@@ -326,7 +382,7 @@ const char *generation_check(const struct hpt *table, const struct hpt_counts *s
 		return "counts.lines is the number of lines of the current generation";
 	if (counts->places != places_in(table, &table->desc.current))
 		return "counts.places is the number of places of the current generation";
-	if (counts->bytes != generation_bytes(&table->desc) + more_bytes)
+	if (counts->bytes != generation_bytes(&table->desc) + shared_bytes(table) + more_bytes)
 		return "counts.bytes is the memory of generations and spill";
 	return NULL;
 }

@@ -9,8 +9,13 @@
  * way.
  *
  * Rules for all functions
- *  - A table has one user at a time: callers serialise. (Readers beside a writer are not promised
- *    by this version.)
+ *  - A table has one user at a time: callers serialise. If its memory has a `retire` callback, it
+ *    has one writer at a time and beside it any number of readers, who may call hpt_lookup(),
+ *    hpt_lookup_batch() and hpt_mark() without a lock. A reader sees the old or the new entry of a
+ *    key, never a mixture, and never misses an entry that is there throughout, whatever is moved.
+ *    While the writer changes a page (4 KiB) of the table, for some stores, or while a step of
+ *    growth goes through it, readers of that page wait; all do for a step of a change of salt.
+ *    (shared.h)
  *  - Errors are negative errno values and leave the table as it was.
  *  - One page is mapped under one size: do not map a 4 KiB page inside a mapped 2 MiB page. radix
  *    refuses it (-EEXIST); clustered does not look, hpt_check() finds it.
@@ -28,12 +33,19 @@
  * 2 MiB), zeroed, aligned to `size`, contiguous, and writes their address in the table's space
  * (below 2^48 and not 0, which names no memory); it returns 0 or -ENOMEM. `put` takes them back.
  * The table reaches an address as the pointer (address + offset); pointers are aligned to 4 KiB.
+ *
+ * `retire` is NULL, or there are readers beside the writer: then it is called, by the writer, in
+ * the place of `put` for memory that readers may still be looking at. The caller takes it back
+ * after a grace period, when every call of a reader that had begun before has returned; no reader
+ * waits for the writer meanwhile, so `retire` may be where that is awaited. Readers cost a table a
+ * page of 4 KiB.
  */
 struct hpt_memory {
 	int (*get)(void *context, size_t size, uint64_t *address);
 	void (*put)(void *context, uint64_t address, size_t size);
 	void *context;
 	uintptr_t offset;
+	void (*retire)(void *context, uint64_t address, size_t size);
 };
 
 struct hpt_config {
@@ -65,12 +77,19 @@ struct hpt_nodes {
 	uint64_t fresh_end;
 };
 
+struct hpt_shared;
+
 struct hpt {
 	struct hpt_desc desc;
 	struct hpt_memory memory;
+	struct hpt_shared *shared; /* versions of lines (shared.h); NULL: no readers */
+	uint64_t shape;		   /* the version of the descriptor */
+	/* What the writer changes all the time is not in a line with what readers read. */
+	uint64_t apart[HPT_LINE_WORDS];
 	struct hpt_counts counts;
 	struct hpt_nodes nodes;
-	uint64_t grow_at; /* a place taken beyond so many makes a hashed table grow */
+	uint64_t held;	  /* the shards that the writer holds */
+	uint64_t grow_at; /* a place taken beyond so many is a matter for generation_grow() */
 };
 
 /* The organisation's name ("clustered"), and back: a negative value if there is none such. */
@@ -83,7 +102,7 @@ int hpt_organisation_find(const char *name);
  */
 int hpt_create(struct hpt *table, const struct hpt_config *config);
 
-/* Gives all memory back. The frames that entries name belong to the caller. */
+/* Gives all memory back; no reader is left. The frames that entries name belong to the caller. */
 void hpt_destroy(struct hpt *table);
 
 /*
@@ -156,6 +175,14 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame);
 
 /*
+ * For readers: sets HPT_ACCESSED, HPT_DIRTY or both of a resident page's entry. What is set is
+ * carried along when the entry moves, and is in what hpt_unmap() and hpt_swap_out() give. -ENOENT,
+ * also for a page that is not resident; -EINVAL for other flags. Where the key is unmapped at the
+ * same time, a mark may stay on an entry that is mapped then with the same frame and flags.
+ */
+int hpt_mark(struct hpt *table, struct hpt_key key, uint64_t flags);
+
+/*
  * Maps `count` pages from `key` on to ascending frames, a line at a time. -EEXIST if one of them
  * is mapped; then and on -ENOMEM none of the range stays mapped that was not before.
  */
@@ -175,7 +202,8 @@ int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint
 /*
  * Called for each mapped page; returns the entry to store in its place: the same to leave it,
  * other flags or another frame to change it (an entry that hpt_map() takes for this key), 0 to
- * unmap it. It must not call into the table.
+ * unmap it. It must not call into the table. Where a reader marks the entry meanwhile, it is called
+ * again with the entry as it is then.
  */
 typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entry);
 

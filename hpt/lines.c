@@ -4,6 +4,9 @@
 
 static uint64_t hash_by(const struct hpt_desc *desc, const struct hpt_salt *salt, uint64_t tag)
 {
+	uint64_t copy[sizeof(*salt) / sizeof(uint64_t)];
+
+	salt = HPT_LOAD_WORDS(copy, salt);
 	if (desc->family == HPT_FIBONACCI)
 		return (tag ^ salt->value) * HPT_MULTIPLIER;
 	return hpt_hash_tag((enum hpt_hash_family)desc->family, salt, tag);
@@ -23,7 +26,7 @@ struct hpt_spot hpt_spot_slowly(const struct hpt_desc *desc, uint64_t tag)
 {
 	struct hpt_spot spot = hpt_spot_hashed(desc, hpt_hash_slowly(desc, tag));
 
-	if (desc->hash == HPT_REKEYING && spot.generation == &desc->current)
+	if (HPT_LOAD(desc->hash) == HPT_REKEYING && spot.generation == &desc->current)
 		spot.hash = hpt_hash_next(desc, tag);
 	return spot;
 }

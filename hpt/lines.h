@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 
+#include "hpt/atomic.h"
 #include "hpt/desc.h"
 #include "hpt/hash.h"
 
@@ -24,7 +25,7 @@
 
 static inline uint64_t hpt_hash_fibonacci(const struct hpt_desc *desc, uint64_t tag)
 {
-	return (tag ^ desc->salt.value) * HPT_MULTIPLIER;
+	return (tag ^ HPT_LOAD(desc->salt.value)) * HPT_MULTIPLIER;
 }
 
 /* hpt_hash() of a table whose hash is not fibonacci. (lines.c) */
@@ -33,7 +34,7 @@ uint64_t hpt_hash_slowly(const struct hpt_desc *desc, uint64_t tag);
 /* The hash that orders the tags of a table: growth moves them in this order. */
 static inline uint64_t hpt_hash(const struct hpt_desc *desc, uint64_t tag)
 {
-	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
+	if (__builtin_expect(HPT_LOAD(desc->hash) == HPT_FIBONACCI, 1))
 		return hpt_hash_fibonacci(desc, tag);
 	return hpt_hash_slowly(desc, tag);
 }
@@ -74,7 +75,8 @@ static inline struct hpt_key hpt_tag_key(uint64_t tag)
 static inline uint64_t hpt_line_address(const struct hpt_desc *desc,
 					const struct hpt_generation *generation, uint64_t line)
 {
-	uint64_t chunk = desc->directory[generation->first_chunk + (line >> HPT_CHUNK_LINES_LOG2)];
+	uint32_t first = HPT_LOAD(generation->first_chunk);
+	uint64_t chunk = HPT_LOAD(desc->directory[first + (line >> HPT_CHUNK_LINES_LOG2)]);
 
 	return chunk + ((line & ((1u << HPT_CHUNK_LINES_LOG2) - 1)) << HPT_LINE_SHIFT);
 }
@@ -83,7 +85,7 @@ static inline uint64_t hpt_line_address(const struct hpt_desc *desc,
 static inline const struct hpt_generation *hpt_generation_of(const struct hpt_desc *desc,
 							     uint64_t hash)
 {
-	return hash <= desc->split ? &desc->current : &desc->old;
+	return hash <= HPT_LOAD(desc->split) ? &desc->current : &desc->old;
 }
 
 /* Where a tag belongs: the top bits of the hash name a line of the generation, or a part of one. */
@@ -102,7 +104,7 @@ struct hpt_spot hpt_spot_slowly(const struct hpt_desc *desc, uint64_t tag);
 
 static inline struct hpt_spot hpt_spot(const struct hpt_desc *desc, uint64_t tag)
 {
-	if (__builtin_expect(desc->hash == HPT_FIBONACCI, 1))
+	if (__builtin_expect(HPT_LOAD(desc->hash) == HPT_FIBONACCI, 1))
 		return hpt_spot_hashed(desc, hpt_hash_fibonacci(desc, tag));
 	return hpt_spot_slowly(desc, tag);
 }
@@ -114,7 +116,7 @@ uint64_t hpt_hash_next(const struct hpt_desc *desc, uint64_t tag);
 static inline uint64_t hpt_spot_line(const struct hpt_desc *desc, struct hpt_spot spot)
 {
 	return hpt_line_address(desc, spot.generation,
-				spot.hash >> (64 - spot.generation->lines_log2));
+				spot.hash >> (64 - HPT_LOAD(spot.generation->lines_log2)));
 }
 
 /*
@@ -142,7 +144,7 @@ static inline uint64_t hpt_group_line(uint64_t home, uint64_t tag, uint32_t inde
 
 static inline uint64_t hpt_spill_address(const struct hpt_desc *desc, uint32_t line)
 {
-	return desc->spill[line >> HPT_GROUP_LOG2] +
+	return HPT_LOAD(desc->spill[line >> HPT_GROUP_LOG2]) +
 	       ((uint64_t)(line & (HPT_GROUP_LINES - 1)) << HPT_LINE_SHIFT);
 }
 

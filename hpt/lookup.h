@@ -8,7 +8,8 @@
  *	else
  *		error = hpt_map_found(table, key, entry, &found);
  *
- * What hpt_find() gives is good until the table is changed by any other call.
+ * What hpt_find() gives is good until the table is changed by any other call. All this is for the
+ * table's one user or writer, not for readers beside him.
  */
 #ifndef HPT_LOOKUP_H
 #define HPT_LOOKUP_H
@@ -92,7 +93,7 @@ HPT_INLINE bool hpt_find_radix_as(const struct hpt *table, struct hpt_key key,
 	for (int i = 0; i < HPT_RADIX_LEVELS && answer == HPT_NEXT; i++) {
 		found->probes++;
 		found->word = hpt_word(table, radix_word_address(probe));
-		answer = radix_step(probe, *found->word, &found->entry);
+		answer = radix_step(probe, HPT_LOAD(*found->word), &found->entry);
 		if (sealed && answer == HPT_NEXT)
 			probe->node ^= hpt_pad_of(pads[probe->level]);
 	}
@@ -169,7 +170,7 @@ HPT_INLINE void hpt_ledger_add(struct hpt_ledger *ledger, const struct hpt *tabl
 	ledger->steps += found->probes > ways ? found->probes - ways + 1 : !!found->probes;
 }
 
-/* Sets flags of the entry that was found: one store. */
+/* Sets flags of the entry that was found: one store. Not where readers mark entries. */
 HPT_INLINE void hpt_set_found(struct hpt_found *found, uint64_t flags)
 {
 	found->entry |= flags;
@@ -212,7 +213,7 @@ HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, ui
 		table->counts.used++;
 		found->word = &line[probe->word];
 	}
-	__atomic_store_n(found->word, *found->word | entry, __ATOMIC_RELAXED);
+	__atomic_store_n(found->word, HPT_LOAD(*found->word) | entry, __ATOMIC_RELAXED);
 	table->counts.entries++;
 	return 0;
 }
@@ -220,7 +221,7 @@ HPT_INLINE int hpt_map_found_clustered(struct hpt *table, struct hpt_key key, ui
 HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64_t entry,
 				   struct hpt_found *found)
 {
-	if (found->probe.radix.level || *found->word) {
+	if (found->probe.radix.level || HPT_LOAD(*found->word)) {
 		struct radix_probe at = found->probe.radix;
 		uint64_t *word = found->word;
 		int error = hpt_map_node(table, key, entry, &at, &word);
@@ -228,8 +229,8 @@ HPT_INLINE int hpt_map_found_radix(struct hpt *table, struct hpt_key key, uint64
 		found->word = word;
 		return error;
 	}
-	*found->word = entry;
-	*hpt_word(table, found->probe.radix.parent) += RADIX_USED_ONE;
+	__atomic_store_n(found->word, entry, __ATOMIC_RELAXED);
+	HPT_ADD(*hpt_word(table, found->probe.radix.parent), RADIX_USED_ONE);
 	table->counts.entries++;
 	return 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Open addressing: see open.h for its slots, its probe sequence and its invariants. */
+#include "hpt/shared.h"
 #include "hpt/single.h"
 
 struct open_slot {
@@ -54,6 +55,33 @@ static struct open_slot *free_spill(struct hpt *table)
 	}
 }
 
+static void set_slot(struct hpt *table, struct open_slot *slot, uint64_t tag, uint64_t entry)
+{
+	shared_hold(table, slot);
+	HPT_STORE(slot->entry, entry);
+	HPT_STORE(slot->tag, tag);
+}
+
+/* Empties a slot; returns the entry that it had. */
+static uint64_t clear_slot(struct hpt *table, struct open_slot *slot)
+{
+	uint64_t entry;
+
+	shared_hold(table, slot);
+	entry = shared_take(table, &slot->entry);
+	HPT_STORE(slot->tag, 0);
+	return entry;
+}
+
+/* What has moved: `from` is free then, `to` was. */
+static void shift_slot(struct hpt *table, struct open_slot *from, struct open_slot *to)
+{
+	uint64_t tag = from->tag;
+	uint64_t entry = clear_slot(table, from);
+
+	set_slot(table, to, tag, entry);
+}
+
 /* Takes a slot for a tag that has none. */
 static int add(struct hpt *table, uint64_t tag, uint64_t entry)
 {
@@ -65,8 +93,7 @@ static int add(struct hpt *table, uint64_t tag, uint64_t entry)
 			return -ENOMEM;
 		table->counts.spilled++;
 	}
-	slot->entry = entry;
-	slot->tag = tag;
+	set_slot(table, slot, tag, entry);
 	table->counts.used++;
 	return 0;
 }
@@ -76,7 +103,10 @@ static int add_page(struct hpt *table, struct hpt_key key, uint64_t entry)
 	return add(table, hpt_tag(key), entry);
 }
 
-/* Fills the gap with later slots of its run that may stand there; returns where it ends up. */
+/*
+ * Fills the gap, a free slot, with later slots of its run that may stand there; returns where it
+ * ends up.
+ */
 static struct open_slot *close_gap(struct hpt *table, struct open_slot *gap)
 {
 	struct open_slot *group = group_of(gap);
@@ -92,7 +122,7 @@ static struct open_slot *close_gap(struct hpt *table, struct open_slot *gap)
 		from_home = (at - home) % OPEN_GROUP_SLOTS;
 		from_hole = (at - hole) % OPEN_GROUP_SLOTS;
 		if (from_home >= from_hole) {
-			group[hole] = group[at];
+			shift_slot(table, &group[at], &group[hole]);
 			hole = at;
 		}
 	}
@@ -119,16 +149,15 @@ static void remove_slot(struct hpt *table, struct open_slot *slot)
 	table->counts.used--;
 	if (group_of(home_of(table, slot->tag)) != group) {
 		table->counts.spilled--;
-		*slot = (struct open_slot){0};
+		clear_slot(table, slot);
 		return;
 	}
+	clear_slot(table, slot);
 	slot = close_gap(table, slot);
-	*slot = (struct open_slot){0};
 	/* The group was full if it has a page in the spill: that takes the one free slot. */
 	spilled = spilled_of(table, group);
 	if (spilled) {
-		*slot = *spilled;
-		*spilled = (struct open_slot){0};
+		shift_slot(table, spilled, slot);
 		table->counts.spilled--;
 	}
 }
@@ -142,12 +171,12 @@ static void open_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 
 static void move_slot(struct hpt *table, struct open_slot *slot)
 {
-	struct open_slot moved = *slot;
+	uint64_t tag = slot->tag;
+	uint64_t entry = clear_slot(table, slot);
 
-	*slot = (struct open_slot){0};
 	table->counts.used--;
 	table->counts.moves++;
-	add(table, moved.tag, moved.entry);
+	add(table, tag, entry);
 }
 
 /* Moves what a group had spilled, then its slots. */
@@ -181,9 +210,8 @@ static uint64_t scan_slots(struct hpt *table, const struct single_scan *scan)
 		for (unsigned int i = 0; i < OPEN_LINE_SLOTS; i++) {
 			if (!line[i].tag)
 				continue;
-			line[i].entry =
-				single_scanned(scan, hpt_tag_key(line[i].tag), line[i].entry);
-			gone += !line[i].entry;
+			gone += !single_scanned(table, &line[i].entry, hpt_tag_key(line[i].tag),
+						scan);
 		}
 	}
 	return gone;
@@ -205,15 +233,18 @@ static void open_scan(struct hpt *table, const struct single_scan *scan)
 	for (uint32_t i = 0; gone && i < spill_slots(table); i++) {
 		struct open_slot *slot = spill_slot(table, i);
 
-		if (slot->tag && !slot->entry) {
+		if (slot->tag && !HPT_LOAD(slot->entry)) {
 			remove_slot(table, slot);
+			shared_done(table);
 			gone--;
 		}
 	}
 	while (gone && (line = (void *)generation_next_line(&walk))) {
 		for (unsigned int i = 0; i < OPEN_LINE_SLOTS; i++) {
-			for (; line[i].tag && !line[i].entry; gone--)
+			for (; line[i].tag && !HPT_LOAD(line[i].entry); gone--) {
 				remove_slot(table, &line[i]);
+				shared_done(table);
+			}
 		}
 	}
 }
@@ -224,7 +255,7 @@ static const char *check_slot(const struct hpt *table, const struct open_slot *s
 
 	if (!(slot->tag & HPT_TAG_USED))
 		return "a tag says that it is used";
-	if (!slot->entry || slot->entry & ~HPT_ENTRY_MASK)
+	if (!HPT_LOAD(slot->entry) || HPT_LOAD(slot->entry) & ~HPT_ENTRY_MASK)
 		return "a used slot has an entry";
 	if (!hpt_find(table, hpt_tag_key(slot->tag), &found) || found.word != &slot->entry)
 		return "a used slot is the one that its tag finds";

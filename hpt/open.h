@@ -42,7 +42,8 @@ struct open_probe {
 static inline uint64_t open_home(const struct hpt_desc *desc, uint64_t tag)
 {
 	struct hpt_spot spot = hpt_spot(desc, tag);
-	uint64_t slot = spot.hash >> (64 - OPEN_LINE_LOG2 - spot.generation->lines_log2);
+	uint32_t lines_log2 = HPT_LOAD(spot.generation->lines_log2);
+	uint64_t slot = spot.hash >> (64 - OPEN_LINE_LOG2 - lines_log2);
 
 	return hpt_line_address(desc, spot.generation, slot >> OPEN_LINE_LOG2) +
 	       ((slot & (OPEN_LINE_SLOTS - 1)) << OPEN_SLOT_SHIFT);
@@ -73,7 +74,7 @@ static inline enum hpt_answer open_answer(struct open_probe *probe, const uint64
 					  unsigned int slot, uint64_t *entry)
 {
 	probe->word = 2 * slot + 1;
-	*entry = line[probe->word] & HPT_ENTRY_MASK;
+	*entry = HPT_LOAD(line[probe->word]) & HPT_ENTRY_MASK;
 	return *entry ? HPT_HIT : HPT_MISS;
 }
 
@@ -92,13 +93,14 @@ static inline enum hpt_answer open_step(const struct hpt_desc *desc, struct open
 			probe->seen++;
 		}
 		probe->slot = ((probe->slot | (OPEN_LINE_SLOTS - 1)) + 1) & (OPEN_GROUP_SLOTS - 1);
-		return probe->seen < OPEN_GROUP_SLOTS || desc->spill_lines ? HPT_NEXT : HPT_MISS;
+		return probe->seen < OPEN_GROUP_SLOTS || HPT_LOAD(desc->spill_lines) ? HPT_NEXT
+										     : HPT_MISS;
 	}
 	for (unsigned int slot = 0; slot < OPEN_LINE_SLOTS; slot++) {
 		if (line[2 * slot] == probe->tag)
 			return open_answer(probe, line, slot, entry);
 	}
-	return ++probe->spill < desc->spill_lines ? HPT_NEXT : HPT_MISS;
+	return ++probe->spill < HPT_LOAD(desc->spill_lines) ? HPT_NEXT : HPT_MISS;
 }
 
 #endif

@@ -6,6 +6,7 @@
 #ifndef HPT_ORGANISATION_H
 #define HPT_ORGANISATION_H
 
+#include "hpt/atomic.h"
 #include "hpt/hpt.h"
 #include "hpt/seal.h"
 
@@ -84,10 +85,13 @@ static inline uint64_t hpt_stored(const struct hpt *table, struct hpt_key key, u
 	return hpt_seal(&table->desc, key, entry);
 }
 
-/* Stores the caller's part of a word and leaves the organisation's: one store. */
+/*
+ * Stores an entry where no reader can mark one, since none is resident, and leaves the
+ * organisation's part of the word: one store.
+ */
 static inline void hpt_store(uint64_t *word, uint64_t entry)
 {
-	__atomic_store_n(word, (*word & ~HPT_ENTRY_MASK) | entry, __ATOMIC_RELAXED);
+	HPT_STORE(*word, (HPT_LOAD(*word) & ~HPT_ENTRY_MASK) | entry);
 }
 
 /*
@@ -118,6 +122,17 @@ static inline void hpt_put(struct hpt *table, uint64_t address, size_t size)
 {
 	table->counts.bytes -= size;
 	table->memory.put(table->memory.context, address, size);
+}
+
+/* The same where a reader may still be looking at it. */
+static inline void hpt_retire(struct hpt *table, uint64_t address, size_t size)
+{
+	if (!table->shared) {
+		hpt_put(table, address, size);
+		return;
+	}
+	table->counts.bytes -= size;
+	table->memory.retire(table->memory.context, address, size);
 }
 
 #endif

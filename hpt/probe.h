@@ -127,7 +127,7 @@ HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt
 	case HPT_RADIX:
 		probe->word = (radix_word_address(&probe->radix) / sizeof(uint64_t)) &
 			      (HPT_LINE_WORDS - 1);
-		answer = radix_step(&probe->radix, line[probe->word], entry);
+		answer = radix_step(&probe->radix, HPT_LOAD(line[probe->word]), entry);
 		if (__builtin_expect(desc->sealed, 0) && answer == HPT_NEXT)
 			probe->radix.node ^= radix_probe_pad(desc, &probe->radix);
 		/* A node at address 0 is none: only a table that lies names it. */

@@ -4,6 +4,7 @@
 
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
+#include "hpt/shared.h"
 
 /* The words passed on the way from the directory to a leaf: path[level] holds that level's node. */
 struct radix_path {
@@ -62,8 +63,17 @@ static void count_nodes(struct hpt *table, int more)
 
 static void free_node(struct hpt *table, uint64_t node)
 {
-	hpt_put(table, node, HPT_PAGE_SIZE);
+	hpt_retire(table, node, HPT_PAGE_SIZE);
 	count_nodes(table, -1);
+}
+
+/* Frees the empty node that a word names; nobody finds it any more. */
+static void unlink_node(struct hpt *table, uint64_t *to_node, struct hpt_key key, int level)
+{
+	uint64_t node = node_of(table, *to_node, key, level);
+
+	HPT_STORE(*to_node, 0);
+	free_node(table, node);
 }
 
 static void destroy_below(struct hpt *table, uint64_t node_word, struct hpt_key key, int level)
@@ -96,10 +106,13 @@ static bool radix_walk(struct hpt *table, struct hpt_key key, struct radix_path 
 
 	word = &table->desc.directory[key.asid];
 	for (int level = HPT_RADIX_LEVELS - 1; level >= leaf; level--) {
-		if (!(*word & HPT_PRESENT) || (level < HPT_RADIX_LEVELS - 1 && *word & HPT_LARGE))
+		uint64_t to_node = HPT_LOAD(*word);
+
+		if (!(to_node & HPT_PRESENT) ||
+		    (level < HPT_RADIX_LEVELS - 1 && to_node & HPT_LARGE))
 			return false;
 		path->to_node[level] = word;
-		word = word_in(table, *word, key, level);
+		word = word_in(table, to_node, key, level);
 	}
 	path->leaf = word;
 	return true;
@@ -112,11 +125,10 @@ static void forget_word(struct hpt *table, struct radix_path *path, struct hpt_k
 		uint64_t *to_node = path->to_node[level];
 
 		if (radix_used(*to_node) > 1) {
-			*to_node -= RADIX_USED_ONE;
+			HPT_STORE(*to_node, *to_node - RADIX_USED_ONE);
 			return;
 		}
-		free_node(table, node_of(table, *to_node, key, level));
-		*to_node = 0;
+		unlink_node(table, to_node, key, level);
 	}
 }
 
@@ -140,14 +152,14 @@ static int need_node(struct hpt *table, uint64_t *word, struct hpt_key key, int 
 	int error;
 
 	*is_new = false;
-	if (*word & HPT_PRESENT)
+	if (HPT_LOAD(*word) & HPT_PRESENT)
 		return 0;
 	error = hpt_get(table, HPT_PAGE_SIZE, &node);
 	if (error)
 		return error;
 	count_nodes(table, 1);
 	*is_new = true;
-	*word = node_word_of(table, node, key, level);
+	HPT_STORE(*word, node_word_of(table, node, key, level));
 	return 0;
 }
 
@@ -161,7 +173,7 @@ static int radix_reach(struct hpt *table, struct hpt_key key, struct radix_path 
 	for (int level = HPT_RADIX_LEVELS - 1; level >= leaf_level(key.size); level--) {
 		bool at_root = level == HPT_RADIX_LEVELS - 1;
 		bool is_new;
-		int error = !at_root && *word & HPT_LARGE
+		int error = !at_root && HPT_LOAD(*word) & HPT_LARGE
 				    ? -EEXIST
 				    : need_node(table, word, key, level, &is_new);
 
@@ -172,7 +184,8 @@ static int radix_reach(struct hpt *table, struct hpt_key key, struct radix_path 
 			return error;
 		}
 		if (is_new && !at_root && !parent_is_new)
-			*path->to_node[level + 1] += RADIX_USED_ONE;
+			HPT_STORE(*path->to_node[level + 1],
+				  *path->to_node[level + 1] + RADIX_USED_ONE);
 		parent_is_new = is_new;
 		path->to_node[level] = word;
 		word = word_in(table, *word, key, level);
@@ -196,12 +209,12 @@ static int radix_map(struct hpt *table, struct hpt_key key, uint64_t count, uint
 	if (count > in_line)
 		count = in_line;
 	for (uint64_t i = 0; i < count; i++) {
-		if (path.leaf[i])
+		if (HPT_LOAD(path.leaf[i]))
 			return -EEXIST; /* so the leaf node is not new */
 	}
 	for (uint64_t i = 0; i < count; i++)
-		path.leaf[i] = hpt_stored(table, key, i, entry + i * stride);
-	*path.to_node[leaf] += (count - new_node) * RADIX_USED_ONE;
+		HPT_STORE(path.leaf[i], hpt_stored(table, key, i, entry + i * stride));
+	HPT_STORE(*path.to_node[leaf], *path.to_node[leaf] + (count - new_node) * RADIX_USED_ONE);
 	table->counts.entries += count;
 	*done = count;
 	return 0;
@@ -235,18 +248,18 @@ int hpt_map_node(struct hpt *table, struct hpt_key key, uint64_t entry,
 	if (!probe->node || !probe->parent || missing <= 0 || table->desc.sealed)
 		return hpt_map_slowly(table, key, entry, word);
 	at = hpt_pointer(table, radix_word_address(probe));
-	if (*at)
+	if (HPT_LOAD(*at))
 		return -EEXIST;
 	error = get_nodes(table, nodes, missing);
 	if (error)
 		return error;
 	/* Each new node has one word in use, which is how a `used` field of 0 reads. */
-	*(uint64_t *)hpt_pointer(table, probe->parent) += RADIX_USED_ONE;
+	HPT_ADD(*(uint64_t *)hpt_pointer(table, probe->parent), RADIX_USED_ONE);
 	for (int i = 0; i < missing; i++) {
-		*at = nodes[i] | HPT_PRESENT;
+		HPT_STORE(*at, nodes[i] | HPT_PRESENT);
 		at = word_in(table, *at, key, probe->level - 1 - i);
 	}
-	*at = entry;
+	HPT_STORE(*at, entry);
 	*word = at;
 	table->counts.entries++;
 	return 0;
@@ -274,10 +287,11 @@ static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level,
 
 	for (uint64_t i = first; i < RADIX_WORDS && vpn + i * span < visit->end; i++) {
 		uint64_t here = vpn + i * span;
-		bool leaf = !level || node[i] & HPT_LARGE;
+		uint64_t word = HPT_LOAD(node[i]);
+		bool leaf = !level || word & HPT_LARGE;
 
 		/* Below the level that is asked for there is nothing to visit. */
-		if (!node[i] || (!leaf && level == visit->only_level))
+		if (!word || (!leaf && level == visit->only_level))
 			continue;
 		if (!leaf) {
 			visit_below(visit, &node[i], level - 1, here);
@@ -285,16 +299,17 @@ static void visit_below(struct radix_visit *visit, uint64_t *to_node, int level,
 			   (visit->only_level < 0 || visit->only_level == level)) {
 			struct hpt_key key = hpt_key(visit->asid, here, level ? HPT_2M : HPT_4K);
 
-			node[i] = visit->visit(visit->context, key, node[i]);
-			visit->table->counts.entries -= !node[i];
+			word = shared_visit(visit->table, &node[i], key, visit->visit,
+					    visit->context);
+			visit->table->counts.entries -= !word;
 		}
-		used -= !node[i];
+		used -= !HPT_LOAD(node[i]);
 	}
 	if (used) {
-		*to_node = (*to_node & HPT_ENTRY_MASK) | (uint64_t)(used - 1) << RADIX_USED_SHIFT;
+		HPT_STORE(*to_node, (*to_node & HPT_ENTRY_MASK) | (uint64_t)(used - 1)
+									  << RADIX_USED_SHIFT);
 	} else {
-		free_node(visit->table, address);
-		*to_node = 0;
+		unlink_node(visit->table, to_node, of_node, level);
 	}
 }
 
@@ -343,21 +358,22 @@ static const char *check_below(const struct hpt *table, uint64_t node_word, stru
 	seen->lines += HPT_PAGE_SIZE / HPT_LINE_SIZE;
 	seen->bytes += HPT_PAGE_SIZE;
 	for (unsigned int i = 0; i < RADIX_WORDS; i++) {
+		uint64_t word = HPT_LOAD(node[i]);
 		const char *broken = NULL;
 
-		if (!node[i])
+		if (!word)
 			continue;
 		used++;
-		if (!level || node[i] & HPT_LARGE) {
+		if (!level || word & HPT_LARGE) {
 			seen->entries++;
-			if (node[i] & ~HPT_ENTRY_MASK)
+			if (word & ~HPT_ENTRY_MASK)
 				return "a leaf has no bits above its frame";
-			if (level != !!(node[i] & HPT_LARGE))
+			if (level != !!(word & HPT_LARGE))
 				return "large leaves stand at level 1 and nowhere else";
-		} else if (!(node[i] & HPT_PRESENT) || node[i] & (HPT_FLAGS_MASK ^ HPT_PRESENT)) {
+		} else if (!(word & HPT_PRESENT) || word & (HPT_FLAGS_MASK ^ HPT_PRESENT)) {
 			return "a word above the leaves is a node's address and P";
 		} else {
-			broken = check_below(table, node[i], below(key, i, level), level - 1, seen);
+			broken = check_below(table, word, below(key, i, level), level - 1, seen);
 		}
 		if (broken)
 			return broken;
@@ -381,6 +397,7 @@ static const char *radix_check(const struct hpt *table)
 	}
 	if (seen.entries != table->counts.entries)
 		return "counts.entries is the number of leaves";
+	seen.bytes += shared_bytes(table);
 	if (seen.bytes != table->counts.bytes || seen.lines != table->counts.lines)
 		return "counts.bytes and lines are those of the nodes";
 	return NULL;

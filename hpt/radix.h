@@ -18,6 +18,7 @@
 #ifndef HPT_RADIX_H
 #define HPT_RADIX_H
 
+#include "hpt/atomic.h"
 #include "hpt/seal.h"
 
 #define RADIX_BITS	 9
@@ -75,7 +76,7 @@ static inline void radix_start(const struct hpt_desc *desc, struct hpt_key key,
 	probe->size = key.size;
 	probe->level = HPT_RADIX_LEVELS - 1;
 	probe->parent = 0;
-	probe->node = fits ? radix_node(desc->directory[key.asid]) : 0;
+	probe->node = fits ? radix_node(HPT_LOAD(desc->directory[key.asid])) : 0;
 }
 
 static inline uint64_t radix_word_address(const struct radix_probe *probe)

@@ -3,15 +3,17 @@
 #include "hpt/single.h"
 
 #include "hpt/ahead.h"
+#include "hpt/shared.h"
 
-uint64_t single_scanned(const struct single_scan *scan, struct hpt_key key, uint64_t entry)
+uint64_t single_scanned(const struct hpt *table, uint64_t *word, struct hpt_key key,
+			const struct single_scan *scan)
 {
 	uint64_t page = (key.vpn - scan->from.vpn) / hpt_pages_in(key.size);
 
 	if (!scan->all && (key.asid != scan->from.asid || key.size != scan->from.size ||
 			   key.vpn < scan->from.vpn || page >= scan->count))
-		return entry;
-	return scan->visit(scan->context, key, entry);
+		return HPT_LOAD(*word) & HPT_ENTRY_MASK;
+	return shared_visit(table, word, key, scan->visit, scan->context);
 }
 
 /* One page, whatever is asked for. */
@@ -57,15 +59,14 @@ int single_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 	}
 	for (uint64_t i = 0; i < count; i++, key.vpn += hpt_pages_in(key.size)) {
 		struct hpt_found found;
-		uint64_t entry;
 
 		hpt_fetch_ahead(table, key, count - i, !i);
 		if (!hpt_find(table, key, &found))
 			continue;
-		entry = visit(context, key, *found.word & HPT_ENTRY_MASK);
-		hpt_store(found.word, entry);
-		if (!entry)
+		if (!shared_visit(table, found.word, key, visit, context)) {
 			hpt_operations_of(table)->forget(table, key, found.word);
+			shared_done(table);
+		}
 	}
 	return 0;
 }

@@ -28,8 +28,9 @@ struct single_places {
 	void (*scan)(struct hpt *table, const struct single_scan *scan);
 };
 
-/* What becomes of an entry that a scan comes by: 0 if it goes. */
-uint64_t single_scanned(const struct single_scan *scan, struct hpt_key key, uint64_t entry);
+/* Stores what becomes of an entry that a scan comes by, and returns it: 0 if it goes. */
+uint64_t single_scanned(const struct hpt *table, uint64_t *word, struct hpt_key key,
+			const struct single_scan *scan);
 
 /* Operations, for struct hpt_operations. */
 int single_map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,

@@ -4,6 +4,7 @@
 
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
+#include "hpt/shared.h"
 
 static bool is_frame(uint64_t frame)
 {
@@ -13,7 +14,7 @@ static bool is_frame(uint64_t frame)
 int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint64_t *old)
 {
 	struct hpt_found found;
-	uint64_t entry;
+	uint64_t seen, entry;
 
 	if (!is_frame(location))
 		return -EINVAL;
@@ -21,10 +22,12 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 		return -ENOENT;
 	if (!hpt_resident(found.entry))
 		return -EINVAL;
+	seen = HPT_LOAD(*found.word);
+	do
+		entry = hpt_seal(&table->desc, key, hpt_swap_entry(location, seen));
+	while (!shared_replace(table, found.word, &seen, (seen & ~HPT_ENTRY_MASK) | entry));
 	if (old)
-		*old = found.entry;
-	entry = hpt_swap_entry(location, found.entry);
-	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
+		*old = hpt_open(&table->desc, key, seen & HPT_ENTRY_MASK);
 	return 0;
 }
 
@@ -40,6 +43,7 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 	if (!(found.entry & HPT_SWAPPED))
 		return -EINVAL;
 	entry = hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT);
+	/* Readers mark resident pages only. */
 	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include "hpt/hpt.h"
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
+#include "hpt/shared.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
@@ -44,6 +45,8 @@ int hpt_organisation_find(const char *name)
 
 int hpt_create(struct hpt *table, const struct hpt_config *config)
 {
+	int error;
+
 	if (config->organisation >= HPT_ORGANISATIONS || config->hash >= HPT_HASH_FAMILIES)
 		return -EINVAL;
 	/* Not one initialiser: a compiler may build it on the stack first, all 36 KiB of it. */
@@ -59,11 +62,18 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	if (config->sealed)
 		aes_expand(&table->desc.seal, config->seal_key);
 	table->memory = config->memory;
-	return hpt_operations_of(table)->create(table, config->pages);
+	error = shared_create(table);
+	if (error)
+		return error;
+	error = hpt_operations_of(table)->create(table, config->pages);
+	if (error)
+		shared_destroy(table);
+	return error;
 }
 
 void hpt_destroy(struct hpt *table)
 {
+	shared_destroy(table);
 	hpt_operations_of(table)->destroy(table);
 }
 
@@ -170,7 +180,11 @@ int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	struct hpt_found found;
 	bool hit;
 
-	if (ledger) {
+	if (table->shared) {
+		hit = shared_find(table, key, &found, ledger);
+		if (ledger)
+			hpt_ledger_add(ledger, table, &found, hit);
+	} else if (ledger) {
 		found.again = 0;
 		hit = find(table, key, &found, true);
 		hpt_ledger_add(ledger, table, &found, hit);
@@ -182,13 +196,22 @@ int hpt_lookup(const struct hpt *table, struct hpt_key key, uint64_t *entry,
 	return hit ? 0 : -ENOENT;
 }
 
+static int map(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry,
+	       uint64_t stride, uint64_t *done)
+{
+	int error = hpt_operations_of(table)->map(table, key, count, entry, stride, done);
+
+	shared_done(table);
+	return error;
+}
+
 int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 {
 	uint64_t done;
 
 	if (!range_valid(table, key, 1) || !entry_valid(table, key, entry))
 		return -EINVAL;
-	return hpt_operations_of(table)->map(table, key, 1, entry, 0, &done);
+	return map(table, key, 1, entry, 0, &done);
 }
 
 int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t **word)
@@ -203,13 +226,15 @@ int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64
 int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 {
 	uint64_t *word = find_word(table, key);
+	uint64_t entry;
 
 	if (!word)
 		return -ENOENT;
+	entry = shared_take(table, word);
 	if (old)
-		*old = hpt_open(&table->desc, key, *word & HPT_ENTRY_MASK);
-	hpt_store(word, 0);
+		*old = hpt_open(&table->desc, key, entry);
 	hpt_operations_of(table)->forget(table, key, word);
+	shared_done(table);
 	return 0;
 }
 
@@ -222,17 +247,20 @@ static bool flags_valid(uint64_t flags)
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
 {
 	uint64_t *word;
+	uint64_t seen;
 
 	if (!flags_valid(clear | set))
 		return -EINVAL;
 	word = find_word(table, key);
 	if (!word)
 		return -ENOENT;
-	if (!(((*word & ~clear) | set) & never_empty(table)))
-		return -EINVAL;
-	if (*word & HPT_SWAPPED && set & HPT_PRESENT)
-		return -EINVAL;
-	__atomic_store_n(word, (*word & ~clear) | set, __ATOMIC_RELAXED);
+	seen = HPT_LOAD(*word);
+	do {
+		if (!(((seen & ~clear) | set) & never_empty(table)))
+			return -EINVAL;
+		if (seen & HPT_SWAPPED && set & HPT_PRESENT)
+			return -EINVAL;
+	} while (!shared_replace(table, word, &seen, (seen & ~clear) | set));
 	return 0;
 }
 
@@ -291,8 +319,7 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 		int error;
 
 		hpt_fetch_ahead(table, next, count - mapped, !mapped);
-		error = hpt_operations_of(table)->map(table, next, count - mapped,
-						      entry + mapped * stride, stride, &done);
+		error = map(table, next, count - mapped, entry + mapped * stride, stride, &done);
 		if (error) {
 			hpt_visit_range(table, key, mapped, visit_to_unmap, NULL);
 			return error;
@@ -347,6 +374,8 @@ const char *hpt_check(const struct hpt *table)
 {
 	if (!hpt_desc_valid(&table->desc))
 		return "the descriptor is valid";
+	if (table->held || table->shape & 1)
+		return "no page is held, and the descriptor is whole, between operations";
 	return hpt_operations_of(table)->check(table);
 }
 

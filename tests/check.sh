@@ -32,6 +32,7 @@ for room in hpt ept vmm; do
 	suite "unit-$room" 300 build/tests/$room --tap --jobs 2
 done
 suite torture-ept 120 build/tests/torture_ept 32 5
+suite torture-hpt 200 build/tests/torture_hpt 40
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats

@@ -73,10 +73,22 @@ static void test_put(void *context, uint64_t address, size_t size)
 	free((void *)(uintptr_t)(address + memory->offset));
 }
 
+/* No reader is in a call when the writer is: the grace period is over at once. */
+static void test_retire(void *context, uint64_t address, size_t size)
+{
+	struct test_memory *memory = context;
+
+	memory->retired++;
+	test_put(context, address, size);
+}
+
 struct hpt_memory test_memory_of(struct test_memory *memory)
 {
-	return (struct hpt_memory){
-		.get = test_get, .put = test_put, .context = memory, .offset = memory->offset};
+	return (struct hpt_memory){.get = test_get,
+				   .put = test_put,
+				   .context = memory,
+				   .offset = memory->offset,
+				   .retire = memory->readers ? test_retire : NULL};
 }
 
 void test_memory_end(struct test_memory *memory)

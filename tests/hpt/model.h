@@ -45,9 +45,11 @@ struct test_memory {
 	uint64_t first_failure;
 	uint64_t last_failure;
 	uintptr_t offset;
+	bool readers; /* there may be some: memory is retired */
+	uint64_t retired;
 };
 
-/* The provider as the table wants it. memory->offset must be set before. */
+/* The provider as the table wants it. memory->offset and readers must be set before. */
 struct hpt_memory test_memory_of(struct test_memory *memory);
 
 /* Ends the provider; aborts if the table has kept a block. */
@@ -91,7 +93,7 @@ struct pair {
 /* What a visit does to the pages that it sees. */
 enum pair_visit { PAIR_KEEP, PAIR_UNMAP, PAIR_FLAGS, PAIR_FRAME, PAIR_UNMAP_ODD, PAIR_VISITS };
 
-/* memory->offset and failures may be set before; 0 or -ENOMEM. */
+/* memory->offset, readers and failures may be set before; 0 or -ENOMEM. */
 int pair_begin(struct pair *pair, const struct hpt_config *config);
 
 /* Compares, checks, destroys, and sees that all memory came back. */
@@ -108,6 +110,7 @@ int pair_unmap(struct pair *pair, struct hpt_key key);
 int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t set);
 int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location);
 int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame);
+int pair_mark(struct pair *pair, struct hpt_key key, uint64_t flags);
 int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger);
 int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64_t entry);
 

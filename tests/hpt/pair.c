@@ -183,6 +183,21 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 	return error;
 }
 
+int pair_mark(struct pair *pair, struct hpt_key key, uint64_t flags)
+{
+	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
+	int expected = entry & HPT_PRESENT ? 0 : -ENOENT;
+	int error;
+
+	if (!flags || flags & ~(HPT_ACCESSED | HPT_DIRTY))
+		expected = -EINVAL;
+	error = hpt_mark(&pair->table, key, flags);
+	MODEL_EXPECT(error == expected, "mark gave %d instead of %d", error, expected);
+	if (!error)
+		model_set(&pair->model, canonical(key), entry | flags);
+	return error;
+}
+
 int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
@@ -402,7 +417,8 @@ void pair_expect_empty(const struct pair *pair)
 	const uint64_t *line;
 
 	if (pair->table.desc.organisation == HPT_RADIX) {
-		MODEL_EXPECT(!pair->memory.outstanding, "an empty tree holds nodes");
+		MODEL_EXPECT(pair->memory.outstanding == pair->memory.readers,
+			     "an empty tree holds nodes");
 		return;
 	}
 	while ((line = generation_next_line(&walk))) {

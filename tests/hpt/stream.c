@@ -13,7 +13,7 @@ const char *stream_feature_name(unsigned int feature)
 {
 	static const char *const names[STREAM_FEATURES] = {"siphash",	 "made-large", "offset",
 							   "contiguous", "failures",   "swapping",
-							   "rekeyed",	 "sealed"};
+							   "rekeyed",	 "sealed",     "readers"};
 
 	return names[feature];
 }
@@ -132,7 +132,10 @@ static void run_record(const struct stream *stream, const struct stream_record *
 		pair_unmap(&pair, key);
 		break;
 	case 6:
-		pair_change(&pair, key, record->count & flags, record->entry & flags);
+		if (record->what >> 6 == 3)
+			pair_mark(&pair, key, record->entry & 0x61);
+		else
+			pair_change(&pair, key, record->count & flags, record->entry & flags);
 		break;
 	case 7: /* places of one bit too many as well */
 		if (record->what & 16)
@@ -184,7 +187,8 @@ void stream_run(const struct stream *stream)
 	};
 
 	pair = (struct pair){
-		.memory = {.offset = stream->features & STREAM_OFFSET ? 0x40000 : 0},
+		.memory = {.offset = stream->features & STREAM_OFFSET ? 0x40000 : 0,
+			   .readers = stream->features & STREAM_READERS},
 		.model = {.bucket_count = 256},
 	};
 	if (pair_begin(&pair, &config))

@@ -32,7 +32,8 @@ enum stream_feature {
 	STREAM_SWAPPING = 1 << 5,   /* pages are swapped out and in */
 	STREAM_REKEYED = 1 << 6,    /* the salt changes now and then */
 	STREAM_SEALED = 1 << 7,	    /* frame numbers are sealed */
-	STREAM_FEATURES = 8,
+	STREAM_READERS = 1 << 8,    /* there may be readers beside the writer */
+	STREAM_FEATURES = 9,
 };
 
 struct stream {
