@@ -157,22 +157,31 @@ int hpt_space_lookup(const struct hpt_space *space, uint64_t vpn, enum hpt_size 
 	return error;
 }
 
+/* As hpt_map() asks; and a flag, so that an entry is not 0 where frames are sealed. */
+static bool entry_fits(enum hpt_size size, uint64_t entry)
+{
+	return !(entry & ~HPT_ENTRY_MASK) && !(entry & HPT_COPIED) &&
+	       !!(entry & HPT_LARGE) == (size == HPT_2M) && entry & HPT_FLAGS_MASK & ~HPT_LARGE &&
+	       !(entry & HPT_PRESENT && entry & HPT_SWAPPED);
+}
+
 int space_node_map(struct hpt_spaces *spaces, uint16_t asid, uint64_t vpn, enum hpt_size size,
 		   uint64_t entry)
 {
 	struct hpt_key key = hpt_key(asid, vpn, size);
-	struct space_place place;
-	uint64_t hole;
+	struct space_place above;
+	uint64_t own;
 	int error;
 
-	if (!space_range_fits(spaces, vpn, size, 1) || entry & HPT_COPIED)
+	if (!space_range_fits(spaces, vpn, size, 1) || !entry_fits(size, entry))
 		return -EINVAL;
-	if (!space_find(spaces, asid, vpn, size, &place, NULL))
-		return -EEXIST;
-	if (hpt_lookup(spaces->config.table, key, &hole, NULL))
-		error = space_entry_add(spaces, key, entry);
+	if (!hpt_lookup(spaces->config.table, key, &own, NULL))
+		error = is_hole(own) ? space_entry_replace(spaces, key, entry) : -EEXIST;
+	else if (space_hole_needed(spaces, asid, vpn >> HPT_SPACE_REGION) &&
+		 !space_find(spaces, node_of(spaces, asid)->parent, vpn, size, &above, NULL))
+		error = -EEXIST;
 	else
-		error = space_entry_replace(spaces, key, entry);
+		error = space_entry_add(spaces, key, entry);
 	if (!error)
 		space_entry_taken(spaces, entry);
 	return error;

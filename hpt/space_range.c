@@ -172,7 +172,7 @@ static uint64_t changed(const struct range *range, uint64_t entry)
 {
 	uint64_t next = (entry & ~range->clear) | range->set;
 
-	return next & ~HPT_LARGE ? next : entry;
+	return next & HPT_FLAGS_MASK & ~HPT_LARGE ? next : entry;
 }
 
 /* An entry of the space's own for a page that an ancestor has, with the same frame. */

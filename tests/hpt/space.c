@@ -21,9 +21,9 @@ static unsigned int page_count(const struct table_kind *kind)
 }
 
 /* A world with a space 0 that has all pages of the kind's size, for writing. */
-static void begin_with_pages(const struct table_kind *kind, bool references)
+static void begin_with_pages(const struct table_kind *kind, unsigned int features)
 {
-	world_begin(&world, kind->organisation, references);
+	world_begin(&world, kind->organisation, features);
 	world_create(&world, 0);
 	for (unsigned int i = 0; i < page_count(kind); i++)
 		world_map(&world, 0, first_page(kind) + i, HPT_WRITE | HPT_USER, false);
@@ -59,7 +59,7 @@ TABLE_TEST(space, a_fork_touches_no_entry_and_asks_for_no_memory)
 	struct hpt_counts before;
 	uint64_t calls;
 
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	before = world.table.counts;
 	calls = world.memory.calls;
 	world_fork(&world, 0, 1);
@@ -72,7 +72,7 @@ TABLE_TEST(space, a_fork_touches_no_entry_and_asks_for_no_memory)
 
 TABLE_TEST(space, of_two_writers_the_first_copies_and_the_second_takes_the_page_over)
 {
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	world_fork(&world, 0, 1);
 	write_all(kind, 1);
 	cr_assert_eq(world.counts[HPT_SPACE_COPIED], page_count(kind));
@@ -88,7 +88,7 @@ TABLE_TEST(space, of_two_writers_the_first_copies_and_the_second_takes_the_page_
 /* Of three that share a page, the last one copies nothing, whether the others wrote or unmapped. */
 TABLE_TEST(space, the_last_of_several_users_takes_the_page_over)
 {
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	world_fork(&world, 0, 1);
 	world_fork(&world, 0, 2);
 	world_unmap(&world, 1, first_page(kind), first_page(kind) + page_count(kind) - 1);
@@ -104,7 +104,7 @@ TABLE_TEST(space, the_last_of_several_users_takes_the_page_over)
 /* A child that has children of its own stands for all of them. */
 TABLE_TEST(space, a_page_that_descendants_still_share_is_copied)
 {
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	world_fork(&world, 0, 1);
 	world_write(&world, 1, first_page(kind) + 1);
 	world_fork(&world, 1, 2);
@@ -121,7 +121,7 @@ TABLE_TEST(space, a_page_that_descendants_still_share_is_copied)
 TABLE_TEST(space, the_survivor_copies_nothing_whoever_ends_first)
 {
 	for (unsigned int first = 0; first < 2; first++) {
-		begin_with_pages(kind, false);
+		begin_with_pages(kind, 0);
 		world_fork(&world, 0, 1);
 		world_write(&world, 0, first_page(kind));
 		world_destroy(&world, first);
@@ -138,7 +138,7 @@ TABLE_TEST(space, the_survivor_copies_nothing_whoever_ends_first)
 /* A shell: a child for every command, which writes and ends; the shell writes now and then. */
 TABLE_TEST(space, a_shell_that_forks_a_thousand_times_has_no_longer_chain)
 {
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	for (unsigned int i = 0; i < 1000; i++) {
 		world_fork(&world, 0, 1);
 		world_write(&world, 1, first_page(kind) + i % page_count(kind));
@@ -157,7 +157,7 @@ TABLE_TEST(space, a_shell_that_forks_a_thousand_times_has_no_longer_chain)
 /* Without a page written in between, even children that stay make no chain. */
 TABLE_TEST(space, forks_of_an_unchanged_space_share_one_ancestor)
 {
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	for (unsigned int i = 1; i < WORLD_SPACES; i++)
 		world_fork(&world, 0, i);
 	cr_assert_eq(world.spaces.used, WORLD_SPACES + 1);
@@ -172,7 +172,7 @@ TABLE_TEST(space, a_deep_nest_stays_within_the_bound)
 {
 	unsigned int deepest = 0;
 
-	begin_with_pages(kind, true);
+	begin_with_pages(kind, WORLD_REFERENCES);
 	for (unsigned int i = 1; i < WORLD_SPACES; i++) {
 		world_fork(&world, i - 1, i);
 		cr_assert(world.of[i].live);
@@ -200,7 +200,7 @@ TABLE_TEST(space, common_pages_are_written_in_place_by_all)
 	struct hpt_space_found mine, yours;
 	unsigned int page = first_page(kind);
 
-	world_begin(&world, kind->organisation, false);
+	world_begin(&world, kind->organisation, 0);
 	world_create(&world, 0);
 	world_map(&world, 0, page, HPT_WRITE, true);
 	world_fork(&world, 0, 1);
@@ -224,7 +224,7 @@ TABLE_TEST(space, a_frame_with_one_reference_left_is_not_copied)
 	unsigned int page = first_page(kind);
 
 	for (unsigned int references = 0; references < 2; references++) {
-		begin_with_pages(kind, references);
+		begin_with_pages(kind, references ? WORLD_REFERENCES : 0);
 		world_fork(&world, 0, 1);
 		world_protect(&world, 1, page, page, HPT_USER, 0);
 		world_check(&world);
@@ -245,7 +245,7 @@ TABLE_TEST(space, pages_of_the_other_size_take_the_place_of_inherited_ones)
 	bool to_small = kind->size == HPT_2M;
 
 	for (unsigned int ends = 0; ends < 6; ends++) {
-		begin_with_pages(kind, false);
+		begin_with_pages(kind, 0);
 		world_fork(&world, 0, 1);
 		world_unmap(&world, 1, first_page(kind), first_page(kind) + page_count(kind) - 1);
 		for (unsigned int region = 0; region < WORLD_REGIONS; region++)
@@ -279,7 +279,7 @@ TABLE_TEST(space, running_out_of_memory_anywhere_changes_nothing_that_is_seen)
 	uint64_t failures;
 
 	for (uint64_t number = 1;; number++) {
-		begin_with_pages(kind, number & 1);
+		begin_with_pages(kind, number & WORLD_REFERENCES);
 		world.memory.first_failure = world.memory.calls + number;
 		world.memory.last_failure = UINT64_MAX;
 		for (unsigned int i = 1; i < WORLD_SPACES; i++) {
@@ -311,7 +311,7 @@ TABLE_TEST(space, making_spaces_without_memory_fails_and_leaves_nothing)
 	struct hpt_spaces_config config = {.table = &world.table};
 	struct hpt_space space;
 
-	world_begin(&world, kind->organisation, false);
+	world_begin(&world, kind->organisation, 0);
 	world.memory.first_failure = world.memory.calls + 1;
 	world.memory.last_failure = world.memory.first_failure;
 	cr_assert_eq(hpt_spaces_create(&spaces, &config), -ENOMEM);
@@ -337,7 +337,7 @@ TABLE_TEST(space, bad_arguments_are_errors)
 	struct hpt_space *space = &world.of[0].space;
 	struct hpt_space_found found;
 
-	world_begin(&world, kind->organisation, false);
+	world_begin(&world, kind->organisation, 0);
 	world_create(&world, 0);
 	cr_assert_eq(hpt_space_map(space, end, kind->size, entry), -EINVAL);
 	cr_assert_eq(hpt_space_map(space, 0, HPT_SIZES, entry), -EINVAL);
@@ -357,7 +357,33 @@ TABLE_TEST(space, bad_arguments_are_errors)
 	cr_assert_eq(hpt_space_lookup(space, UINT64_MAX, kind->size, &found, NULL), -ENOENT);
 	cr_assert_eq(hpt_space_lookup(space, 0, HPT_SIZES, &found, NULL), -ENOENT);
 	world_check(&world);
-	cr_assert_eq(world.spaces.index.counts.entries, 1); /* of the entries that were refused */
+	cr_assert_eq(world.spaces.index.counts.entries, 0);
+	cr_assert_eq(world.table.counts.entries, 0);
+	world_end(&world);
+}
+
+/* Where a hole is in the place of the page as well. */
+TABLE_TEST(space, entries_that_cannot_be_are_refused_over_a_hole_too)
+{
+	unsigned int page = first_page(kind);
+	uint64_t large = kind->size == HPT_2M ? HPT_LARGE : 0;
+	uint64_t vpn = world_vpn(page);
+	struct hpt_space *space = &world.of[1].space;
+
+	begin_with_pages(kind, 0);
+	world_fork(&world, 0, 1);
+	world_unmap(&world, 1, page, page);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, 0), -EINVAL);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, hpt_entry(5, large)), -EINVAL);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) ^ HPT_LARGE), -EINVAL);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) | HPT_SWAPPED),
+		     -EINVAL);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) | HPT_COPIED),
+		     -EINVAL);
+	cr_assert_eq(hpt_space_map(space, vpn, kind->size, UINT64_C(1) << 48 | 1 | large), -EINVAL);
+	world_check(&world);
+	world_map(&world, 1, page, HPT_WRITE, false);
+	world_check(&world);
 	world_end(&world);
 }
 
@@ -366,7 +392,7 @@ TABLE_TEST(space, all_of_a_space_is_unmapped_and_protected_at_once)
 {
 	uint64_t pages = (UINT64_C(1) << 36) / hpt_pages_in(kind->size);
 
-	begin_with_pages(kind, false);
+	begin_with_pages(kind, 0);
 	world_fork(&world, 0, 1);
 	cr_assert_eq(hpt_space_protect(&world.of[1].space, 0, kind->size, pages, 0, HPT_SOFT), 0);
 	for (unsigned int page = 0; page < WORLD_PAGES; page++)

@@ -23,7 +23,7 @@ static void nothing(void *context, uint64_t entry)
 
 static void begin_uncounted(const struct table_kind *kind)
 {
-	world_begin(&world, kind->organisation, false);
+	world_begin(&world, kind->organisation, 0);
 	world.spaces.config.taken = nothing;
 	world.spaces.config.dropped = nothing;
 }

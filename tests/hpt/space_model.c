@@ -57,14 +57,17 @@ static uint64_t world_references(void *context, uint64_t entry)
 	return ((struct world *)context)->frames[hpt_frame(entry)].references;
 }
 
-void world_begin(struct world *world, enum hpt_organisation organisation, bool references)
+void world_begin(struct world *world, enum hpt_organisation organisation, unsigned int features)
 {
-	struct hpt_config config = {.organisation = organisation};
-	struct hpt_spaces_config spaces = {.table = &world->table,
-					   .taken = world_taken,
-					   .dropped = world_dropped,
-					   .references = references ? world_references : NULL,
-					   .context = world};
+	struct hpt_config config = {.organisation = organisation,
+				    .sealed = features & WORLD_SEALED,
+				    .seal_key = {1, 2, 3}};
+	struct hpt_spaces_config spaces = {
+		.table = &world->table,
+		.taken = world_taken,
+		.dropped = world_dropped,
+		.references = features & WORLD_REFERENCES ? world_references : NULL,
+		.context = world};
 
 	memset(world, 0, sizeof(*world));
 	config.memory = test_memory_of(&world->memory);

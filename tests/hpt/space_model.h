@@ -67,8 +67,7 @@ struct world {
 /* What a stream of spaces is, beside its records. */
 struct space_stream {
 	enum hpt_organisation organisation;
-	bool references; /* the owner answers how many a frame has */
-	bool failures;	 /* memory runs out now and then */
+	unsigned int features; /* enum world_feature */
 	const struct stream_record *records;
 	size_t count;
 };
@@ -79,7 +78,15 @@ void space_stream_run(const struct space_stream *stream);
 /* As stream_fails_shortened(). */
 bool space_stream_fails_shortened(const struct space_stream *stream);
 
-void world_begin(struct world *world, enum hpt_organisation organisation, bool references);
+/* What a world is, beside its organisation. */
+enum world_feature {
+	WORLD_REFERENCES = 1 << 0, /* the owner answers how many a frame has */
+	WORLD_SEALED = 1 << 1,	   /* the table is */
+	WORLD_FAILURES = 1 << 2,   /* memory runs out now and then, where a stream says so */
+	WORLD_FEATURES = 3,
+};
+
+void world_begin(struct world *world, enum hpt_organisation organisation, unsigned int features);
 
 /* Every page of every space, the frames' references, and the invariants. */
 void world_check(struct world *world);

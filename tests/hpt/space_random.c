@@ -10,28 +10,28 @@
 
 struct space_case {
 	enum hpt_organisation organisation;
-	unsigned int features; /* 1: references are answered; 2: memory runs out now and then */
+	unsigned int features;
 };
 
 ParameterizedTestParameters(space, streams_agree_with_the_model)
 {
-	static struct space_case cases[HPT_ORGANISATIONS * 4];
+	static struct space_case cases[HPT_ORGANISATIONS << WORLD_FEATURES];
 
-	for (unsigned int i = 0; i < HPT_ORGANISATIONS * 4; i++)
-		cases[i] = (struct space_case){(enum hpt_organisation)(i / 4), i % 4};
-	return cr_make_param_array(struct space_case, cases, HPT_ORGANISATIONS * 4);
+	for (unsigned int i = 0; i < HPT_ORGANISATIONS << WORLD_FEATURES; i++)
+		cases[i] = (struct space_case){(enum hpt_organisation)(i >> WORLD_FEATURES),
+					       i % (1 << WORLD_FEATURES)};
+	return cr_make_param_array(struct space_case, cases, HPT_ORGANISATIONS << WORLD_FEATURES);
 }
 
 ParameterizedTest(struct space_case *one, space, streams_agree_with_the_model)
 {
 	static struct stream_record records[RECORDS];
 	struct space_stream stream = {.organisation = one->organisation,
-				      .references = one->features & 1,
-				      .failures = one->features & 2,
+				      .features = one->features,
 				      .records = records,
 				      .count = RECORDS};
 
-	for (uint64_t seed = 0; seed < 4; seed++) {
+	for (uint64_t seed = 0; seed < 3; seed++) {
 		uint64_t state = seed * 100 + one->organisation * 4 + one->features;
 
 		for (size_t i = 0; i < RECORDS; i++) {

@@ -115,7 +115,7 @@ static void run_record(const struct space_stream *stream, const struct stream_re
 		world_reap(&world, record->count % 32);
 		break;
 	case 14:
-		if (stream->failures) {
+		if (stream->features & WORLD_FAILURES) {
 			world.memory.first_failure = world.memory.calls + 1 + record->count % 4;
 			world.memory.last_failure = world.memory.first_failure + record->entry % 8;
 		}
@@ -131,7 +131,7 @@ static void run_record(const struct space_stream *stream, const struct stream_re
 
 void space_stream_run(const struct space_stream *stream)
 {
-	world_begin(&world, stream->organisation, stream->references);
+	world_begin(&world, stream->organisation, stream->features);
 	for (size_t i = 0; i < stream->count; i++)
 		run_record(stream, &stream->records[i]);
 	world_end(&world);
