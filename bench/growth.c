@@ -39,14 +39,13 @@ static struct hpt table, doubled;
 
 /*
  * What one insertion may move, beside what had spilled: the places of a step of growth (DESIGN.md),
- * and for cuckoo the path of its search. Only the hash bounds chained's chains: those of eight
- * heads have more than 40 nodes in one of 10^13 lines. 0: no bound is stated.
+ * and for cuckoo the path of its search. 0: no bound is stated.
  */
 static uint64_t most_moves(enum hpt_organisation organisation)
 {
 	switch (organisation) {
 	case HPT_CHAINED:
-		return 40;
+		return 32;
 	case HPT_OPEN:
 		return 256;
 	case HPT_BUCKET:

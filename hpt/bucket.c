@@ -131,7 +131,7 @@ static void move_slot(struct hpt *table, uint64_t *line, unsigned int slot)
 	add(table, probe, entry);
 }
 
-static void bucket_move(struct hpt *table, const struct hpt_step *step)
+static bool bucket_move(struct hpt *table, const struct hpt_step *step)
 {
 	const struct hpt_desc *desc = &table->desc;
 
@@ -152,6 +152,7 @@ static void bucket_move(struct hpt *table, const struct hpt_step *step)
 		if (slot_used(line, i % BUCKET_SLOTS))
 			move_slot(table, line, i % BUCKET_SLOTS);
 	}
+	return true;
 }
 
 static void bucket_scan(struct hpt *table, const struct single_scan *scan)

@@ -35,7 +35,15 @@ static void set_link(struct hpt *table, uint64_t *link, uint64_t address)
 
 static uint64_t *head_of(const struct hpt *table, uint64_t tag)
 {
-	return hpt_pointer(table, chained_head(&table->desc, tag));
+	return hpt_pointer(table, chained_head(&table->desc, hpt_spot(&table->desc, tag)));
+}
+
+/* The head of the old generation where the tag may be as well; NULL if there is none. */
+static uint64_t *old_head_of(const struct hpt *table, uint64_t tag)
+{
+	uint64_t head = chained_old_head(&table->desc, tag);
+
+	return head ? hpt_pointer(table, head) : NULL;
 }
 
 static int more_nodes(struct hpt *table)
@@ -126,18 +134,29 @@ static void unlink_node(struct hpt *table, uint64_t *link)
 	table->counts.entries--;
 }
 
+/* The link of a chain that names the node of an entry's word; NULL if the chain has it not. */
+static uint64_t *link_to(const struct hpt *table, uint64_t *link, const uint64_t *word)
+{
+	while (*link && node_at(table, link_of(table, link)) != word - CHAINED_ENTRY)
+		link = &node_at(table, link_of(table, link))[CHAINED_NEXT];
+	return *link ? link : NULL;
+}
+
 static void chained_forget(struct hpt *table, struct hpt_key key, uint64_t *word)
 {
-	uint64_t *link = head_of(table, hpt_tag(key));
+	uint64_t tag = hpt_tag(key);
+	uint64_t *link = link_to(table, head_of(table, tag), word);
 
-	while (node_at(table, link_of(table, link)) != word - CHAINED_ENTRY)
-		link = &node_at(table, link_of(table, link))[CHAINED_NEXT];
+	if (!link)
+		link = link_to(table, old_head_of(table, tag), word);
 	unlink_node(table, link);
 }
 
-/* Moves the chains of a line of heads: links change, nodes stay. */
-static void chained_move(struct hpt *table, const struct hpt_step *step)
+/* Moves chains of a line of heads: links change, nodes stay. */
+static bool chained_move(struct hpt *table, const struct hpt_step *step)
 {
+	unsigned int moved = 0;
+
 	for (unsigned int i = 0; i < HPT_LINE_WORDS; i++) {
 		while (step->lines[i]) {
 			uint64_t *link = &step->lines[i];
@@ -145,12 +164,15 @@ static void chained_move(struct hpt *table, const struct hpt_step *step)
 			uint64_t *node = node_at(table, address);
 			uint64_t *head = head_of(table, node[CHAINED_TAG]);
 
+			if (moved++ == CHAINED_STEP)
+				return false;
 			set_link(table, link, link_of(table, &node[CHAINED_NEXT]));
 			set_link(table, &node[CHAINED_NEXT], link_of(table, head));
 			set_link(table, head, address);
 			table->counts.moves++;
 		}
 	}
+	return true;
 }
 
 static void scan_chain(struct hpt *table, uint64_t *link, const struct single_scan *scan)
@@ -192,7 +214,8 @@ static const char *check_chain(const struct hpt *table, const uint64_t *head,
 		if (!HPT_LOAD(node[CHAINED_ENTRY]) ||
 		    HPT_LOAD(node[CHAINED_ENTRY]) & ~HPT_ENTRY_MASK)
 			return "a node has an entry";
-		if (head_of(table, node[CHAINED_TAG]) != head)
+		if (head_of(table, node[CHAINED_TAG]) != head &&
+		    old_head_of(table, node[CHAINED_TAG]) != head)
 			return "a node is in the chain of its tag";
 		if (!hpt_find(table, hpt_tag_key(node[CHAINED_TAG]), &found) ||
 		    found.word != &node[CHAINED_ENTRY])

@@ -16,11 +16,16 @@
  *
  * The top bits of hpt_hash() choose the head. Nodes come from blocks of up to 2 MiB, which are
  * linked through their first node and go back with the table; a node that is removed is used
- * again. Growth moves a line of heads with each page that is added. How long a chain is, and so
- * what a move costs, is bounded by nothing but the hash; no spill lines are needed.
+ * again. No spill lines are needed.
  *
- * Invariants (hpt_check): every node is in the chain of its tag, no tag twice; no node has entry 0;
- * the counts are those of the chains; every node of a block is in a chain, free, or still fresh.
+ * Growth moves a line of heads with each page that is added, but no more than CHAINED_STEP nodes,
+ * since nothing bounds a chain but the hash. What is left of the line's chains stays in the old
+ * heads until the next step; `split` has been advanced, so a lookup of such a key asks its new head
+ * first and then the old one: that is each whose line in the old generation ends at `split`.
+ *
+ * Invariants (hpt_check): every node is in the chain of its tag, or of its old head, no tag twice;
+ * no node has entry 0; the counts are those of the chains; every node of a block is in a chain,
+ * free, or still fresh.
  */
 #ifndef HPT_CHAINED_H
 #define HPT_CHAINED_H
@@ -29,20 +34,21 @@
 
 #define CHAINED_HEADS_LOG2 3
 #define CHAINED_NODE_SIZE  (HPT_LINE_SIZE / 2)
+#define CHAINED_STEP	   32 /* nodes that are moved at once */
 
 enum chained_word { CHAINED_TAG, CHAINED_ENTRY, CHAINED_NEXT, CHAINED_WORDS = 4 };
 
 struct chained_probe {
 	uint64_t tag;
 	uint64_t at;	   /* address of the head, or of the node, that is read next */
+	uint64_t old_head; /* address of a head that is to be read after the chain; 0: none */
 	uint32_t followed; /* nodes that were read */
 	uint32_t word;	   /* of the line that was read last: the entry's */
 	bool in_chain;	   /* `at` is a node */
 };
 
-static inline uint64_t chained_head(const struct hpt_desc *desc, uint64_t tag)
+static inline uint64_t chained_head(const struct hpt_desc *desc, struct hpt_spot spot)
 {
-	struct hpt_spot spot = hpt_spot(desc, tag);
 	uint32_t lines_log2 = HPT_LOAD(spot.generation->lines_log2);
 	uint64_t head = spot.hash >> (64 - CHAINED_HEADS_LOG2 - lines_log2);
 
@@ -50,11 +56,27 @@ static inline uint64_t chained_head(const struct hpt_desc *desc, uint64_t tag)
 	       (head & ((1u << CHAINED_HEADS_LOG2) - 1)) * sizeof(uint64_t);
 }
 
+/* The head of the old generation where a tag may be as well, while growth moves its line; or 0. */
+static inline uint64_t chained_old_head(const struct hpt_desc *desc, uint64_t tag)
+{
+	uint32_t lines_log2 = HPT_LOAD(desc->old.lines_log2);
+	unsigned int shift = 64 - lines_log2;
+	uint64_t hash;
+
+	if (__builtin_expect(!lines_log2, 1))
+		return 0;
+	hash = hpt_hash(desc, tag);
+	if (hash >> shift != HPT_LOAD(desc->split) >> shift)
+		return 0;
+	return chained_head(desc, (struct hpt_spot){&desc->old, hash});
+}
+
 static inline void chained_start(const struct hpt_desc *desc, struct hpt_key key,
 				 struct chained_probe *probe)
 {
 	probe->tag = hpt_tag(key);
-	probe->at = chained_head(desc, probe->tag);
+	probe->at = chained_head(desc, hpt_spot(desc, probe->tag));
+	probe->old_head = chained_old_head(desc, probe->tag);
 	probe->followed = 0;
 	probe->word = 0;
 	probe->in_chain = false;
@@ -93,8 +115,12 @@ static inline enum hpt_answer chained_step(struct chained_probe *probe, const ui
 		}
 		word += CHAINED_NEXT;
 	}
-	probe->in_chain = true;
 	probe->at = *word;
+	probe->in_chain = probe->at;
+	if (!probe->at) {
+		probe->at = probe->old_head;
+		probe->old_head = 0;
+	}
 	return probe->at ? HPT_NEXT : HPT_MISS;
 }
 

@@ -79,7 +79,7 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	clustered_set_tag(line, 0);
 }
 
-static void clustered_move(struct hpt *table, const struct hpt_step *step)
+static bool clustered_move(struct hpt *table, const struct hpt_step *step)
 {
 	block_move_spilled(table, step);
 	for (unsigned int i = 0; i < HPT_GROUP_LINES; i++) {
@@ -88,6 +88,7 @@ static void clustered_move(struct hpt *table, const struct hpt_step *step)
 		if (clustered_line_used(line))
 			block_move_line(table, line);
 	}
+	return true;
 }
 
 /* Whether the used `line` was stored past `at`, a line of a group. */

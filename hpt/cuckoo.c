@@ -166,7 +166,7 @@ static void move_line(struct hpt *table, const struct hpt_step *step, uint64_t *
 	shift_line(table, line, hpt_pointer(table, cuckoo_way_line(desc, tag, hash, way)));
 }
 
-static void cuckoo_move(struct hpt *table, const struct hpt_step *step)
+static bool cuckoo_move(struct hpt *table, const struct hpt_step *step)
 {
 	bool rekeying = table->desc.hash == HPT_REKEYING;
 
@@ -185,6 +185,7 @@ static void cuckoo_move(struct hpt *table, const struct hpt_step *step)
 	}
 	if (!rekeying)
 		block_move_spilled(table, step);
+	return true;
 }
 
 /* How many spilled blocks have `line` as way 0. */

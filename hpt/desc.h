@@ -74,7 +74,9 @@ struct hpt_desc {
 	/*
 	 * But for radix: a key whose hash under `salt` is at most `split` lives in the current
 	 * generation, any other still in the old one. A table that is not growing, and whose salt
-	 * does not change, has split = UINT64_MAX.
+	 * does not change, has split = UINT64_MAX and an old generation of lines_log2 = 0. In a
+	 * chained table a key of the line of heads that ends at `split` may still be in the old one
+	 * as well (chained.h).
 	 */
 	uint64_t split;
 	struct hpt_generation current;
@@ -128,7 +130,8 @@ static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 	       (desc->hash == desc->family || desc->hash == HPT_REKEYING) &&
 	       hpt_generation_placed(&desc->current) && hpt_generation_placed(&desc->old) &&
 	       desc->current.lines_log2 >= HPT_LINES_LOG2_MIN &&
-	       (desc->split == UINT64_MAX || desc->old.lines_log2 >= HPT_LINES_LOG2_MIN) &&
+	       (desc->old.lines_log2 ? desc->old.lines_log2 >= HPT_LINES_LOG2_MIN
+				     : desc->split == UINT64_MAX) &&
 	       desc->spill_lines <= HPT_SPILL_PAGES * HPT_GROUP_LINES &&
 	       desc->spill_lines % HPT_GROUP_LINES == 0;
 }

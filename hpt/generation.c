@@ -173,12 +173,13 @@ static uint64_t *new_line(const struct hpt *table, uint64_t line)
 	return hpt_pointer(table, hpt_line_address(&table->desc, &table->desc.current, line));
 }
 
-/* Moves the next step of the old generation, whose lines begin at `first`. */
-static void move_step(struct hpt *table, uint64_t first)
+/* Moves the next step of the old generation. */
+static void move_step(struct hpt *table)
 {
 	const struct hpt_operations *operations = hpt_operations_of(table);
 	struct hpt_desc *desc = &table->desc;
 	unsigned int shift = 64 - desc->old.lines_log2;
+	uint64_t first = table->moved;
 	uint64_t end = first + operations->step_lines;
 	bool is_last = end == generation_lines(&desc->old);
 	struct hpt_step step = {
@@ -187,6 +188,7 @@ static void move_step(struct hpt *table, uint64_t first)
 		.last = is_last ? UINT64_MAX : (end << shift) - 1,
 	};
 	bool rekeying = desc->hash == HPT_REKEYING;
+	bool is_moved;
 
 	/* Nobody is to miss what has not arrived yet: growth knows to which pages it goes. */
 	shared_hold(table, step.lines);
@@ -198,19 +200,15 @@ static void move_step(struct hpt *table, uint64_t first)
 	HPT_STORE(desc->split, step.last);
 	if (!rekeying)
 		shared_end_shape(table);
-	operations->move(table, &step);
+	is_moved = operations->move(table, &step);
 	if (rekeying)
 		shared_end_shape(table);
 	shared_done(table);
-	if (is_last)
+	if (is_moved)
+		table->moved = end;
+	if (is_moved && is_last)
 		drop_old(table);
 	set_counts(table);
-}
-
-/* The line that the next step begins with. */
-static uint64_t next_step(const struct hpt_desc *desc)
-{
-	return (desc->split + 1) >> (64 - desc->old.lines_log2);
 }
 
 /* Makes the spill have a free place for each place of a step: one page more is enough for that. */
@@ -231,7 +229,7 @@ static int go_on(struct hpt *table)
 	int error = table->desc.hash == HPT_REKEYING ? reserve_spill(table) : 0;
 
 	if (!error)
-		move_step(table, next_step(&table->desc));
+		move_step(table);
 	return error;
 }
 
@@ -253,7 +251,8 @@ static void begin(struct hpt *table, const struct hpt_generation *next)
 	set_generation(&desc->old, &desc->current);
 	set_generation(&desc->current, next);
 	/* Readers wait until the first step has moved the boundary. */
-	move_step(table, 0);
+	table->moved = 0;
+	move_step(table);
 }
 
 static void begin_growth(struct hpt *table)
@@ -265,11 +264,25 @@ static void begin_growth(struct hpt *table)
 		begin(table, &next);
 }
 
+/*
+ * Whether a page of spill is full, which every lookup that passes its group reads. Not in a table
+ * that is less than half as full as it may be: in twice the lines it would be the same again.
+ */
+static bool spills_too_much(const struct hpt *table)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+
+	return operations->spills &&
+	       table->counts.spilled >= HPT_GROUP_LINES * operations->line_places &&
+	       table->counts.used >= capacity(table, &table->desc.current) / 2;
+}
+
 void generation_grow(struct hpt *table)
 {
 	if (generation_growing(&table->desc))
 		go_on(table);
-	else if (table->counts.used >= capacity(table, &table->desc.current))
+	else if (table->counts.used >= capacity(table, &table->desc.current) ||
+		 spills_too_much(table))
 		begin_growth(table);
 }
 
@@ -322,7 +335,7 @@ int generation_settle(struct hpt *table, uint64_t steps)
 	return generation_growing(&table->desc) ? -EAGAIN : 0;
 }
 
-/* The first line and the end of a part of the walk; the old generation from `split` on. */
+/* The first line and the end of a part of the walk; the old generation from `moved` on. */
 static void enter_part(struct generation_walk *walk)
 {
 	const struct hpt_desc *desc = &walk->table->desc;
@@ -333,7 +346,7 @@ static void enter_part(struct generation_walk *walk)
 		walk->end = generation_lines(&desc->current);
 	if (walk->part == 1) {
 		walk->end = generation_growing(desc) ? generation_lines(&desc->old) : 0;
-		walk->next = walk->end ? next_step(desc) : 0;
+		walk->next = walk->end ? walk->table->moved : 0;
 	}
 	walk->in_spill = walk->part == 2;
 }

@@ -36,7 +36,7 @@ static inline uint64_t generation_lines(const struct hpt_generation *generation)
 
 static inline bool generation_growing(const struct hpt_desc *desc)
 {
-	return desc->split != UINT64_MAX;
+	return desc->old.lines_log2;
 }
 
 /* An array that takes `pages` pages at the organisation's load; and all memory given back. */
@@ -45,7 +45,13 @@ void generation_destroy(struct hpt *table);
 
 /*
  * To be called before a place is taken: begins a generation of twice the lines where this one is
- * full enough, and moves one step where one is under way. Out of memory it does nothing.
+ * full enough, or half as full but has filled a page of spill, and moves one step where one is
+ * under way. Out of memory it does nothing.
+ *
+ * With the spill as a reason to grow, what a lookup reads beyond its group is bounded as long as
+ * there is memory and the keys are not chosen. A hash that spreads keys like random numbers puts
+ * more than 64 lines into one group of 10,000 at 5/8 load: a table of half a million groups
+ * grows at 0.60. The largest there can be does not.
  */
 void generation_grow(struct hpt *table);
 

@@ -2,8 +2,11 @@
 /* See hash.h. */
 #include "hpt/hash.h"
 
+#include <errno.h>
+
 #include "hpt/aes.h"
 #include "hpt/mix.h"
+#include "hpt/name.h"
 
 /* The host has vector registers, and maybe the instructions; the guest's build has neither. */
 #ifdef __SSE2__
@@ -14,16 +17,25 @@
 #include <immintrin.h>
 #endif
 
+static const char *const names[HPT_HASH_FAMILIES] = {
+	[HPT_FIBONACCI] = "fibonacci",
+	[HPT_CRC32] = "crc32",
+	[HPT_AES] = "aes",
+	[HPT_SIPHASH] = "siphash",
+};
+
 const char *hpt_hash_family_name(enum hpt_hash_family family)
 {
-	static const char *const names[HPT_HASH_FAMILIES] = {
-		[HPT_FIBONACCI] = "fibonacci",
-		[HPT_CRC32] = "crc32",
-		[HPT_AES] = "aes",
-		[HPT_SIPHASH] = "siphash",
-	};
-
 	return names[family];
+}
+
+int hpt_hash_family_find(const char *name)
+{
+	for (int i = 0; i < HPT_HASH_FAMILIES; i++) {
+		if (hpt_name_is(names[i], name))
+			return i;
+	}
+	return -ENOENT;
 }
 
 #define CRC32C_REVERSED 0x82f63b78 /* the polynomial, lowest power first */

@@ -21,8 +21,11 @@
 
 enum hpt_hash_family { HPT_FIBONACCI, HPT_CRC32, HPT_AES, HPT_SIPHASH, HPT_HASH_FAMILIES };
 
-/* The name ("siphash"). */
+/* The name ("siphash") of a family that exists. */
 const char *hpt_hash_family_name(enum hpt_hash_family family);
+
+/* The family of a name; -ENOENT if there is none such. */
+int hpt_hash_family_find(const char *name);
 
 /* A salt, and what a family makes of it: once, where the salt is set, not at each hash. */
 struct hpt_salt {

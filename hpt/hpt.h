@@ -90,6 +90,7 @@ struct hpt {
 	struct hpt_nodes nodes;
 	uint64_t held;	  /* the shards that the writer holds */
 	uint64_t grow_at; /* a place taken beyond so many is a matter for generation_grow() */
+	uint64_t moved;	  /* lines of the old generation that have nothing any more */
 };
 
 /* The organisation's name ("clustered"), and back: a negative value if there is none such. */

@@ -180,7 +180,7 @@ static void move_slot(struct hpt *table, struct open_slot *slot)
 }
 
 /* Moves what a group had spilled, then its slots. */
-static void open_move(struct hpt *table, const struct hpt_step *step)
+static bool open_move(struct hpt *table, const struct hpt_step *step)
 {
 	struct open_slot *group = (void *)step->lines;
 
@@ -197,6 +197,7 @@ static void open_move(struct hpt *table, const struct hpt_step *step)
 		if (group[i].tag)
 			move_slot(table, &group[i]);
 	}
+	return true;
 }
 
 /* Visits; what goes keeps its slot for now, with entry 0. Returns how many those are. */

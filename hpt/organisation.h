@@ -38,9 +38,10 @@ struct hpt_operations {
 	const struct single_places *places; /* or its places, if they are pages (single.h) */
 	/*
 	 * Moves what lives in a step to where it belongs now; `split` has been advanced. Where the
-	 * salt changes there is a free place in the spill for each place of the step.
+	 * salt changes there is a free place in the spill for each place of the step. False: some
+	 * of it is left, which lookups find where it was, and is moved by another call.
 	 */
-	void (*move)(struct hpt *table, const struct hpt_step *step);
+	bool (*move)(struct hpt *table, const struct hpt_step *step);
 
 	int (*create)(struct hpt *table, uint64_t pages);
 	void (*destroy)(struct hpt *table);

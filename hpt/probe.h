@@ -135,7 +135,8 @@ HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt
 	case HPT_CHAINED:
 		link = chained_link(&probe->chained);
 		answer = chained_step(&probe->chained, line, entry);
-		if (answer == HPT_NEXT)
+		/* A head that is read after the chain comes from no link. */
+		if (answer == HPT_NEXT && probe->chained.in_chain)
 			probe->chained.at = hpt_open_link(desc, link, probe->chained.at);
 		probe->word = probe->chained.word;
 		return answer;
@@ -180,8 +181,9 @@ static inline enum hpt_answer hpt_probe_step(const struct hpt_desc *desc, struct
 	enum hpt_answer answer = hpt_probe_step_as(desc, probe, line, entry,
 						   (enum hpt_organisation)desc->organisation);
 
-	/* Only a chain that lies is longer than any other sequence: it may be a circle. */
-	if (desc->organisation == HPT_CHAINED && probe->chained.followed >= HPT_PROBES_MAX - 1)
+	/* Only chains that lie are longer, with their two heads, than any other sequence: circles.
+	 */
+	if (desc->organisation == HPT_CHAINED && probe->chained.followed >= HPT_PROBES_MAX - 2)
 		return answer == HPT_HIT ? HPT_HIT : HPT_MISS;
 	return answer;
 }

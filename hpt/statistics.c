@@ -65,7 +65,6 @@ int hpt_statistics(struct hpt *table, struct hpt_statistics *statistics)
 	error = hpt_visit(table, count_page, &collecting);
 	end_line(&collecting);
 	if (generation_growing(desc))
-		statistics->unmoved = generation_lines(&desc->old) -
-				      ((desc->split + 1) >> (64 - desc->old.lines_log2));
+		statistics->unmoved = generation_lines(&desc->old) - table->moved;
 	return error;
 }

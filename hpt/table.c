@@ -6,6 +6,7 @@
 #include "hpt/generation.h"
 #include "hpt/hpt.h"
 #include "hpt/lookup.h"
+#include "hpt/name.h"
 #include "hpt/organisation.h"
 #include "hpt/shared.h"
 
@@ -25,19 +26,10 @@ const char *hpt_organisation_name(enum hpt_organisation organisation)
 	return organisations[organisation]->name;
 }
 
-static bool same_name(const char *a, const char *b)
-{
-	while (*a && *a == *b) {
-		a++;
-		b++;
-	}
-	return *a == *b;
-}
-
 int hpt_organisation_find(const char *name)
 {
 	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
-		if (same_name(organisations[i]->name, name))
+		if (hpt_name_is(organisations[i]->name, name))
 			return i;
 	}
 	return -ENOENT;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hpt/chained.h"
 #include "hpt/clustered.h"
 #include "hpt/generation.h"
 #include "tests/hpt/fixture.h"
@@ -42,13 +43,13 @@ static void map_bounded(struct hpt_key key, uint64_t entry)
 
 /*
  * What one insertion may move, beside what had spilled: the places of a group, and for cuckoo the
- * path of the search. Nothing but the hash bounds a chain: eight of them have 8 nodes on average.
+ * path of the search; of chains, however long they are, a few nodes.
  */
 static uint64_t most_moves(const struct table_kind *kind)
 {
 	switch (kind->organisation) {
 	case HPT_CHAINED:
-		return 40;
+		return CHAINED_STEP;
 	case HPT_OPEN:
 		return 256;
 	case HPT_BUCKET:
@@ -82,6 +83,85 @@ TABLE_TEST(growth, an_insert_moves_a_bounded_number_of_lines)
 		cr_assert_eq(pair.table.counts.moves, 0);
 	else
 		cr_assert_gt(grown, 6);
+	pair_end(&pair);
+}
+
+/* A page whose hash, without a salt, begins with 16 bits that are the same for all: one head. */
+static struct hpt_key one_chain(unsigned int number)
+{
+	static const struct hpt_desc desc = {.hash = HPT_FIBONACCI};
+	static uint64_t vpn;
+	struct hpt_key key;
+
+	vpn = number ? vpn : 0;
+	do {
+		key = hpt_key(1, vpn++, HPT_4K);
+	} while (hpt_hash(&desc, hpt_tag(key)) >> 48 != UINT16_MAX);
+	return key;
+}
+
+/* The last chain of the table, so that growth ends with it. */
+Test(growth, a_chain_of_any_length_moves_a_few_nodes_at_once)
+{
+	const struct table_kind chained = {HPT_CHAINED, HPT_4K};
+	static struct hpt_key keys[560];
+	unsigned int partly = 0;
+
+	begin_kind(&pair, &chained, 0, 0);
+	for (unsigned int i = 0; i < 560; i++) {
+		struct hpt_counts before = pair.table.counts;
+
+		keys[i] = one_chain(i);
+		cr_assert_eq(pair_map(&pair, keys[i], hpt_entry(i, HPT_PRESENT)), 0);
+		cr_assert_leq(pair.table.counts.moves - before.moves, CHAINED_STEP);
+	}
+	/* All but the last line of heads is empty: then the chain goes, 32 nodes at a time. */
+	cr_assert_neq(pair.table.desc.old.lines_log2, 0);
+	for (unsigned int i = 0; pair.table.desc.old.lines_log2; i++) {
+		uint64_t moves = pair.table.counts.moves;
+
+		pair_settle(&pair, 1);
+		cr_assert_leq(pair.table.counts.moves - moves, CHAINED_STEP);
+		if (pair.table.desc.split != UINT64_MAX || !pair.table.desc.old.lines_log2)
+			continue;
+		partly++;
+		pair_check(&pair);
+		/* One from either end of the chain: of the new head, and of the old one. */
+		cr_assert_eq(pair_unmap(&pair, keys[559 - 2 * i]), 0);
+		cr_assert_eq(pair_unmap(&pair, keys[2 * i]), 0);
+		cr_assert_eq(pair_map(&pair, keys[2 * i], hpt_entry(i, HPT_PRESENT)), 0);
+		pair_visit_range(&pair, keys[300 + i], 1, PAIR_UNMAP);
+		pair_check(&pair);
+	}
+	cr_assert_geq(partly, 5);
+	pair_visit_all(&pair, PAIR_UNMAP_ODD);
+	pair_check(&pair);
+	pair_end(&pair);
+}
+
+/* Keys of one group spill until the table has twice the lines, and then some come home. */
+Test(growth, a_page_of_spill_makes_a_table_grow_that_is_half_as_full_as_it_may_be)
+{
+	struct hpt_config config = {.organisation = HPT_CLUSTERED, .pages = UINT64_C(8) * 2560};
+	uint64_t random = 5;
+
+	pair = (struct pair){.memory = {.offset = 0}};
+	cr_assert_eq(pair_begin(&pair, &config), 0);
+	cr_assert_eq(pair.table.counts.lines, 4096);
+	for (unsigned int i = 0; i < 200; i++)
+		map_bounded(colliding_key(0, 9, 6, &random), 1);
+	for (unsigned int i = 0; i < 150; i++)
+		map_bounded(colliding_key(0, 0x200, 12, &random), 1);
+	cr_assert_eq(pair.table.counts.lines, 4096, "it is nearly empty");
+	cr_assert_geq(pair.table.counts.spilled, 64);
+	for (uint64_t number = 0; pair.table.counts.used < 1280; number++)
+		map_bounded(hpt_key(3, 8 * number, HPT_4K), 1);
+	cr_assert_eq(pair.table.counts.lines, 4096);
+	map_bounded(hpt_key(4, 0, HPT_4K), 1);
+	cr_assert_eq(pair.table.counts.lines, 8192);
+	pair_settle(&pair, UINT64_MAX);
+	map_bounded(hpt_key(4, 8, HPT_4K), 1);
+	cr_assert_eq(pair.table.counts.lines, 8192, "in twice the lines it would be the same");
 	pair_end(&pair);
 }
 

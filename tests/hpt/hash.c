@@ -109,6 +109,15 @@ Test(hash, crc32_is_the_castagnoli_crc)
 	cr_assert_eq(~crc, 0x8a9136aa);
 }
 
+Test(hash, families_are_found_by_their_names)
+{
+	for (enum hpt_hash_family family = 0; family < HPT_HASH_FAMILIES; family++)
+		cr_assert_eq(hpt_hash_family_find(hpt_hash_family_name(family)), (int)family);
+	cr_assert_eq(hpt_hash_family_find("sip"), -ENOENT);
+	cr_assert_eq(hpt_hash_family_find("siphash13"), -ENOENT);
+	cr_assert_eq(hpt_hash_family_find(""), -ENOENT);
+}
+
 Test(hash, one_that_does_not_exist_is_refused)
 {
 	static struct hpt table;

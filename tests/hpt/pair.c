@@ -253,7 +253,7 @@ int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger
 
 int pair_rekey(struct pair *pair, uint64_t salt)
 {
-	int expected = pair->table.desc.split == UINT64_MAX ? 0 : -EBUSY;
+	int expected = generation_growing(&pair->table.desc) ? -EBUSY : 0;
 	uint64_t failures = pair->memory.failures;
 	uint64_t bytes = pair->table.counts.bytes;
 	int error;
@@ -272,8 +272,8 @@ int pair_settle(struct pair *pair, uint64_t steps)
 {
 	uint64_t failures = pair->memory.failures;
 	int error = hpt_settle(&pair->table, steps);
-	bool settled =
-		pair->table.desc.organisation == HPT_RADIX || pair->table.desc.split == UINT64_MAX;
+	bool settled = pair->table.desc.organisation == HPT_RADIX ||
+		       !generation_growing(&pair->table.desc);
 
 	if (error == -ENOMEM && pair->memory.failures > failures)
 		MODEL_EXPECT(!settled, "settle failed where there is nothing to do");
