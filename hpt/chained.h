@@ -63,7 +63,7 @@ static inline uint64_t chained_old_head(const struct hpt_desc *desc, uint64_t ta
 	unsigned int shift = 64 - lines_log2;
 	uint64_t hash;
 
-	if (__builtin_expect(!lines_log2, 1))
+	if (__builtin_expect(!HPT_LOAD(desc->growing), 1))
 		return 0;
 	hash = hpt_hash(desc, tag);
 	if (hash >> shift != HPT_LOAD(desc->split) >> shift)

@@ -74,9 +74,8 @@ struct hpt_desc {
 	/*
 	 * But for radix: a key whose hash under `salt` is at most `split` lives in the current
 	 * generation, any other still in the old one. A table that is not growing, and whose salt
-	 * does not change, has split = UINT64_MAX and an old generation of lines_log2 = 0. In a
-	 * chained table a key of the line of heads that ends at `split` may still be in the old one
-	 * as well (chained.h).
+	 * does not change, has split = UINT64_MAX. In a chained table that is `growing` a key of
+	 * the line of heads that ends at `split` may still be in the old one as well (chained.h).
 	 */
 	uint64_t split;
 	struct hpt_generation current;
@@ -89,7 +88,7 @@ struct hpt_desc {
 	uint64_t spill[HPT_SPILL_PAGES];
 	struct aes_keys seal; /* of a sealed table */
 	uint32_t sealed;      /* 1 or 0: whether frames are stored sealed (seal.h) */
-	uint32_t reserved;
+	uint32_t growing;     /* 1 or 0: whether the old generation has something yet */
 };
 
 _Static_assert(HPT_RADIX_ASIDS == 2 * HPT_CHUNKS, "roots and chunks share the directory");
@@ -122,7 +121,8 @@ enum hpt_answer { HPT_MISS, HPT_HIT, HPT_NEXT };
  */
 static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 {
-	if (desc->magic != HPT_MAGIC || desc->version != HPT_VERSION || desc->sealed > 1)
+	if (desc->magic != HPT_MAGIC || desc->version != HPT_VERSION || desc->sealed > 1 ||
+	    desc->growing > 1)
 		return false;
 	if (desc->organisation == HPT_RADIX)
 		return true;
@@ -130,8 +130,8 @@ static inline bool hpt_desc_valid(const struct hpt_desc *desc)
 	       (desc->hash == desc->family || desc->hash == HPT_REKEYING) &&
 	       hpt_generation_placed(&desc->current) && hpt_generation_placed(&desc->old) &&
 	       desc->current.lines_log2 >= HPT_LINES_LOG2_MIN &&
-	       (desc->old.lines_log2 ? desc->old.lines_log2 >= HPT_LINES_LOG2_MIN
-				     : desc->split == UINT64_MAX) &&
+	       ((desc->split == UINT64_MAX && !desc->growing) ||
+		desc->old.lines_log2 >= HPT_LINES_LOG2_MIN) &&
 	       desc->spill_lines <= HPT_SPILL_PAGES * HPT_GROUP_LINES &&
 	       desc->spill_lines % HPT_GROUP_LINES == 0;
 }

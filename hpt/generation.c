@@ -123,6 +123,7 @@ static void drop_old(struct hpt *table)
 
 	shared_begin_shape(table);
 	HPT_STORE(desc->split, UINT64_MAX);
+	HPT_STORE(desc->growing, 0);
 	if (desc->hash == HPT_REKEYING) {
 		set_salt(&desc->salt, &desc->next_salt);
 		set_salt(&desc->next_salt, &(struct hpt_salt){0});
@@ -250,6 +251,7 @@ static void begin(struct hpt *table, const struct hpt_generation *next)
 	shared_begin_shape(table);
 	set_generation(&desc->old, &desc->current);
 	set_generation(&desc->current, next);
+	HPT_STORE(desc->growing, 1);
 	/* Readers wait until the first step has moved the boundary. */
 	table->moved = 0;
 	move_step(table);

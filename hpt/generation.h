@@ -36,7 +36,7 @@ static inline uint64_t generation_lines(const struct hpt_generation *generation)
 
 static inline bool generation_growing(const struct hpt_desc *desc)
 {
-	return desc->old.lines_log2;
+	return desc->growing;
 }
 
 /* An array that takes `pages` pages at the organisation's load; and all memory given back. */

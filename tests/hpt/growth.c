@@ -116,13 +116,13 @@ Test(growth, a_chain_of_any_length_moves_a_few_nodes_at_once)
 		cr_assert_leq(pair.table.counts.moves - before.moves, CHAINED_STEP);
 	}
 	/* All but the last line of heads is empty: then the chain goes, 32 nodes at a time. */
-	cr_assert_neq(pair.table.desc.old.lines_log2, 0);
-	for (unsigned int i = 0; pair.table.desc.old.lines_log2; i++) {
+	cr_assert(pair.table.desc.growing);
+	for (unsigned int i = 0; pair.table.desc.growing; i++) {
 		uint64_t moves = pair.table.counts.moves;
 
 		pair_settle(&pair, 1);
 		cr_assert_leq(pair.table.counts.moves - moves, CHAINED_STEP);
-		if (pair.table.desc.split != UINT64_MAX || !pair.table.desc.old.lines_log2)
+		if (pair.table.desc.split != UINT64_MAX || !pair.table.desc.growing)
 			continue;
 		partly++;
 		pair_check(&pair);
@@ -194,7 +194,7 @@ Test(growth, the_old_generation_is_given_back)
 			map_bounded(page(&clustered, 0, 8 * number++), 1);
 		if (lines > 128)
 			cr_assert_eq(pair.memory.bytes, (lines + lines / 2) * 64);
-		while (pair.table.desc.split != UINT64_MAX)
+		while (pair.table.desc.growing)
 			map_bounded(page(&clustered, 0, 8 * number++), 1);
 		/* Lines that came to the old generation while it was left move as well. */
 		moves = pair.table.counts.moves - moves;
@@ -294,7 +294,7 @@ Test(growth, growth_brings_spilled_lines_home)
 	}
 	cr_assert_eq(pair.table.counts.lines, 256);
 	cr_assert_eq(pair.table.counts.spilled, 36);
-	while (pair.table.counts.lines < 4096 || pair.table.desc.split != UINT64_MAX)
+	while (pair.table.counts.lines < 4096 || pair.table.desc.growing)
 		map_bounded(hpt_key(0xffff, 8 * number++, HPT_4K), 1);
 	cr_assert_eq(pair.table.counts.spilled, 0);
 	pair_check(&pair);

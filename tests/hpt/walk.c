@@ -235,6 +235,8 @@ Test(walk, a_descriptor_with_a_field_out_of_range_is_refused)
 	EXPECT_VALID(family, HPT_REKEYING, false);
 	EXPECT_VALID(sealed, 1, true);
 	EXPECT_VALID(sealed, 2, false);
+	EXPECT_VALID(growing, 1, true);
+	EXPECT_VALID(growing, 2, false);
 	EXPECT_VALID(spill_lines, HPT_SPILL_PAGES * HPT_GROUP_LINES, true);
 	EXPECT_VALID(spill_lines, HPT_SPILL_PAGES * HPT_GROUP_LINES + HPT_GROUP_LINES, false);
 	EXPECT_VALID(spill_lines, 100, false);
@@ -303,6 +305,7 @@ static void random_desc(struct hpt_desc *desc, uint64_t *random)
 	desc->family %= HPT_HASH_FAMILIES;
 	desc->hash = desc->hash & 1 ? desc->family : HPT_REKEYING;
 	desc->sealed &= 1;
+	desc->growing &= 1;
 	desc->spill_lines %= HPT_SPILL_PAGES * HPT_GROUP_LINES + HPT_GROUP_LINES;
 	desc->spill_lines &= ~(HPT_GROUP_LINES - 1);
 	desc->current.lines_log2 %= HPT_LINES_LOG2_MAX + 2;
