@@ -31,6 +31,8 @@
 
 #include "ept/fault.h"
 
+#define NO_TABLE_MEMORY "no memory for the stage-2 table"
+
 /* Entries of stage 2: all of guest RAM may be read, written and executed. */
 #define FLAGS (HPT_PRESENT | HPT_WRITE)
 
@@ -46,7 +48,7 @@ static int assign(struct ept *ept, struct hpt_key key, uint64_t flags, uint64_t 
 	*entry = hpt_entry(frame, FLAGS | flags);
 	if (hpt_map(&ept->table, key, *entry) < 0) {
 		ept_pool_give_back(&ept->pool);
-		*reason = "no memory for the stage-2 table";
+		*reason = NO_TABLE_MEMORY;
 		return -ENOMEM;
 	}
 	return 0;
@@ -67,8 +69,10 @@ int ept_fill(struct ept *ept, uint64_t gfn, uint64_t flags, uint64_t *entry, enu
 		return -EIO;
 	}
 	*found = *entry & HPT_SOFT ? EPT_INSTALLED : EPT_LOADED;
-	if (flags & ~*entry)
-		(void)hpt_change(&ept->table, key, 0, flags);
+	if (flags & ~*entry && hpt_change(&ept->table, key, 0, flags) == -ENOMEM) {
+		*reason = NO_TABLE_MEMORY;
+		return -ENOMEM;
+	}
 	return 0;
 }
 

@@ -70,12 +70,12 @@ HPT_INLINE int first_touch(uint64_t vpn, const struct rights *rights, struct hpt
 }
 
 /* A page that the table knows: checked, and the access noted. */
-static inline int touch_again(const struct rights *rights, struct hpt_found *found)
+static inline int touch_again(uint64_t vpn, const struct rights *rights, struct hpt_found *found)
 {
 	if (!allowed(found->entry, rights))
 		return -EFAULT;
 	if ((found->entry & rights->leave) != rights->leave)
-		hpt_set_found(found, rights->leave);
+		return hpt_set_found(&stage1, program_key(vpn), found, rights->leave);
 	return 0;
 }
 
@@ -97,10 +97,12 @@ static int copy_page(uint64_t vpn, const struct rights *rights, struct hpt_found
 		return -ENOMEM;
 	memcpy(direct(gpa), direct(region_frame(region, vpn) << HPT_PAGE_SHIFT), HPT_PAGE_SIZE);
 	window_drop(vpn);
-	region->first_touches += hpt_unmap(&stage1, key, NULL) == -ENOENT;
-	error = hpt_map(&stage1, key,
-			gpa | (region->rights & ~REGION_COPY) | HPT_WRITE | HPT_USER |
-				rights->leave);
+	error = hpt_unmap(&stage1, key, NULL);
+	region->first_touches += error == -ENOENT;
+	if (error != -ENOMEM)
+		error = hpt_map(&stage1, key,
+				gpa | (region->rights & ~REGION_COPY) | HPT_WRITE | HPT_USER |
+					rights->leave);
 	if (error)
 		frames_put(gpa);
 	else
@@ -119,7 +121,7 @@ void *fault_user_byte(uint64_t gva, enum access access)
 	if (gva >= USER_END)
 		return NULL;
 	known = hpt_find(&stage1, program_key(vpn), &found);
-	error = known ? touch_again(rights, &found)
+	error = known ? touch_again(vpn, rights, &found)
 		      : first_touch(vpn, rights, &found, HPT_ORGANISATIONS);
 	if (error == -EFAULT)
 		error = copy_page(vpn, rights, &found);
@@ -176,7 +178,7 @@ HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
 
 	if (known) {
 		published.refills++;
-		error = touch_again(rights, found);
+		error = touch_again(gva >> HPT_PAGE_SHIFT, rights, found);
 	} else {
 		published.first_touches++;
 		error = first_touch(gva >> HPT_PAGE_SHIFT, rights, found, organisation);
@@ -189,7 +191,8 @@ HPT_INLINE void resolve(const struct trap_cpu_frame *frame, uint64_t gva,
 		found->entry = copied.entry;
 		found->word = copied.word;
 	}
-	window_install(gva >> HPT_PAGE_SHIFT, found->entry, found->word);
+	window_install(gva >> HPT_PAGE_SHIFT, found->entry, found->word,
+		       organisation == HPT_ORGANISATIONS);
 }
 
 HPT_INLINE void handle(const struct trap_cpu_frame *frame, uint64_t gva, uint32_t tsc,

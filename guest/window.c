@@ -3,6 +3,8 @@
  */
 #include "guest/window.h"
 
+#include <errno.h>
+
 #include "guest/boot.h"
 #include "guest/console.h"
 #include "guest/trap.h"
@@ -212,10 +214,9 @@ void window_prepare(uint64_t vpn)
 
 void window_find_dirty(uint64_t gva)
 {
-	struct hpt_found found;
-
-	if (hpt_find(&stage1, program_key(gva >> HPT_PAGE_SHIFT), &found))
-		hpt_set_found(&found, HPT_DIRTY);
+	/* A run of pages may need memory to be one no more. */
+	if (hpt_change(&stage1, program_key(gva >> HPT_PAGE_SHIFT), 0, HPT_DIRTY) == -ENOMEM)
+		program_out_of_memory();
 }
 
 static struct window_slot *slot_of(const uint64_t *pte, uint64_t gva)

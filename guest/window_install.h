@@ -30,6 +30,7 @@
 #define WINDOW_WORDS	   512
 #define WINDOW_GIB_SHIFT   30
 #define WINDOW_DIRECTORIES 4
+#define WINDOW_NO_WORD	   UINT64_MAX /* of lines: never so many */
 #define WINDOW_TABLE_FLAGS (HPT_PRESENT | HPT_WRITE | HPT_USER)
 
 struct window_slot {
@@ -182,9 +183,9 @@ static inline void window_note_dirty(const struct window_slot *slot)
 /*
  * Enters a page of the program, whose hashed entry is `entry` and stands at `word`. Evicts the
  * oldest page where the window is full; what the CPU noted there (dirty) goes into the hashed entry
- * of that page first.
+ * of that page first. `runs`, known at compile time: where the page is one of a run, word is NULL.
  */
-HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word)
+HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word, bool runs)
 {
 	uint64_t gva = vpn << HPT_PAGE_SHIFT;
 	struct window_slot *slot = window.hand;
@@ -210,7 +211,7 @@ HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word)
 	slot->pte = pte;
 	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);
 	slot->word = word;
-	slot->moves = stage1.counts.moves;
+	slot->moves = runs && !word ? WINDOW_NO_WORD : stage1.counts.moves;
 	window.hand = slot + 1 == window.slots_end ? window.slots : slot + 1;
 	/* The CPU may hold the page's absence. */
 	invlpg(gva);

@@ -86,6 +86,9 @@ static void find_batch(const struct hpt *table, const struct hpt_key *keys, uint
 	case HPT_CUCKOO:
 		lookup_batch(table, keys, entries, count, HPT_CUCKOO);
 		return;
+	case HPT_ADAPTIVE:
+		lookup_batch(table, keys, entries, count, HPT_ADAPTIVE);
+		return;
 	default:
 		lookup_batch(table, keys, entries, count, HPT_CLUSTERED);
 	}

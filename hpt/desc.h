@@ -49,6 +49,7 @@ enum hpt_organisation {
 	HPT_BUCKET,
 	HPT_CLUSTERED,
 	HPT_CUCKOO,
+	HPT_ADAPTIVE,
 	HPT_ORGANISATIONS
 };
 

@@ -149,10 +149,11 @@ void generation_destroy(struct hpt *table)
 int generation_more_spill(struct hpt *table)
 {
 	uint32_t page = table->desc.spill_lines / HPT_GROUP_LINES;
+	uint32_t most = hpt_operations_of(table)->spill_pages;
 	uint64_t address;
 	int error;
 
-	if (page == HPT_SPILL_PAGES)
+	if (page == (most ? most : HPT_SPILL_PAGES))
 		return -ENOMEM;
 	error = hpt_get(table, HPT_PAGE_SIZE, &address);
 	if (error)

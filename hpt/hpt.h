@@ -18,7 +18,7 @@
  *    (shared.h)
  *  - Errors are negative errno values and leave the table as it was.
  *  - One page is mapped under one size: do not map a 4 KiB page inside a mapped 2 MiB page. radix
- *    refuses it (-EEXIST); clustered does not look, hpt_check() finds it.
+ *    and adaptive refuse it (-EEXIST); the others do not look, hpt_check() finds it.
  */
 #ifndef HPT_HPT_H
 #define HPT_HPT_H
@@ -79,6 +79,13 @@ struct hpt_nodes {
 
 struct hpt_shared;
 
+/* Empty pages that adaptive keeps: addresses. */
+#define HPT_SPARES 3
+struct hpt_spares {
+	uint64_t page[HPT_SPARES];
+	uint64_t count;
+};
+
 struct hpt {
 	struct hpt_desc desc;
 	struct hpt_memory memory;
@@ -88,6 +95,7 @@ struct hpt {
 	uint64_t apart[HPT_LINE_WORDS];
 	struct hpt_counts counts;
 	struct hpt_nodes nodes;
+	struct hpt_spares spares;
 	uint64_t held;	  /* the shards that the writer holds */
 	uint64_t grow_at; /* a place taken beyond so many is a matter for generation_grow() */
 	uint64_t moved;	  /* lines of the old generation that have nothing any more */
@@ -99,7 +107,8 @@ int hpt_organisation_find(const char *name);
 
 /*
  * Makes an empty table in *table, which stays where it is until hpt_destroy(). -EINVAL for an
- * organisation or a hash that does not exist, -ENOMEM.
+ * organisation or a hash that does not exist, -EOPNOTSUPP for an adaptive table with readers beside
+ * its writer, -ENOMEM.
  */
 int hpt_create(struct hpt *table, const struct hpt_config *config);
 
@@ -151,27 +160,31 @@ void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint6
  */
 int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry);
 
-/* Removes the entry of `key` and gives what it was; -ENOENT. `old` may be NULL. */
+/*
+ * Removes the entry of `key` and gives what it was; -ENOENT. `old` may be NULL. -ENOMEM as
+ * hpt_visit_range().
+ */
 int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old);
 
 /*
  * Clears and then sets flags (HPT_FLAGS_MASK but HPT_LARGE and HPT_SWAPPED) of an entry with one
  * store: protection changes, setting and clearing of accessed and dirty. -ENOENT, -EINVAL; also
- * where HPT_PRESENT would be set of a page that is swapped out.
+ * where HPT_PRESENT would be set of a page that is swapped out. -ENOMEM as hpt_visit_range().
  */
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set);
 
 /*
  * Turns the entry of a resident page into that of one at a swap location (36 bits), with one store,
  * and gives what it was, accessed and dirty included; `old` may be NULL. Its flags but HPT_PRESENT,
- * HPT_ACCESSED and HPT_DIRTY stay. -ENOENT; -EINVAL if it is not resident, or for the location.
+ * HPT_ACCESSED and HPT_DIRTY stay. -ENOENT; -EINVAL if it is not resident, or for the location;
+ * -ENOMEM as hpt_visit_range().
  */
 int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint64_t *old);
 
 /*
  * Turns the entry of a page that is swapped out into that of one in this frame, with one store. It
  * is present then, neither accessed nor dirty. -ENOENT; -EINVAL if it is not swapped out, or for
- * the frame.
+ * the frame; -ENOMEM as hpt_visit_range().
  */
 int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame);
 
@@ -241,7 +254,8 @@ struct hpt_statistics {
 	uint64_t longest;  /* most probes that a page takes */
 	/* Pages that take so many probes; the last is for so many and more. */
 	uint64_t pages_by_probes[HPT_STATISTICS_PROBES];
-	uint64_t lines; /* that have an entry; 0 for chained, whose nodes have no line in common */
+	uint64_t lines; /* that have an entry; 0 for chained and adaptive, which visit none line by
+			   line */
 	uint64_t lines_by_entries[HPT_LINE_WORDS + 1]; /* of these, lines with so many */
 	uint64_t unmoved; /* lines that growth or a change of the salt has still to move; else 0 */
 };

@@ -4,7 +4,7 @@
  * where a lookup that misses is followed by a mapping of the same key.
  *
  *	if (hpt_find(table, key, &found))
- *		... found.entry ... hpt_set_found(&found, HPT_DIRTY) ...
+ *		... found.entry ... hpt_set_found(table, key, &found, HPT_DIRTY) ...
  *	else
  *		error = hpt_map_found(table, key, entry, &found);
  *
@@ -19,7 +19,8 @@
 
 struct hpt_found {
 	uint64_t entry;	     /* of the key, if it is mapped */
-	uint64_t *word;	     /* the word that was read last: the entry's, if it is mapped */
+	uint64_t *word;	     /* the word that was read last: the entry's, if it is mapped and has
+				a word of its own; NULL for one page of a run (adaptive) */
 	unsigned int probes; /* reads of lines */
 	unsigned int again;  /* only where asked for: reads of a line that had been read */
 	struct hpt_probe probe;
@@ -148,6 +149,8 @@ HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 		if (answer != HPT_NEXT)
 			break;
 	}
+	if (organisation == HPT_ADAPTIVE && answer == HPT_HIT && probe->adaptive.is_run)
+		found->word = NULL;
 	return answer == HPT_HIT;
 }
 
@@ -170,11 +173,24 @@ HPT_INLINE void hpt_ledger_add(struct hpt_ledger *ledger, const struct hpt *tabl
 	ledger->steps += found->probes > ways ? found->probes - ways + 1 : !!found->probes;
 }
 
-/* Sets flags of the entry that was found: one store. Not where readers mark entries. */
-HPT_INLINE void hpt_set_found(struct hpt_found *found, uint64_t flags)
+/*
+ * Gives one page of a run, which has no word of its own, another entry; 0 unmaps it. 0, or -ENOMEM
+ * as hpt_visit_range(). (table.c)
+ */
+int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry);
+
+/*
+ * Sets flags of the entry of `key`, which was found: one store, or -ENOMEM in a run. Not where
+ * readers mark entries.
+ */
+HPT_INLINE int hpt_set_found(struct hpt *table, struct hpt_key key, struct hpt_found *found,
+			     uint64_t flags)
 {
 	found->entry |= flags;
+	if (__builtin_expect(!found->word, 0))
+		return hpt_replace_in_run(table, key, found->entry);
 	__atomic_store_n(found->word, *found->word | flags, __ATOMIC_RELAXED);
+	return 0;
 }
 
 /* hpt_map_found() where a node must be made, or a table grows; they give where the entry stands. */

@@ -30,9 +30,10 @@ struct hpt_operations {
 	unsigned int
 		place_pages; /* pages that one place has at most; 0: there are no generations */
 	unsigned int line_places;
-	unsigned int load;	 /* 64ths of the places that may be taken before the table grows */
-	bool spills;		 /* a place may be taken in spill lines */
-	unsigned int step_lines; /* how many growth moves at once: a group, or less */
+	unsigned int load;	  /* 64ths of the places that may be taken before the table grows */
+	bool spills;		  /* a place may be taken in spill lines */
+	unsigned int spill_pages; /* that it may have; 0: HPT_SPILL_PAGES */
+	unsigned int step_lines;  /* how many growth moves at once: a group, or less */
 	const struct block_placing
 		*placing; /* where its lines stand, if they are blocks (block.h) */
 	const struct single_places *places; /* or its places, if they are pages (single.h) */
@@ -69,6 +70,13 @@ extern const struct hpt_operations hpt_open_operations;
 extern const struct hpt_operations hpt_bucket_operations;
 extern const struct hpt_operations hpt_clustered_operations;
 extern const struct hpt_operations hpt_cuckoo_operations;
+extern const struct hpt_operations hpt_adaptive_operations;
+
+/*
+ * Whether a visitor is that of hpt_unmap_range() or hpt_change_range(): it answers alike for pages
+ * of contiguous frames and equal flags.
+ */
+bool hpt_answers_alike(hpt_visitor visit);
 
 /* What is wrong where a page lies in a mapped page of 2 MiB; NULL if it does not. */
 const char *hpt_check_overlap(const struct hpt *table, struct hpt_key key);
@@ -103,11 +111,13 @@ static inline bool hpt_range_scanned(const struct hpt *table, struct hpt_key key
 {
 	const struct hpt_operations *operations = hpt_operations_of(table);
 	uint64_t first = key.vpn / hpt_pages_in(key.size);
+	uint64_t in_place = operations->place_pages;
 
-	if (!operations->place_pages)
+	if (!in_place)
 		return false;
-	return (first + count - 1) / operations->place_pages - first / operations->place_pages >=
-	       table->counts.places;
+	if (in_place == HPT_LARGE_PAGES && key.size == HPT_2M)
+		in_place = 1;
+	return (first + count - 1) / in_place - first / in_place >= table->counts.places;
 }
 
 static inline int hpt_get(struct hpt *table, size_t size, uint64_t *address)

@@ -23,6 +23,7 @@
 #ifndef HPT_PROBE_H
 #define HPT_PROBE_H
 
+#include "hpt/adaptive.h"
 #include "hpt/bucket.h"
 #include "hpt/chained.h"
 #include "hpt/clustered.h"
@@ -33,8 +34,9 @@
 
 #define HPT_INLINE static inline __attribute__((always_inline))
 
-/* A group, of which open may read the first line twice, and all spill lines. */
-#define HPT_PROBES_MAX (HPT_GROUP_LINES + 1 + HPT_SPILL_PAGES * HPT_GROUP_LINES)
+/* A group and all spill lines, which adaptive may read twice; open may read one line twice. */
+#define HPT_SEQUENCE_MAX (HPT_GROUP_LINES + HPT_SPILL_PAGES * HPT_GROUP_LINES)
+#define HPT_PROBES_MAX	 (2 * HPT_SEQUENCE_MAX + 1)
 
 struct hpt_probe {
 	uint64_t line;	   /* address of the line to read next, in the table's space */
@@ -46,22 +48,25 @@ struct hpt_probe {
 		struct bucket_probe bucket;
 		struct clustered_probe clustered;
 		struct cuckoo_probe cuckoo;
+		struct adaptive_probe adaptive;
 	};
 };
 
 /* How many bits keys have, by organisation. */
 HPT_INLINE unsigned int hpt_vpn_bits(enum hpt_organisation organisation)
 {
-	return organisation == HPT_RADIX    ? RADIX_VPN_BITS
-	       : organisation == HPT_BUCKET ? BUCKET_VPN_BITS
-					    : HPT_VPN_BITS;
+	return organisation == HPT_RADIX      ? RADIX_VPN_BITS
+	       : organisation == HPT_BUCKET   ? BUCKET_VPN_BITS
+	       : organisation == HPT_ADAPTIVE ? ADAPTIVE_VPN_BITS
+					      : HPT_VPN_BITS;
 }
 
 HPT_INLINE unsigned int hpt_asid_bits(enum hpt_organisation organisation)
 {
-	return organisation == HPT_RADIX    ? RADIX_ASID_BITS
-	       : organisation == HPT_BUCKET ? BUCKET_ASID_BITS
-					    : HPT_ASID_BITS;
+	return organisation == HPT_RADIX      ? RADIX_ASID_BITS
+	       : organisation == HPT_BUCKET   ? BUCKET_ASID_BITS
+	       : organisation == HPT_ADAPTIVE ? ADAPTIVE_ASID_BITS
+					      : HPT_ASID_BITS;
 }
 
 /* Where the probe reads next. */
@@ -79,6 +84,8 @@ HPT_INLINE uint64_t hpt_probe_line(const struct hpt_desc *desc, const struct hpt
 		return bucket_probe_line(desc, &probe->bucket);
 	case HPT_CUCKOO:
 		return cuckoo_probe_line(desc, &probe->cuckoo);
+	case HPT_ADAPTIVE:
+		return adaptive_probe_line(desc, &probe->adaptive);
 	default:
 		return clustered_probe_line(desc, &probe->clustered);
 	}
@@ -109,6 +116,9 @@ HPT_INLINE void hpt_probe_start_as(const struct hpt_desc *desc, struct hpt_key k
 		break;
 	case HPT_CUCKOO:
 		cuckoo_start(desc, key, &probe->cuckoo);
+		break;
+	case HPT_ADAPTIVE:
+		adaptive_start(desc, key, &probe->adaptive);
 		break;
 	default:
 		clustered_start(desc, key, &probe->clustered);
@@ -151,6 +161,10 @@ HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt
 	case HPT_CUCKOO:
 		probe->word = probe->cuckoo.word;
 		return cuckoo_step(desc, &probe->cuckoo, line, entry);
+	case HPT_ADAPTIVE:
+		answer = adaptive_step(desc, &probe->adaptive, line, entry);
+		probe->word = probe->adaptive.word;
+		return answer;
 	default:
 		probe->word = probe->clustered.word;
 		return clustered_step(desc, &probe->clustered, line, entry);
@@ -183,7 +197,7 @@ static inline enum hpt_answer hpt_probe_step(const struct hpt_desc *desc, struct
 
 	/* Only chains that lie are longer, with their two heads, than any other sequence: circles.
 	 */
-	if (desc->organisation == HPT_CHAINED && probe->chained.followed >= HPT_PROBES_MAX - 2)
+	if (desc->organisation == HPT_CHAINED && probe->chained.followed >= HPT_SEQUENCE_MAX)
 		return answer == HPT_HIT ? HPT_HIT : HPT_MISS;
 	return answer;
 }

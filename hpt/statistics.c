@@ -23,9 +23,10 @@ static void end_line(struct collecting *collecting)
 static void count_in_line(struct collecting *collecting, const uint64_t *word)
 {
 	uintptr_t line = (uintptr_t)word & ~(uintptr_t)(HPT_LINE_SIZE - 1);
+	uint32_t organisation = collecting->table->desc.organisation;
 
-	/* The nodes of a chain have no line in common. */
-	if (!word || collecting->table->desc.organisation == HPT_CHAINED)
+	/* The nodes of a chain have no line in common, and visits of adaptive go by region. */
+	if (!word || organisation == HPT_CHAINED || organisation == HPT_ADAPTIVE)
 		return;
 	if (line != collecting->line || collecting->in_line == HPT_LINE_WORDS)
 		end_line(collecting);

@@ -22,6 +22,13 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 		return -ENOENT;
 	if (!hpt_resident(found.entry))
 		return -EINVAL;
+	if (!found.word) {
+		int error = hpt_replace_in_run(table, key, hpt_swap_entry(location, found.entry));
+
+		if (old && !error)
+			*old = found.entry;
+		return error;
+	}
 	seen = HPT_LOAD(*found.word);
 	do
 		entry = hpt_seal(&table->desc, key, hpt_swap_entry(location, seen));
@@ -43,6 +50,8 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 	if (!(found.entry & HPT_SWAPPED))
 		return -EINVAL;
 	entry = hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT);
+	if (!found.word)
+		return hpt_replace_in_run(table, key, entry);
 	/* Readers mark resident pages only. */
 	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
 	return 0;

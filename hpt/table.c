@@ -14,6 +14,7 @@ static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
 	[HPT_OPEN] = &hpt_open_operations,	     [HPT_BUCKET] = &hpt_bucket_operations,
 	[HPT_CLUSTERED] = &hpt_clustered_operations, [HPT_CUCKOO] = &hpt_cuckoo_operations,
+	[HPT_ADAPTIVE] = &hpt_adaptive_operations,
 };
 
 const struct hpt_operations *hpt_operations_of(const struct hpt *table)
@@ -41,6 +42,8 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 
 	if (config->organisation >= HPT_ORGANISATIONS || config->hash >= HPT_HASH_FAMILIES)
 		return -EINVAL;
+	if (config->memory.retire && config->organisation == HPT_ADAPTIVE)
+		return -EOPNOTSUPP;
 	/* Not one initialiser: a compiler may build it on the stack first, all 36 KiB of it. */
 	*table = (struct hpt){0};
 	table->desc.magic = HPT_MAGIC;
@@ -96,13 +99,6 @@ static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t co
 	       count <= (pages_end - key.vpn) / step;
 }
 
-static uint64_t *find_word(struct hpt *table, struct hpt_key key)
-{
-	struct hpt_found found;
-
-	return hpt_find(table, key, &found) ? found.word : NULL;
-}
-
 /* Of these bits an entry must have one: a sealed frame may be 0. */
 static uint64_t never_empty(const struct hpt *table)
 {
@@ -131,6 +127,8 @@ HPT_INLINE bool find_stored(const struct hpt *table, struct hpt_key key, struct 
 		return hpt_find_by_line(table, key, found, HPT_BUCKET, false);
 	case HPT_CUCKOO:
 		return hpt_find_by_line(table, key, found, HPT_CUCKOO, counting);
+	case HPT_ADAPTIVE:
+		return hpt_find_by_line(table, key, found, HPT_ADAPTIVE, false);
 	default:
 		if (table->desc.hash == HPT_FIBONACCI)
 			return hpt_find_clustered(table, key, found);
@@ -209,50 +207,12 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t **word)
 {
 	int error = hpt_map(table, key, entry);
+	struct hpt_found found;
 
-	if (!error)
-		*word = find_word(table, key);
-	return error;
-}
-
-int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
-{
-	uint64_t *word = find_word(table, key);
-	uint64_t entry;
-
-	if (!word)
-		return -ENOENT;
-	entry = shared_take(table, word);
-	if (old)
-		*old = hpt_open(&table->desc, key, entry);
-	hpt_operations_of(table)->forget(table, key, word);
-	shared_done(table);
-	return 0;
-}
-
-/* What may be changed: the size of a page is part of its key, SWAPPED says what the frame is. */
-static bool flags_valid(uint64_t flags)
-{
-	return !(flags & (~HPT_FLAGS_MASK | HPT_LARGE | HPT_SWAPPED));
-}
-
-int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
-{
-	uint64_t *word;
-	uint64_t seen;
-
-	if (!flags_valid(clear | set))
-		return -EINVAL;
-	word = find_word(table, key);
-	if (!word)
-		return -ENOENT;
-	seen = HPT_LOAD(*word);
-	do {
-		if (!(((seen & ~clear) | set) & never_empty(table)))
-			return -EINVAL;
-		if (seen & HPT_SWAPPED && set & HPT_PRESENT)
-			return -EINVAL;
-	} while (!shared_replace(table, word, &seen, (seen & ~clear) | set));
+	if (error)
+		return error;
+	hpt_find(table, key, &found);
+	*word = found.word;
 	return 0;
 }
 
@@ -264,9 +224,43 @@ static uint64_t visit_to_unmap(void *context, struct hpt_key key, uint64_t entry
 	return 0;
 }
 
-int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
+static uint64_t visit_to_replace(void *context, struct hpt_key key, uint64_t entry)
 {
-	return hpt_visit_range(table, key, count, visit_to_unmap, NULL);
+	(void)key;
+	(void)entry;
+	return *(const uint64_t *)context;
+}
+
+int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry)
+{
+	return hpt_visit_range(table, key, 1, visit_to_replace, &entry);
+}
+
+int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
+{
+	struct hpt_found found;
+	int error = 0;
+
+	if (!hpt_find(table, key, &found))
+		return -ENOENT;
+	if (found.word) {
+		uint64_t entry = shared_take(table, found.word);
+
+		found.entry = hpt_open(&table->desc, key, entry);
+		hpt_operations_of(table)->forget(table, key, found.word);
+		shared_done(table);
+	} else {
+		error = hpt_replace_in_run(table, key, 0);
+	}
+	if (old && !error)
+		*old = found.entry;
+	return error;
+}
+
+/* What may be changed: the size of a page is part of its key, SWAPPED says what the frame is. */
+static bool flags_valid(uint64_t flags)
+{
+	return !(flags & (~HPT_FLAGS_MASK | HPT_LARGE | HPT_SWAPPED));
 }
 
 struct change {
@@ -283,6 +277,37 @@ static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entr
 
 	(void)key;
 	return next & change->never_empty ? next : entry;
+}
+
+int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
+{
+	struct hpt_found found;
+	uint64_t seen;
+
+	if (!flags_valid(clear | set))
+		return -EINVAL;
+	if (!hpt_find(table, key, &found))
+		return -ENOENT;
+	seen = found.word ? HPT_LOAD(*found.word) : found.entry;
+	do {
+		if (!(((seen & ~clear) | set) & never_empty(table)))
+			return -EINVAL;
+		if (seen & HPT_SWAPPED && set & HPT_PRESENT)
+			return -EINVAL;
+		if (!found.word)
+			return hpt_replace_in_run(table, key, (seen & ~clear) | set);
+	} while (!shared_replace(table, found.word, &seen, (seen & ~clear) | set));
+	return 0;
+}
+
+bool hpt_answers_alike(hpt_visitor visit)
+{
+	return visit == visit_to_unmap || visit == visit_to_change;
+}
+
+int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
+{
+	return hpt_visit_range(table, key, count, visit_to_unmap, NULL);
 }
 
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,

@@ -23,7 +23,7 @@ for guest in radix clustered; do
 	run "$windows" "$guest-window-64" --guest-table $guest --window 64
 	run "$windows" "$guest-window-16" --guest-table $guest --window 16
 done
-for both in chained open bucket cuckoo; do
+for both in chained open bucket cuckoo adaptive; do
 	run "$pairs" "$both-over-$both" --guest-table $both --host-table $both
 done
 exit $failed

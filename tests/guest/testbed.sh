@@ -11,7 +11,7 @@ for guest in radix clustered; do
 	done
 	sh cases.sh windows "testbed-$guest-window-16" --guest-table $guest --window 16
 done
-for both in chained open bucket cuckoo; do
+for both in chained open bucket cuckoo adaptive; do
 	sh cases.sh pairs "testbed-$both-over-$both" --guest-table $both --host-table $both
 done
 ./agree /build/images/touch 8M

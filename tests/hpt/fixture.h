@@ -14,10 +14,11 @@ struct table_kind {
 };
 
 static struct table_kind table_kinds[] __attribute__((unused)) = {
-	{HPT_RADIX, HPT_4K},	 {HPT_RADIX, HPT_2M},  {HPT_CHAINED, HPT_4K},
-	{HPT_CHAINED, HPT_2M},	 {HPT_OPEN, HPT_4K},   {HPT_OPEN, HPT_2M},
-	{HPT_BUCKET, HPT_4K},	 {HPT_BUCKET, HPT_2M}, {HPT_CLUSTERED, HPT_4K},
-	{HPT_CLUSTERED, HPT_2M}, {HPT_CUCKOO, HPT_4K}, {HPT_CUCKOO, HPT_2M},
+	{HPT_RADIX, HPT_4K},	 {HPT_RADIX, HPT_2M},	 {HPT_CHAINED, HPT_4K},
+	{HPT_CHAINED, HPT_2M},	 {HPT_OPEN, HPT_4K},	 {HPT_OPEN, HPT_2M},
+	{HPT_BUCKET, HPT_4K},	 {HPT_BUCKET, HPT_2M},	 {HPT_CLUSTERED, HPT_4K},
+	{HPT_CLUSTERED, HPT_2M}, {HPT_CUCKOO, HPT_4K},	 {HPT_CUCKOO, HPT_2M},
+	{HPT_ADAPTIVE, HPT_4K},	 {HPT_ADAPTIVE, HPT_2M},
 };
 
 #define TABLE_KINDS (sizeof(table_kinds) / sizeof(table_kinds[0]))

@@ -43,7 +43,8 @@ static void map_bounded(struct hpt_key key, uint64_t entry)
 
 /*
  * What one insertion may move, beside what had spilled: the places of a group, and for cuckoo the
- * path of the search; of chains, however long they are, a few nodes.
+ * path of the search; of chains, however long they are, a few nodes; for adaptive the pages of a
+ * region that becomes a leaf.
  */
 static uint64_t most_moves(const struct table_kind *kind)
 {
@@ -56,6 +57,8 @@ static uint64_t most_moves(const struct table_kind *kind)
 		return 320;
 	case HPT_CUCKOO:
 		return 64 + 8;
+	case HPT_ADAPTIVE:
+		return 320 + 256;
 	default:
 		return 64;
 	}

@@ -52,6 +52,7 @@ static int test_get(void *context, size_t size, uint64_t *address)
 	MODEL_EXPECT(block && memory->blocks, "the test itself is out of memory");
 	memset(block, 0, size);
 	*address = (uintptr_t)block - memory->offset;
+	MODEL_EXPECT(*address && !(*address >> 48), "the test's offset is too large");
 	memory->blocks[memory->outstanding++] = (struct test_block){*address, size};
 	memory->bytes += size;
 	return 0;

@@ -6,18 +6,31 @@
 #include "hpt/generation.h"
 #include "tests/hpt/model.h"
 
+static bool has_short_keys(enum hpt_organisation organisation)
+{
+	return organisation == HPT_RADIX || organisation == HPT_BUCKET ||
+	       organisation == HPT_ADAPTIVE;
+}
+
+/* Whether a page in one of the other size is refused by the table itself. */
+static bool sees_overlaps(const struct pair *pair)
+{
+	return pair->table.desc.organisation == HPT_RADIX ||
+	       pair->table.desc.organisation == HPT_ADAPTIVE;
+}
+
 unsigned int pair_vpn_bits(const struct pair *pair)
 {
 	enum hpt_organisation organisation = (enum hpt_organisation)pair->table.desc.organisation;
 
-	return organisation == HPT_RADIX || organisation == HPT_BUCKET ? 36 : 45;
+	return has_short_keys(organisation) ? 36 : 45;
 }
 
 unsigned int pair_asid_bits(const struct pair *pair)
 {
 	enum hpt_organisation organisation = (enum hpt_organisation)pair->table.desc.organisation;
 
-	return organisation == HPT_RADIX || organisation == HPT_BUCKET ? 12 : 16;
+	return has_short_keys(organisation) ? 12 : 16;
 }
 
 uint64_t pair_entry(struct hpt_key key, uint64_t *random)
@@ -120,8 +133,7 @@ int pair_map(struct pair *pair, struct hpt_key key, uint64_t entry)
 	uint64_t failures = pair->memory.failures;
 	int error;
 
-	if (expected == -EEXIST && pair->table.desc.organisation != HPT_RADIX &&
-	    model_overlaps(&pair->model, key))
+	if (expected == -EEXIST && !sees_overlaps(pair) && model_overlaps(&pair->model, key))
 		return -EEXIST;
 	error = hpt_map(&pair->table, key, entry);
 	expect_map(pair, error, expected, failures);
@@ -137,8 +149,7 @@ int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64
 	uint64_t failures = pair->memory.failures;
 	int error;
 
-	if (expected == -EEXIST && pair->table.desc.organisation != HPT_RADIX &&
-	    overlaps_any(pair, key, count))
+	if (expected == -EEXIST && !sees_overlaps(pair) && overlaps_any(pair, key, count))
 		return -EEXIST;
 	error = hpt_map_range(&pair->table, key, count, entry);
 	expect_map(pair, error, expected, failures);
@@ -153,8 +164,11 @@ int pair_unmap(struct pair *pair, struct hpt_key key)
 {
 	uint64_t expected = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
 	uint64_t old = 0;
+	uint64_t failures = pair->memory.failures;
 	int error = hpt_unmap(&pair->table, key, &old);
 
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		return error;
 	MODEL_EXPECT(error == (expected ? 0 : -ENOENT), "unmap gave %d", error);
 	MODEL_EXPECT(old == expected, "unmap gave another entry");
 	if (!error)
@@ -166,6 +180,7 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
 	uint64_t next = (entry & ~clear) | set;
+	uint64_t failures = pair->memory.failures;
 	int expected = 0;
 	int error;
 
@@ -177,6 +192,8 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 		 (pair->table.desc.sealed && !(next & 0xfff)))
 		expected = -EINVAL;
 	error = hpt_change(&pair->table, key, clear, set);
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		return error;
 	MODEL_EXPECT(error == expected, "change gave %d instead of %d", error, expected);
 	if (!error)
 		model_set(&pair->model, canonical(key), next);

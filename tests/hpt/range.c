@@ -90,8 +90,11 @@ TABLE_TEST(range, out_of_memory_at_every_allocation_leaves_none_of_the_range)
 		error = map_with_failure(kind, n, false);
 		refused += error == -ENOMEM;
 	}
-	/* A clustered table does without growth as long as it has room, then without spill. */
-	cr_assert_gt(refused, 0);
+	/*
+	 * A clustered table does without growth as long as it has room, then without spill;
+	 * adaptive has a few runs, for which there is always room.
+	 */
+	cr_assert(refused || kind->organisation == HPT_ADAPTIVE);
 	for (uint64_t i = 1; i < n; i++)
 		map_with_failure(kind, i, true);
 }

@@ -2,6 +2,7 @@
 /* Changes of salt: right at every step, whatever the salts, and without memory as well. */
 #include <errno.h>
 
+#include "hpt/adaptive.h"
 #include "hpt/bucket.h"
 #include "hpt/clustered.h"
 #include "tests/hpt/fixture.h"
@@ -34,7 +35,9 @@ static void fail_from_now_on(bool yes)
 /* Pages that are far enough apart for each to have a place of its own. */
 static struct hpt_key lone_page(const struct table_kind *kind, uint64_t number)
 {
-	return page(kind, 1, number * CLUSTERED_BLOCK);
+	bool by_region = kind->organisation == HPT_ADAPTIVE && kind->size == HPT_4K;
+
+	return page(kind, 1, number * (by_region ? ADAPTIVE_PAGES : CLUSTERED_BLOCK));
 }
 
 static void fill(const struct table_kind *kind, uint64_t first, uint64_t end)
@@ -57,6 +60,8 @@ static uint64_t hash_of(const struct table_kind *kind, struct hpt_key key,
 				bucket_hashed(bucket_tag(key), key.size == HPT_2M ? HPT_LARGE : 0));
 	if (kind->organisation == HPT_CLUSTERED || kind->organisation == HPT_CUCKOO)
 		return hpt_hash(&desc, clustered_tag(key));
+	if (kind->organisation == HPT_ADAPTIVE)
+		return hpt_hash(&desc, adaptive_region_tag(key));
 	return hpt_hash(&desc, hpt_tag(key));
 }
 
@@ -64,7 +69,8 @@ static uint64_t hash_of(const struct table_kind *kind, struct hpt_key key,
 static void fill_colliding(const struct table_kind *kind, enum hpt_hash_family family,
 			   uint64_t salt)
 {
-	unsigned int places = kind->organisation == HPT_BUCKET || kind->organisation == HPT_OPEN;
+	bool places = kind->organisation == HPT_BUCKET || kind->organisation == HPT_OPEN ||
+		      kind->organisation == HPT_ADAPTIVE;
 	unsigned int count = 0;
 
 	for (uint64_t number = 0; count < (places ? 900 : 400); number++) {
@@ -136,6 +142,7 @@ static uint64_t most_moves(const struct table_kind *kind, const struct hpt_count
 	case HPT_OPEN:
 		return 256 + before->spilled;
 	case HPT_BUCKET:
+	case HPT_ADAPTIVE:
 		return 320 + before->spilled;
 	case HPT_CUCKOO:
 		return 4 * 64;

@@ -341,7 +341,7 @@ TABLE_TEST(seal, what_is_mapped_after_a_lookup_is_sealed_as_well)
 
 		cr_assert_not(hpt_find(&pair.table, key, &found));
 		cr_assert_eq(hpt_map_found(&pair.table, key, nth_entry(kind, i), &found), 0);
-		hpt_set_found(&found, HPT_SOFT);
+		cr_assert_eq(hpt_set_found(&pair.table, key, &found, HPT_SOFT), 0);
 		model_set(&pair.model, key, nth_entry(kind, i) | HPT_SOFT);
 	}
 	cr_assert_eq(count_frames_shown(), 0);

@@ -8,6 +8,15 @@
 #include "hpt/shared.h"
 #include "tests/hpt/fixture.h"
 
+/* Those that can have readers: all but adaptive, whose kinds are the last. */
+#define SHARED_KINDS (TABLE_KINDS - HPT_SIZES)
+#define SHARED_TEST(name)                                                                 \
+	ParameterizedTestParameters(shared, name)                                         \
+	{                                                                                 \
+		return cr_make_param_array(struct table_kind, table_kinds, SHARED_KINDS); \
+	}                                                                                 \
+	ParameterizedTest(struct table_kind *kind, shared, name)
+
 static struct pair pair;
 
 static void begin_shared(const struct table_kind *kind)
@@ -24,7 +33,7 @@ static void map(const struct table_kind *kind, uint64_t number)
 }
 
 /* With readers and without: A, D and both, of what is resident and of nothing else. */
-TABLE_TEST(shared, a_mark_sets_accessed_and_dirty_of_a_resident_page)
+SHARED_TEST(a_mark_sets_accessed_and_dirty_of_a_resident_page)
 {
 	static const uint64_t bad[] = {0, HPT_WRITE, HPT_DIRTY | HPT_SOFT, HPT_LARGE,
 				       UINT64_C(1) << 48};
@@ -51,7 +60,7 @@ TABLE_TEST(shared, a_mark_sets_accessed_and_dirty_of_a_resident_page)
 }
 
 /* Every page is marked before the table grows to sixteen times its size, then they go. */
-TABLE_TEST(shared, marks_are_in_what_is_unmapped_whatever_has_moved)
+SHARED_TEST(marks_are_in_what_is_unmapped_whatever_has_moved)
 {
 	const uint64_t few = 200, many = 8000;
 
@@ -74,7 +83,7 @@ TABLE_TEST(shared, marks_are_in_what_is_unmapped_whatever_has_moved)
 	pair_end(&pair);
 }
 
-TABLE_TEST(shared, what_readers_may_see_is_retired_and_not_put_back)
+SHARED_TEST(what_readers_may_see_is_retired_and_not_put_back)
 {
 	const uint64_t count = 8000;
 
@@ -91,7 +100,7 @@ TABLE_TEST(shared, what_readers_may_see_is_retired_and_not_put_back)
 }
 
 /* The versions are a page beside what the table has anyway, and go back with it. */
-TABLE_TEST(shared, readers_cost_a_page_of_memory)
+SHARED_TEST(readers_cost_a_page_of_memory)
 {
 	uint64_t bytes;
 
@@ -106,7 +115,7 @@ TABLE_TEST(shared, readers_cost_a_page_of_memory)
 	cr_assert_eq(pair.memory.retired, 0);
 }
 
-TABLE_TEST(shared, a_table_that_cannot_be_made_leaves_no_memory_behind)
+SHARED_TEST(a_table_that_cannot_be_made_leaves_no_memory_behind)
 {
 	struct hpt_config config = {.organisation = kind->organisation, .pages = 100000};
 	uint64_t calls;
@@ -123,7 +132,7 @@ TABLE_TEST(shared, a_table_that_cannot_be_made_leaves_no_memory_behind)
 }
 
 /* A reader of a page waits while it is held: so all must be let go, on every path. */
-TABLE_TEST(shared, nothing_is_held_after_an_operation)
+SHARED_TEST(nothing_is_held_after_an_operation)
 {
 	begin_shared(kind);
 	for (uint64_t failing = 1; failing < 12; failing++) {
@@ -142,4 +151,15 @@ TABLE_TEST(shared, nothing_is_held_after_an_operation)
 			cr_assert_eq(pair.table.shared->shards[i].count % 2, 0);
 	}
 	pair_end(&pair);
+}
+
+Test(shared, an_adaptive_table_with_readers_is_refused)
+{
+	struct test_memory memory = {.readers = true};
+	struct hpt_config config = {.organisation = HPT_ADAPTIVE,
+				    .memory = test_memory_of(&memory)};
+
+	cr_assert_eq(table_kinds[SHARED_KINDS].organisation, HPT_ADAPTIVE);
+	cr_assert_eq(hpt_create(&pair.table, &config), -EOPNOTSUPP);
+	cr_assert_eq(memory.calls, 0);
 }

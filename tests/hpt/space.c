@@ -329,7 +329,8 @@ TABLE_TEST(space, making_spaces_without_memory_fails_and_leaves_nothing)
 TABLE_TEST(space, bad_arguments_are_errors)
 {
 	uint64_t end = UINT64_C(1)
-		       << (kind->organisation == HPT_RADIX || kind->organisation == HPT_BUCKET
+		       << (kind->organisation == HPT_RADIX || kind->organisation == HPT_BUCKET ||
+					   kind->organisation == HPT_ADAPTIVE
 				   ? 36
 				   : 45);
 	uint64_t step = hpt_pages_in(kind->size);

@@ -10,7 +10,8 @@ static struct hpt_space many[1 << 16];
 
 static unsigned int identifiers(const struct table_kind *kind)
 {
-	bool few = kind->organisation == HPT_RADIX || kind->organisation == HPT_BUCKET;
+	bool few = kind->organisation == HPT_RADIX || kind->organisation == HPT_BUCKET ||
+		   kind->organisation == HPT_ADAPTIVE;
 
 	return (1u << (few ? 12 : 16)) - 1;
 }

@@ -336,6 +336,6 @@ Test(walk, any_valid_descriptor_is_walked_to_an_end)
 		}
 	}
 	cr_assert_gt(valid, 500);
-	cr_assert_gt(longest, HPT_PROBES_MAX / 2, "the lines were not hostile enough");
+	cr_assert_gt(longest, HPT_SEQUENCE_MAX / 2, "the lines were not hostile enough");
 	cr_assert_leq(longest, HPT_PROBES_MAX);
 }

@@ -158,8 +158,9 @@ Test(options, organisations_are_those_of_the_library)
 		cr_expect_eq((int)value, i);
 	}
 	cr_expect_eq(option_organisation("--host-table", "Radix", &value, &message), -EINVAL);
-	cr_expect_str_eq(message.text, "--host-table: found \"Radix\", wanted an organisation: one "
-				       "of radix, chained, open, bucket, clustered, cuckoo");
+	cr_expect_str_eq(message.text,
+			 "--host-table: found \"Radix\", wanted an organisation: one "
+			 "of radix, chained, open, bucket, clustered, cuckoo, adaptive");
 	cr_expect_eq(message.status, STATUS_USAGE);
 	cr_expect_eq(option_organisation("--host-table", "", &value, &message), -EINVAL);
 }
