@@ -23,9 +23,11 @@
 #include "tests/hpt/torture_pages.h"
 
 #define READERS 3
-#define ROUNDS	2
-#define BATCH	24
-#define NS	1000000000
+/* All organisations but adaptive, which refuses readers (hpt_create()). */
+#define TORTURED (HPT_ORGANISATIONS - 1)
+#define ROUNDS	 2
+#define BATCH	 24
+#define NS	 1000000000
 
 struct reader {
 	_Atomic uint64_t calls; /* odd: in one */
@@ -412,12 +414,12 @@ int main(int argc, char **argv)
 	unsigned int test = 1;
 	int failed = 0;
 
-	printf("1..%d\n", 3 * HPT_ORGANISATIONS * HPT_SIZES);
+	printf("1..%d\n", 3 * TORTURED * HPT_SIZES);
 	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
-		for (int j = 0; j < HPT_SIZES; j++, test += 3) {
+		for (int j = 0; j < HPT_SIZES && i != HPT_ADAPTIVE; j++, test += 3) {
 			kind.organisation = (enum hpt_organisation)i;
 			kind.size = (enum hpt_size)j;
-			failed += torture(&writer, test, seconds / (HPT_ORGANISATIONS * HPT_SIZES));
+			failed += torture(&writer, test, seconds / (TORTURED * HPT_SIZES));
 		}
 	}
 	return failed != 0;

@@ -10,6 +10,13 @@
 #include "tests/vmm/room.h"
 #include "vmm/stage1.h"
 
+/* What kernels/liar.S has written down. */
+_Static_assert(offsetof(struct hpt_desc, spill_lines) == 16 &&
+		       offsetof(struct hpt_desc, split) == 24 &&
+		       offsetof(struct hpt_desc, current) == 32 &&
+		       offsetof(struct hpt_desc, directory) == 128 && HPT_CLUSTERED == 4,
+	       "the descriptor that liar.S publishes is one");
+
 #define TABLE_START UINT64_C(0x400000) /* gPA of the table's memory */
 #define TABLE_SIZE  UINT64_C(0x800000)
 #define PAGE_GPA    UINT64_C(0x20000)

@@ -16,7 +16,7 @@
 #define SPILL_LINES    32768
 #define SPLIT	       24
 #define CURRENT        32
-#define DIRECTORY      88
+#define DIRECTORY      128
 #define DIRECTORY_SIZE ((4096 + 512) * 8)
 
 start:
