@@ -35,6 +35,7 @@ extern const struct bench_section ranges_section;
 extern const struct bench_section sealed_section;
 extern const struct bench_section growth_section;
 extern const struct bench_section spaces_section;
+extern const struct bench_section readers_section;
 
 /* Notes a bar for the end: held if `value` is at most, or else at least, `target`. */
 void bench_bar(const char *name, double value, double target, bool at_most);

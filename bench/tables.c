@@ -22,8 +22,8 @@
 #define EX_UNAVAILABLE 69
 
 static const struct bench_section *const sections[] = {
-	&lookups_section, &peers_section,  &ranges_section,
-	&sealed_section,  &growth_section, &spaces_section,
+	&lookups_section, &peers_section,  &ranges_section,  &sealed_section,
+	&growth_section,  &spaces_section, &readers_section,
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))
