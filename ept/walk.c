@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* See walk.h: the choice of a pair's walk, and predictors. */
+#include "ept/walk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "ept/walk_functions.h"
+
+static const walk_host_table *const hosts[HPT_ORGANISATIONS] = {
+	[HPT_RADIX] = &walk_over_radix,		[HPT_CHAINED] = &walk_over_chained,
+	[HPT_OPEN] = &walk_over_open,		[HPT_BUCKET] = &walk_over_bucket,
+	[HPT_CLUSTERED] = &walk_over_clustered, [HPT_CUCKOO] = &walk_over_cuckoo,
+	[HPT_ADAPTIVE] = &walk_over_adaptive,
+};
+
+const char *walk_outcome_name(enum walk_outcome outcome)
+{
+	static const char *const names[WALK_OUTCOMES] = {
+		[WALK_TRANSLATED] = "translated",   [WALK_ABSENT] = "absent",
+		[WALK_NOT_PRESENT] = "not present", [WALK_SWAPPED] = "swapped out",
+		[WALK_ASTRAY] = "astray",
+	};
+
+	return names[outcome];
+}
+
+static bool sizes_valid(unsigned int sizes)
+{
+	return sizes && !(sizes & ~(WALK_4K | WALK_2M));
+}
+
+int walk_prepare(struct walk *walk)
+{
+	if (!sizes_valid(walk->guest_sizes) || !sizes_valid(walk->host_sizes))
+		return -EINVAL;
+	if (!hpt_desc_valid(&walk->guest->desc) || !hpt_desc_valid(&walk->host->desc))
+		return -EINVAL;
+	if (walk->predictor && !walk->slab)
+		return -EINVAL;
+	walk->functions = &(
+		*hosts[walk->host->desc.organisation])[walk->guest->desc.organisation][walk->slab];
+	return 0;
+}
+
+uint64_t walk_one(const struct walk *walk, struct hpt_key key)
+{
+	return walk->functions->one(walk, key);
+}
+
+void walk_batch(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+		size_t count)
+{
+	if (walk->guest_sizes == (WALK_4K | WALK_2M) || walk->host_sizes == (WALK_4K | WALK_2M))
+		walk->functions->batch(walk, keys, entries, count);
+	else
+		walk->functions->group(walk, keys, entries, count);
+}
+
+int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2)
+{
+	predictor->log2 = log2;
+	predictor->difference = calloc((size_t)1 << log2, sizeof(*predictor->difference));
+	return predictor->difference ? 0 : -ENOMEM;
+}
+
+void walk_predictor_destroy(struct walk_predictor *predictor)
+{
+	free(predictor->difference);
+	predictor->difference = NULL;
+}

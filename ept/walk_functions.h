@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* The walks that are compiled for a pair of organisations each (walk_pair.h). */
+#ifndef EPT_WALK_FUNCTIONS_H
+#define EPT_WALK_FUNCTIONS_H
+
+#include "ept/walk.h"
+
+struct walk_functions {
+	uint64_t (*one)(const struct walk *walk, struct hpt_key key);
+	void (*batch)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count);
+	/* The same where each stage has pages of one size: by walk_group.h, if it can be. */
+	void (*group)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count);
+};
+
+/* By the guest's organisation, and whether its table is a slab. */
+typedef const struct walk_functions walk_host_table[HPT_ORGANISATIONS][2];
+
+extern walk_host_table walk_over_radix;
+extern walk_host_table walk_over_chained;
+extern walk_host_table walk_over_open;
+extern walk_host_table walk_over_bucket;
+extern walk_host_table walk_over_clustered;
+extern walk_host_table walk_over_cuckoo;
+extern walk_host_table walk_over_adaptive;
+
+#endif
