@@ -66,7 +66,7 @@ struct walk {
 	uintptr_t frames;
 	uint64_t frame_count;
 	struct walk_predictor *predictor;	/* or NULL */
-	struct walk_caches *caches;		/* or NULL */
+	struct mmu_caches *caches;		/* or NULL: those that a walk asks (mmu_caches.h) */
 	const struct walk_functions *functions; /* walk_prepare() */
 };
 
@@ -108,8 +108,8 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
 }
 
 /*
- * Chooses the functions for a walk that is filled in but for `functions`. -EINVAL: no sizes, or
- * caches or a predictor where there is no slab or tree to use them (see walk_form).
+ * Chooses the functions for a walk that is filled in but for `functions`. -EINVAL: no sizes, a
+ * descriptor that is not valid, or a predictor without a slab.
  */
 int walk_prepare(struct walk *walk);
 

@@ -61,8 +61,9 @@ int walk_ledger_csv(const struct walk_ledger *ledger, const char *prefix, FILE *
 	for (unsigned int row = 0; row <= WALK_DATA; row++) {
 		for (unsigned int column = 0; column <= WALK_OWN; column++) {
 			uint64_t refs = ledger->slots[row][column];
+			uint64_t cached = ledger->cached[row][column];
 
-			if (!refs)
+			if (!refs && !cached)
 				continue;
 			fputs(prefix, stream);
 			if (row == WALK_DATA)
@@ -73,8 +74,9 @@ int walk_ledger_csv(const struct walk_ledger *ledger, const char *prefix, FILE *
 				fputs("own,", stream);
 			else
 				fprintf(stream, "%u,", column + 1);
-			fprintf(stream, "%llu,%.6f\n", (unsigned long long)refs,
-				(double)refs / (double)ledger->translations);
+			fprintf(stream, "%llu,%.6f,%llu\n", (unsigned long long)refs,
+				(double)refs / (double)ledger->translations,
+				(unsigned long long)cached);
 		}
 	}
 	return ferror(stream) ? -EIO : 0;

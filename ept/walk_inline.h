@@ -34,6 +34,16 @@ struct walk_count {
 /* A reference, of the stage-2 probe `column` or WALK_OWN; ways behind the first are no step. */
 void walk_note(struct walk_count *count, unsigned int column, const void *line, bool is_step);
 
+/* A slot whose reference a cache made unnecessary: probe `number` of a stage. */
+static inline void walk_note_cached(struct walk_count *count, unsigned int stage,
+				    unsigned int number)
+{
+	if (stage == 0)
+		count->ledger->cached[number][WALK_OWN]++;
+	else
+		count->ledger->cached[count->row][number]++;
+}
+
 /* One stage's search for a page: which line is next, and what it says. */
 struct walk_stage {
 	struct hpt_probe probe;

@@ -10,7 +10,9 @@
  * refs   memory references, each prefetch of a way of cuckoo included: those that the walk issues
  * steps  the longest chain of them that depend on each other; ways are one step
  * lines  distinct 64-byte lines, pages distinct 4 KiB pages of table memory, in one translation
- * saved  references that a walk cache made unnecessary
+ * cached (by slot) how often a modelled cache made the reference unnecessary: a node of a tree that
+ *        was skipped; the first probe of a search of stage 2 that the nested TLB answered; of a
+ *        search whose size and way a cuckoo-walk cache knew, so that one line was read for it
  */
 #ifndef EPT_WALK_LEDGER_H
 #define EPT_WALK_LEDGER_H
@@ -30,9 +32,9 @@ struct walk_ledger {
 	uint64_t outcomes[WALK_OUTCOMES];
 	uint64_t splintered; /* of a 2 MiB page of the guest's over 4 KiB pages of the host's */
 	uint64_t refs, steps, lines, pages, hashes;
-	uint64_t saved;
 	uint64_t early; /* refs, if no way were read beyond the one that answers */
 	uint64_t slots[WALK_STAGE1_SLOTS + 1][WALK_STAGE2_SLOTS + 1];
+	uint64_t cached[WALK_STAGE1_SLOTS + 1][WALK_STAGE2_SLOTS + 1];
 	/*
 	 * NULL, or called for each reference with its slot and the address at which the walker
 	 * reads: for models of data caches.
@@ -42,7 +44,7 @@ struct walk_ledger {
 };
 
 /*
- * The slots as CSV, a line each that has any reference: "stage1,stage2,refs,refs_a_translation"
+ * The slots as CSV, a line each that has anything: "stage1,stage2,refs,refs_a_translation,cached"
  * behind `prefix`; row and column as numbers, "data" and "own". A negative errno where the stream
  * fails.
  */

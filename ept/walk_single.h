@@ -3,201 +3,31 @@
 #ifndef EPT_WALK_SINGLE_H
 #define EPT_WALK_SINGLE_H
 
-#include "ept/walk_inline.h"
-
-/* Says in the result which stage failed and how. */
-WALK_INLINE void walk_fail(struct walk_count *count, unsigned int stage, enum walk_outcome outcome,
-			   uint64_t entry)
-{
-	if (!count)
-		return;
-	count->result->outcome = outcome;
-	count->result->stage = (uint8_t)stage;
-	count->result->entry = entry;
-	count->result->of_table = stage == 2 && count->row != WALK_DATA;
-	count->result->probe = (uint16_t)(count->probe + 1);
-}
-
-/* An entry that was found but names no frame. */
-WALK_INLINE void walk_fail_by(struct walk_count *count, unsigned int stage, uint64_t entry)
-{
-	walk_fail(count, stage, entry & HPT_SWAPPED ? WALK_SWAPPED : WALK_NOT_PRESENT, entry);
-}
-
-/* The stage-1 probe that comes next. */
-WALK_INLINE void walk_next_probe(struct walk_count *count, unsigned int probe)
-{
-	if (!count)
-		return;
-	count->probe = probe;
-	count->row = probe < WALK_STAGE1_SLOTS ? probe : WALK_STAGE1_SLOTS - 1;
-}
-
-/* Hashes of a search that begins. */
-WALK_INLINE void walk_note_hashes(struct walk_count *count, enum hpt_organisation organisation)
-{
-	if (count && organisation != HPT_RADIX)
-		count->ledger->hashes += organisation == HPT_CUCKOO ? CUCKOO_WAYS : 1;
-}
-
-/* The address of a way's line. */
-WALK_INLINE uint64_t walk_way(const struct hpt *table, const struct walk_stage *stage,
-			      unsigned int way)
-{
-	const struct cuckoo_probe *probe = &stage->probe.cuckoo;
-
-	return cuckoo_way_line(&table->desc, probe->tag, probe->hash, way);
-}
-
-/* Whether the next line is that of way 0, from which on all ways are fetched. */
-WALK_INLINE bool walk_ways_begin(const struct walk_stage *stage, enum hpt_organisation organisation)
-{
-	return organisation == HPT_CUCKOO && !stage->probe.cuckoo.index;
-}
-
-/* The ways of cuckoo are on their way at once: so many references, and one step. */
-WALK_INLINE void walk_fetch_ways(const struct hpt *table, const struct walk_stage *stage,
-				 struct walk_count *count, bool own)
-{
-	for (unsigned int way = 0; way < CUCKOO_WAYS; way++) {
-		const uint64_t *line = hpt_word(table, walk_way(table, stage, way));
-
-		if (way)
-			__builtin_prefetch(line);
-		if (count)
-			walk_note(count, own ? WALK_OWN : way, line, !way);
-	}
-}
-
-/* The column of a stage-2 probe, from 0. */
-WALK_INLINE unsigned int walk_column(unsigned int probe)
-{
-	return probe < WALK_STAGE2_SLOTS ? probe : WALK_STAGE2_SLOTS - 1;
-}
-
-/* Notes the read of a line, unless it was noted when the ways were fetched. */
-WALK_INLINE void walk_note_line(struct walk_count *count, const struct walk_stage *stage,
-				const void *line, enum hpt_organisation organisation, bool own)
-{
-	if (!count || (organisation == HPT_CUCKOO && stage->probe.cuckoo.index < CUCKOO_WAYS))
-		return;
-	walk_note(count, own ? WALK_OWN : walk_column(stage->probes), line, true);
-}
-
-/* Ways that were fetched and not needed, in what the ledger says of early returns. */
-WALK_INLINE void walk_note_early(struct walk_count *count, const struct walk_stage *stage,
-				 enum hpt_organisation organisation)
-{
-	if (count && organisation == HPT_CUCKOO && stage->probe.cuckoo.index < CUCKOO_WAYS)
-		count->ledger->early -= CUCKOO_WAYS - 1 - stage->probe.cuckoo.index;
-}
-
-/*
- * A hashed table that the walker reaches by adding an offset; `own`: it is the guest's, whose reads
- * stand in a column of their own and are probes of stage 1 each.
- */
-WALK_INLINE bool walk_hashed(const struct hpt *table, struct hpt_key key, unsigned int sizes,
-			     enum hpt_organisation organisation, struct walk_stage *stage,
-			     struct walk_count *count, bool own)
-{
-	enum hpt_answer answer;
-
-	walk_stage_start(stage, table, key, sizes, organisation);
-	walk_note_hashes(count, organisation);
-	if (!stage->probe.line)
-		return false;
-	if (__builtin_expect(table->desc.sealed, 0))
-		__builtin_prefetch(hpt_word(table, stage->probe.line));
-	walk_stage_pad(stage, table);
-	do {
-		const uint64_t *line = hpt_word(table, stage->probe.line);
-
-		if (own)
-			walk_next_probe(count, stage->probes);
-		if (walk_ways_begin(stage, organisation))
-			walk_fetch_ways(table, stage, count, own);
-		walk_note_line(count, stage, line, organisation, own);
-		answer = walk_stage_step(stage, table, line, organisation);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, stage, organisation);
-	return answer == HPT_HIT;
-}
-
-/* What the word of a tree says at `level`: an entry of a size that was asked for, or not. */
-WALK_INLINE enum hpt_answer walk_tree_word(uint64_t word, int level, unsigned int sizes,
-					   uint64_t *entry)
-{
-	bool large = word & HPT_LARGE;
-
-	*entry = word & HPT_ENTRY_MASK;
-	if (!level)
-		return sizes & WALK_4K && *entry && !large ? HPT_HIT : HPT_MISS;
-	if (large)
-		return level == 1 && sizes & WALK_2M ? HPT_HIT : HPT_MISS;
-	return word & HPT_PRESENT ? HPT_NEXT : HPT_MISS;
-}
-
-/* The entry that a tree gave, opened: the pads of a sealed one are those of hpt_radix_pads(). */
-WALK_INLINE uint64_t walk_tree_open(const struct hpt *table, struct hpt_key key, uint64_t entry,
-				    const struct aes_block *pads)
-{
-	if (__builtin_expect(!table->desc.sealed, 1))
-		return entry;
-	if (!(entry & HPT_LARGE))
-		return entry ^ hpt_pad_of(pads[AES_FOUR - 1]);
-	key.size = HPT_2M;
-	return hpt_open(&table->desc, key, entry);
-}
-
-/* A tree that the walker reaches by adding an offset; as walk_hashed(). */
-WALK_INLINE bool walk_tree(const struct hpt *table, struct hpt_key key, unsigned int sizes,
-			   uint64_t *entry, struct walk_count *count, bool own)
-{
-	bool sealed = table->desc.sealed;
-	enum hpt_answer answer = HPT_NEXT;
-	struct aes_block pads[AES_FOUR];
-	struct radix_probe root;
-	uint64_t node;
-
-	radix_start(&table->desc, key, &root);
-	node = root.node;
-	if (!node)
-		return false;
-	if (__builtin_expect(sealed, 0))
-		hpt_radix_pads(&table->desc, key, pads);
-#pragma GCC unroll 4
-	for (int level = HPT_RADIX_LEVELS - 1; level >= 0; level--) {
-		const uint64_t *word = hpt_word(table, node) + radix_index(key.vpn, level);
-
-		if (own)
-			walk_next_probe(count, (unsigned int)(HPT_RADIX_LEVELS - 1 - level));
-		if (count)
-			walk_note(count, own ? WALK_OWN : HPT_RADIX_LEVELS - 1 - level, word, true);
-		answer = walk_tree_word(HPT_LOAD(*word), level, sizes, entry);
-		if (answer != HPT_NEXT)
-			break;
-		node = radix_node(*word);
-		if (__builtin_expect(sealed, 0))
-			node ^= hpt_pad_of(pads[level - 1]);
-		if (__builtin_expect(!node, 0))
-			return false;
-	}
-	*entry = walk_tree_open(table, key, *entry, pads);
-	return answer == HPT_HIT;
-}
+#include "ept/walk_search.h"
 
 /* Stage 2 of one GFN: the entry of its page. */
 WALK_INLINE bool walk_stage2(const struct walk *walk, uint64_t gfn, enum hpt_organisation host,
 			     uint64_t *entry, struct walk_count *count)
 {
 	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
+	enum hpt_size size = HPT_4K;
 	struct walk_stage stage;
 	bool found;
 
-	if (host == HPT_RADIX)
-		return walk_tree(walk->host, key, walk->host_sizes, entry, count, false);
-	found = walk_hashed(walk->host, key, walk->host_sizes, host, &stage, count, false);
-	*entry = stage.entry;
+	if (walk->caches && mmu_nested_find(walk->caches, gfn, &size, entry)) {
+		if (count)
+			walk_note_cached(count, MMU_HOST, 0);
+		return true;
+	}
+	if (host == HPT_RADIX) {
+		found = walk_tree(walk, walk->host, key, walk->host_sizes, entry, count, false);
+	} else {
+		found = walk_hashed(walk, walk->host, key, walk->host_sizes, host, &stage, count,
+				    false);
+		*entry = stage.entry;
+	}
+	if (walk->caches && found && hpt_resident(*entry))
+		mmu_nested_put(walk->caches, gfn, *entry & HPT_LARGE ? HPT_2M : HPT_4K, *entry);
 	return found;
 }
 
@@ -256,35 +86,34 @@ WALK_INLINE const uint64_t *walk_reach(const struct walk *walk, uint64_t gpa,
 	return (const uint64_t *)(pages->base[at] + gpa % HPT_PAGE_SIZE);
 }
 
-/* A tree in guest memory. */
-WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
-				  enum hpt_organisation host, uint64_t *entry,
-				  struct walk_count *count)
+/*
+ * A tree in guest memory, from the node at `level` on. `base` is where that is, which the walk
+ * caches hold of a node, or 0: then it is at gPA `node`.
+ */
+WALK_INLINE bool walk_nested_tree_from(const struct walk *walk, struct hpt_key key,
+				       enum hpt_organisation host, int level, uint64_t node,
+				       uintptr_t base, uint64_t *entry, struct walk_count *count)
 {
 	const struct hpt *table = walk->guest;
 	bool sealed = table->desc.sealed;
-	struct walk_pages pages = {.used = 0};
 	enum hpt_answer answer = HPT_NEXT;
 	struct aes_block pads[AES_FOUR];
-	struct radix_probe root;
-	uint64_t node;
 
-	radix_start(&table->desc, key, &root);
-	node = root.node;
-	if (!node)
-		return false;
+	*entry = 0;
 	if (__builtin_expect(sealed, 0))
 		hpt_radix_pads(&table->desc, key, pads);
 #pragma GCC unroll 4
-	for (int level = HPT_RADIX_LEVELS - 1; level >= 0; level--) {
-		uint64_t gpa = node + radix_index(key.vpn, level) * sizeof(uint64_t);
+	for (; level >= 0; level--, base = 0) {
 		const uint64_t *word;
 
 		walk_next_probe(count, (unsigned int)(HPT_RADIX_LEVELS - 1 - level));
-		pages.used = 0;
-		word = walk_reach(walk, gpa, host, &pages, 1, count);
-		if (__builtin_expect(!word, 0))
-			return false;
+		if (!base) {
+			base = node ? walk_table_page(walk, node / HPT_PAGE_SIZE, host, count) : 0;
+			if (__builtin_expect(!base, 0))
+				return false;
+			walk_cache_node(walk, MMU_GUEST, key, level, base);
+		}
+		word = (const uint64_t *)base + radix_index(key.vpn, level);
 		if (count)
 			walk_note(count, WALK_OWN, word, true);
 		answer = walk_tree_word(HPT_LOAD(*word), level, walk->guest_sizes, entry);
@@ -293,11 +122,24 @@ WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
 		node = radix_node(*word);
 		if (__builtin_expect(sealed, 0))
 			node ^= hpt_pad_of(pads[level - 1]);
-		if (__builtin_expect(!node, 0))
-			return false;
 	}
 	*entry = walk_tree_open(table, key, *entry, pads);
 	return answer == HPT_HIT;
+}
+
+WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
+				  enum hpt_organisation host, uint64_t *entry,
+				  struct walk_count *count)
+{
+	int level = HPT_RADIX_LEVELS - 1;
+	uint64_t node = walk_root(walk->guest, key);
+	uint64_t base = 0;
+
+	if (walk->caches) {
+		walk_cached_node(walk, MMU_GUEST, key, &level, &base, count);
+		return walk_nested_tree_from(walk, key, host, level, node, base, entry, count);
+	}
+	return walk_nested_tree_from(walk, key, host, HPT_RADIX_LEVELS - 1, node, 0, entry, count);
 }
 
 /*
@@ -335,35 +177,62 @@ WALK_INLINE void walk_reach_ways(const struct walk *walk, const struct walk_stag
 }
 
 /* A hashed table in guest memory. */
+WALK_INLINE bool walk_nested_search(const struct walk *walk, struct hpt_key key,
+				    enum hpt_organisation guest, enum hpt_organisation host,
+				    struct walk_stage *stage, struct walk_count *count)
+{
+	unsigned int most = guest == HPT_CUCKOO ? CUCKOO_WAYS : 1;
+	struct walk_pages pages = {.used = 0};
+	enum hpt_answer answer;
+
+	walk_stage_start(stage, walk->guest, key, walk->guest_sizes, guest);
+	walk_note_hashes(count, guest);
+	if (!stage->probe.line)
+		return false;
+	walk_stage_pad(stage, walk->guest);
+	do {
+		const uint64_t *line;
+
+		walk_next_probe(count, stage->probes);
+		if (walk_ways_begin(stage, guest))
+			walk_reach_ways(walk, stage, host, &pages, count);
+		line = walk_reach(walk, stage->probe.line, host, &pages, most, count);
+		if (__builtin_expect(!line, 0))
+			return false;
+		walk_note_line(count, stage, line, guest, true);
+		answer = walk_stage_step(stage, walk->guest, line, guest);
+	} while (answer == HPT_NEXT);
+	walk_note_early(count, stage, guest);
+	return answer == HPT_HIT;
+}
+
+/* That search, by a walk cache where it has what is needed: then one line is reached and read. */
 WALK_INLINE bool walk_nested_hashed(const struct walk *walk, struct hpt_key key,
 				    enum hpt_organisation guest, enum hpt_organisation host,
 				    uint64_t *entry, struct walk_count *count)
 {
-	unsigned int most = guest == HPT_CUCKOO ? CUCKOO_WAYS : 1;
 	struct walk_pages pages = {.used = 0};
 	struct walk_stage stage;
-	enum hpt_answer answer;
+	bool found = false;
 
-	walk_stage_start(&stage, walk->guest, key, walk->guest_sizes, guest);
-	walk_note_hashes(count, guest);
-	if (!stage.probe.line)
-		return false;
-	walk_stage_pad(&stage, walk->guest);
-	do {
+	if (count && walk_way_known(walk, MMU_GUEST, key, walk->guest_sizes, guest)) {
+		struct walk quiet = *walk;
+
+		quiet.caches = NULL;
+		found = walk_nested_search(&quiet, key, guest, host, &stage, NULL);
+	}
+	if (count && found) {
 		const uint64_t *line;
 
-		walk_next_probe(count, stage.probes);
-		if (walk_ways_begin(&stage, guest))
-			walk_reach_ways(walk, &stage, host, &pages, count);
-		line = walk_reach(walk, stage.probe.line, host, &pages, most, count);
-		if (__builtin_expect(!line, 0))
-			return false;
-		walk_note_line(count, &stage, line, guest, true);
-		answer = walk_stage_step(&stage, walk->guest, line, guest);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, &stage, guest);
+		walk_next_probe(count, 0);
+		walk_note_cached(count, MMU_GUEST, 0);
+		line = walk_reach(walk, stage.probe.line, host, &pages, 1, count);
+		walk_note(count, WALK_OWN, line, true);
+	} else {
+		found = walk_nested_search(walk, key, guest, host, &stage, count);
+	}
 	*entry = stage.entry;
-	return answer == HPT_HIT;
+	return found;
 }
 
 /* Stage 1 of one page: its entry. */
@@ -375,12 +244,12 @@ WALK_INLINE bool walk_stage1(const struct walk *walk, struct hpt_key key,
 	bool found;
 
 	if (slab && guest == HPT_RADIX)
-		return walk_tree(walk->guest, key, walk->guest_sizes, entry, count, true);
+		return walk_tree(walk, walk->guest, key, walk->guest_sizes, entry, count, true);
 	if (guest == HPT_RADIX)
 		return walk_nested_tree(walk, key, host, entry, count);
 	if (!slab)
 		return walk_nested_hashed(walk, key, guest, host, entry, count);
-	found = walk_hashed(walk->guest, key, walk->guest_sizes, guest, &stage, count, true);
+	found = walk_hashed(walk, walk->guest, key, walk->guest_sizes, guest, &stage, count, true);
 	*entry = stage.entry;
 	return found;
 }
