@@ -16,7 +16,7 @@ BUILD := build
 
 PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
 	clang clang-format libcriterion-dev libelf-dev libssl-dev bats jq shellcheck \
-	qemu-system-x86 busybox-static cpio xz-utils
+	qemu-system-x86 busybox-static cpio xz-utils liblzma-dev zlib1g-dev valgrind
 
 # Tables of others for `make bench-tables`, each of which may be missing.
 PEER_PACKAGES := g++ pkg-config libhts-dev libglib2.0-dev liburcu-dev libabsl-dev robin-map-dev \
@@ -34,12 +34,14 @@ GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-s
 	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel -ffunction-sections
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
-TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson
+TRACE_LIBS := -llzma -lz
+TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson $(TRACE_LIBS)
 
 rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
 
 LIB_OBJECTS := $(call rooms_of,host,hpt ept)
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
+TRACE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,$(wildcard bench/trace*.c))
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
 	$(patsubst %.S,$(BUILD)/obj/guest/%.o,$(wildcard guest/*.S))
 IMAGES := $(patsubst images/%.c,$(BUILD)/images/%,\
@@ -55,7 +57,7 @@ TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/fuzz_*.c tests/vmm/bad_im
 	tests/guest/agree.c)
 unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
-UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
+UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
 .PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables testbed \
 	install clean help lint format tests FORCE
@@ -182,6 +184,7 @@ $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_h
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
 $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
+$(BUILD)/tests/bench: $(call unit_objects,bench) $(TRACE_OBJECTS) $(BUILD)/obj/host/vmm/message.o
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
@@ -215,8 +218,8 @@ $(BUILD)/obj/host/bench/peers_cxx.o: bench/peers_cxx.cc Makefile
 	@echo '  CXX  $@'
 	@$(CXX) $(CXX_FLAGS) @$(BUILD)/bench/peers.cflags -c $< -o $@
 
-$(BUILD)/bench_tables: $(call rooms_of,host,bench) $(LIB_OBJECTS) $(PEERS_CXX) \
-		$(BUILD)/bench/peers.libs
+$(BUILD)/bench_tables: $(filter-out $(TRACE_OBJECTS),$(call rooms_of,host,bench)) \
+		$(LIB_OBJECTS) $(PEERS_CXX) $(BUILD)/bench/peers.libs
 	@echo '  LD   $@'
 	@$(CC) -pthread $(filter %.o,$^) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
 
@@ -240,19 +243,21 @@ $(BUILD)/tests/torture_hpt: $(wildcard tests/hpt/torture* hpt/*.[ch]) Makefile
 
 # Programs from sources as well, by clang, whose runtime is a package of its own.
 FUZZ_SECONDS ?= 60
-FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image
+FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image $(BUILD)/fuzz/trace
 FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 $(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[ch]) \
 	tests/hpt/pair.c tests/hpt/stream.c $(wildcard tests/hpt/*.h)
 $(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
+$(BUILD)/fuzz/trace: tests/bench/fuzz_trace.c tests/bench/trace_fixture.c \
+	tests/bench/trace_golden.c $(wildcard tests/bench/trace_*.h bench/trace*.[ch]) vmm/message.c
 $(FUZZERS): Makefile
 	@mkdir -p $(@D)
 	@test -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" || \
 		{ echo 'fuzz: $(CLANG) has no fuzzer runtime; fix: apt-get install libclang-rt-14-dev' >&2; exit 1; }
 	@echo '  LD   $@'
-	@$(CLANG) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@
+	@$(CLANG) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(TRACE_LIBS)
 
 fuzz: $(FUZZERS) $(BUILD)/tests/bad_images
 	@mkdir -p $(BUILD)/fuzz/image.corpus
