@@ -34,11 +34,14 @@ GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-s
 	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel -ffunction-sections
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
-TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson
+TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson -lm
 
 rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
 
 LIB_OBJECTS := $(call rooms_of,host,hpt ept)
+# Of bench/, what other programs than its own use too.
+BENCH_LIB := layout zipf
+BENCH_LIB_OBJECTS := $(BENCH_LIB:%=$(BUILD)/obj/host/bench/%.o)
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
 	$(patsubst %.S,$(BUILD)/obj/guest/%.o,$(wildcard guest/*.S))
@@ -55,7 +58,7 @@ TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/fuzz_*.c tests/vmm/bad_im
 	tests/guest/agree.c)
 unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
-UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm
+UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
 .PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables testbed \
 	install clean help lint format tests FORCE
@@ -182,6 +185,7 @@ $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_h
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
 $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
+$(BUILD)/tests/bench: $(call unit_objects,bench) $(LIB_OBJECTS) $(BENCH_LIB_OBJECTS)
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
