@@ -40,7 +40,7 @@ rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
 
 LIB_OBJECTS := $(call rooms_of,host,hpt ept)
 # Of bench/, what other programs than its own use too.
-BENCH_LIB := layout zipf
+BENCH_LIB := layout zipf graph stream $(notdir $(basename $(wildcard bench/stream_*.c)))
 BENCH_LIB_OBJECTS := $(BENCH_LIB:%=$(BUILD)/obj/host/bench/%.o)
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
