@@ -34,14 +34,21 @@ GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-s
 	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel -ffunction-sections
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
-TRACE_LIBS := -llzma -lz
-TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson $(TRACE_LIBS)
+BENCH_LIBS := -llzma -lz -lm
+TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson $(BENCH_LIBS)
 
 rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
 
 LIB_OBJECTS := $(call rooms_of,host,hpt ept)
+# Of bench/ what is a benchmark of its own; the rest is an archive, from which each program takes
+# what it needs.
+BENCH_TABLES := $(addprefix bench/,tables.c lookups.c ranges.c sealed.c growth.c spaces.c readers.c \
+	subject.c $(notdir $(wildcard bench/hashes.c bench/peer*.c)))
+BENCH_WALKS := $(wildcard bench/walks*.c)
+BENCH_LIB_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,\
+	$(filter-out $(BENCH_TABLES) $(BENCH_WALKS),$(wildcard bench/*.c)))
+BENCH_LIB := $(BUILD)/bench.a
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
-TRACE_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,$(wildcard bench/trace*.c))
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
 	$(patsubst %.S,$(BUILD)/obj/guest/%.o,$(wildcard guest/*.S))
 IMAGES := $(patsubst images/%.c,$(BUILD)/images/%,\
@@ -145,9 +152,14 @@ $(BUILD)/obj/host/vmm/embed.o: vmm/embed.S $(BUILD)/guest/kernel Makefile
 	@echo '  AS   $@'
 	@$(CC) -DGUEST_KERNEL_PATH='"$(BUILD)/guest/kernel"' -c $< -o $@
 
-$(BUILD)/twostage: $(LIB_OBJECTS) $(VMM_OBJECTS) $(BUILD)/obj/host/vmm/main.o
+$(BENCH_LIB): $(BENCH_LIB_OBJECTS)
+	@echo '  AR   $@'
+	@rm -f $@
+	@$(AR) rcs $@ $^
+
+$(BUILD)/twostage: $(BUILD)/obj/host/vmm/main.o $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 	@echo '  LD   $@'
-	@$(CC) -pthread $^ -o $@ $(VMM_LIBS)
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
 
 define image_rule
 $(BUILD)/images/$(1): images/$(1)/$(1).c Makefile
@@ -184,7 +196,7 @@ $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_h
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
 $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
-$(BUILD)/tests/bench: $(call unit_objects,bench) $(TRACE_OBJECTS) $(BUILD)/obj/host/vmm/message.o
+$(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
@@ -218,10 +230,10 @@ $(BUILD)/obj/host/bench/peers_cxx.o: bench/peers_cxx.cc Makefile
 	@echo '  CXX  $@'
 	@$(CXX) $(CXX_FLAGS) @$(BUILD)/bench/peers.cflags -c $< -o $@
 
-$(BUILD)/bench_tables: $(filter-out $(TRACE_OBJECTS),$(call rooms_of,host,bench)) \
+$(BUILD)/bench_tables: $(BENCH_TABLES:%.c=$(BUILD)/obj/host/%.o) $(BENCH_LIB) \
 		$(LIB_OBJECTS) $(PEERS_CXX) $(BUILD)/bench/peers.libs
 	@echo '  LD   $@'
-	@$(CC) -pthread $(filter %.o,$^) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
+	@$(CC) -pthread $(filter %.o,$^) $(filter %.a,$^) $(LIB_OBJECTS) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
 
 bench: bench-tables
 
@@ -257,7 +269,7 @@ $(FUZZERS): Makefile
 	@test -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" || \
 		{ echo 'fuzz: $(CLANG) has no fuzzer runtime; fix: apt-get install libclang-rt-14-dev' >&2; exit 1; }
 	@echo '  LD   $@'
-	@$(CLANG) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(TRACE_LIBS)
+	@$(CLANG) $(FUZZ_FLAGS) $(filter %.c,$^) -o $@ $(BENCH_LIBS)
 
 fuzz: $(FUZZERS) $(BUILD)/tests/bad_images
 	@mkdir -p $(BUILD)/fuzz/image.corpus

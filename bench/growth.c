@@ -26,6 +26,7 @@ struct growth {
 	enum order order;
 	bool contiguous; /* frames */
 	unsigned int pages_log2;
+	struct permutation random;  /* of all pages */
 	struct hpt_histogram times; /* nanoseconds of an insertion, reading the clock included */
 	double own_share;	    /* of the time that the thread had the CPU */
 	uint64_t most_moved;
@@ -61,7 +62,7 @@ static uint64_t most_moves(enum hpt_organisation organisation)
 
 static int map_page(struct growth *growth, const struct workload *workload, uint64_t i)
 {
-	uint64_t vpn = growth->order == RANDOM_ORDER ? workload_permute(i, growth->pages_log2) : i;
+	uint64_t vpn = growth->order == RANDOM_ORDER ? permutation_at(&growth->random, i) : i;
 
 	return hpt_map(&table, hpt_key(1, vpn, HPT_4K), workload_entry(workload, vpn));
 }
@@ -97,6 +98,7 @@ static bool grow(struct growth *growth, struct arena *arena)
 
 	arena_reset(arena);
 	growth->bytes_least = INFINITY;
+	growth->random = permutation_of(pages, 0);
 	if (hpt_create(&table, &config))
 		return false;
 	for (uint64_t i = 0; i < pages; i++) {

@@ -2,11 +2,8 @@
 /* See workload.h. */
 #include "bench/workload.h"
 
-#include <math.h>
-
+#include "bench/zipf.h"
 #include "hpt/mix.h"
-
-#define ZIPF_SKEW 0.99
 
 const char *workload_name(enum pattern pattern)
 {
@@ -29,22 +26,14 @@ int workload_map(const struct workload *workload, struct hpt *table)
 	return 0;
 }
 
-/* A rank of the Zipf distribution, by the inverse of its continuous form; ranks lie scattered. */
-static uint64_t zipf(uint64_t pages, double random)
-{
-	double top = pow((double)pages, 1 - ZIPF_SKEW) - 1;
-	uint64_t rank = (uint64_t)pow(1 + top * random, 1 / (1 - ZIPF_SKEW)) - 1;
-
-	return rank * UINT64_C(0x9e3779b97f4a7c15) & (pages - 1);
-}
-
 void workload_queries(const struct workload *workload, uint64_t *state, struct query *queries,
 		      size_t count)
 {
+	struct zipf zipf = zipf_of(workload->pages);
+	struct permutation places = permutation_of(workload->pages, 0); /* of ranks */
 	uint64_t start = mix64_next(state);
 
 	for (size_t n = 0; n < count; n++) {
-		uint64_t random = mix64_next(state);
 		uint64_t i;
 
 		switch (workload->pattern) {
@@ -52,10 +41,10 @@ void workload_queries(const struct workload *workload, uint64_t *state, struct q
 			i = (start + n) & (workload->pages - 1);
 			break;
 		case ZIPF:
-			i = zipf(workload->pages, (double)(random >> 11) * 0x1p-53);
+			i = permutation_at(&places, zipf_next(&zipf, state));
 			break;
 		default:
-			i = random & (workload->pages - 1);
+			i = mix64_next(state) & (workload->pages - 1);
 		}
 		queries[n] = (struct query){workload_vpn(workload, i), workload_entry(workload, i)};
 	}

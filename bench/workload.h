@@ -7,6 +7,8 @@
 #define BENCH_WORKLOAD_H
 
 #include "bench/loops.h"
+#include "bench/permutation.h"
+#include "bench/segments.h"
 #include "hpt/hpt.h"
 
 enum pattern { UNIFORM, ZIPF, SEQUENTIAL, FRAGMENTED, SPARSE, SCATTERED, PATTERNS };
@@ -19,38 +21,28 @@ struct workload {
 
 const char *workload_name(enum pattern pattern);
 
-#define SEGMENT_PAGES  16384 /* 64 MiB */
 #define SCATTERED_BITS 36
 #define GIB_PAGES_LOG2 18
 
-/* A permutation of the numbers of `bits` bits that looks random; up to 36 of them. */
-static inline uint64_t workload_permute(uint64_t i, unsigned int bits)
-{
-	const uint64_t mask = (UINT64_C(1) << bits) - 1;
-
-	i = (i + 1) * UINT64_C(0x9e3779b97f4a7c15) & mask;
-	i = (i ^ i >> bits / 2) * UINT64_C(0xbf58476d1ce4e5b9) & mask;
-	return i ^ i >> bits / 2;
-}
-
 /*
- * Where page i lies. Fragmented: segments of 64 MiB in random order, each in a slot of its own of
- * 512 MiB; sparse: 1 page of 512; scattered: anywhere in 36 bits.
+ * Where page i lies. Fragmented: in segments (segments.h); sparse: 1 page of 512; scattered:
+ * anywhere in 36 bits.
  */
 static inline uint64_t workload_vpn(const struct workload *workload, uint64_t i)
 {
-	uint64_t segments = workload->pages / SEGMENT_PAGES;
-	uint64_t segment = i / SEGMENT_PAGES;
-
 	switch (workload->pattern) {
-	case FRAGMENTED:
-		/* An odd factor permutes the segments; their place in the slot varies. */
-		return (segment * 2654435769u & (segments - 1)) * 8 * SEGMENT_PAGES +
-		       (segment * 40503u & 7) * SEGMENT_PAGES + i % SEGMENT_PAGES;
+	case FRAGMENTED: {
+		struct segments segments = segments_of(workload->pages, 0);
+
+		return segments_page(&segments, i);
+	}
 	case SPARSE:
 		return i * 512;
-	case SCATTERED:
-		return workload_permute(i, SCATTERED_BITS);
+	case SCATTERED: {
+		struct permutation vpns = permutation_of(UINT64_C(1) << SCATTERED_BITS, 0);
+
+		return permutation_at(&vpns, i);
+	}
 	default:
 		return i;
 	}
