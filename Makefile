@@ -180,7 +180,7 @@ $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_hash.o
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
-$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
+$(BUILD)/tests/ept: $(call unit_objects,ept) $(BUILD)/obj/host/tests/hpt/model.o $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
