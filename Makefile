@@ -194,7 +194,7 @@ $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_hash.o
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
-$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
+$(BUILD)/tests/ept: $(call unit_objects,ept) $(BUILD)/obj/host/tests/hpt/model.o $(LIB_OBJECTS)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 $(UNIT_TESTS):
@@ -260,7 +260,7 @@ FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 $(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[ch]) \
-	tests/hpt/pair.c tests/hpt/stream.c $(wildcard tests/hpt/*.h)
+	tests/hpt/pair.c tests/hpt/stream.c tests/hpt/kept.c $(wildcard tests/hpt/*.h)
 $(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
 $(BUILD)/fuzz/trace: tests/bench/fuzz_trace.c tests/bench/trace_fixture.c \
 	tests/bench/trace_golden.c $(wildcard tests/bench/trace_*.h bench/trace*.[ch]) vmm/message.c

@@ -48,6 +48,30 @@ struct hpt_memory {
 	void (*retire)(void *context, uint64_t address, size_t size);
 };
 
+/*
+ * Hooks: told by the writer that the entries of `count` pages of key's size from key on may have
+ * become others, or gone. For whoever keeps what a table has said: a cache of translations, a
+ * combined table (ept/shadow.h).
+ *
+ * Every entry that was there and is another one or none now is told, once the table answers so and
+ * before the operation returns, also where that fails half way. Told may be more than changed: what
+ * one call of hpt_unmap_range() or hpt_change_range() does is told as its range; visits tell runs
+ * of pages that changed, pages in no given order.
+ *
+ * Not told, since nothing that was kept becomes wrong: a page that is mapped where none was;
+ * growth, spill, and changes of salt, which move entries and change no answer. hpt_mark() and
+ * hpt_set_found(), by which A and D are set, need not tell: what was kept then lacks a flag that
+ * the table has, and whoever keeps entries must read them so. Clearing of A and D is told.
+ *
+ * Address spaces (space.h): entries are told under the keys where they stand in the table. What a
+ * space shows also changes where no entry does, by calls on this very space.
+ *
+ * The hook must not change the table, nor wait for its readers, and may look up where there are
+ * none. Without one an operation that changes costs a test more, a lookup and hpt_map_found()
+ * nothing.
+ */
+typedef void (*hpt_changed)(void *context, struct hpt_key key, uint64_t count);
+
 struct hpt_config {
 	enum hpt_organisation organisation;
 	uint64_t pages; /* how many 4 KiB pages are expected to be mapped; 0: start at the smallest
@@ -57,6 +81,8 @@ struct hpt_config {
 	bool sealed; /* frame numbers are stored sealed (seal.h): each entry must have a flag */
 	uint8_t seal_key[16]; /* under this key */
 	struct hpt_memory memory;
+	hpt_changed changed; /* or NULL */
+	void *changed_context;
 };
 
 struct hpt_counts {
@@ -99,6 +125,8 @@ struct hpt {
 	uint64_t held;	  /* the shards that the writer holds */
 	uint64_t grow_at; /* a place taken beyond so many is a matter for generation_grow() */
 	uint64_t moved;	  /* lines of the old generation that have nothing any more */
+	hpt_changed changed;
+	void *changed_context;
 };
 
 /* The organisation's name ("clustered"), and back: a negative value if there is none such. */
@@ -114,6 +142,9 @@ int hpt_create(struct hpt *table, const struct hpt_config *config);
 
 /* Gives all memory back; no reader is left. The frames that entries name belong to the caller. */
 void hpt_destroy(struct hpt *table);
+
+/* Who is told of changes from now on, in the place of whoever was; NULL: nobody. */
+void hpt_watch(struct hpt *table, hpt_changed changed, void *context);
 
 /*
  * Begins to change the salt, for when somebody may have found keys that collide, or on principle:
@@ -212,6 +243,9 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count);
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
 		     uint64_t set);
+
+/* Removes every entry, whatever its ASID and size. It needs no memory. */
+void hpt_unmap_all(struct hpt *table);
 
 /*
  * Called for each mapped page; returns the entry to store in its place: the same to leave it,

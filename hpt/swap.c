@@ -5,6 +5,7 @@
 #include "hpt/lookup.h"
 #include "hpt/organisation.h"
 #include "hpt/shared.h"
+#include "hpt/watch.h"
 
 static bool is_frame(uint64_t frame)
 {
@@ -33,6 +34,7 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 	do
 		entry = hpt_seal(&table->desc, key, hpt_swap_entry(location, seen));
 	while (!shared_replace(table, found.word, &seen, (seen & ~HPT_ENTRY_MASK) | entry));
+	watch_tell(table, key, 1);
 	if (old)
 		*old = hpt_open(&table->desc, key, seen & HPT_ENTRY_MASK);
 	return 0;
@@ -54,5 +56,6 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 		return hpt_replace_in_run(table, key, entry);
 	/* Readers mark resident pages only. */
 	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
+	watch_tell(table, key, 1);
 	return 0;
 }

@@ -9,6 +9,7 @@
 #include "hpt/name.h"
 #include "hpt/organisation.h"
 #include "hpt/shared.h"
+#include "hpt/watch.h"
 
 static const struct hpt_operations *const organisations[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &hpt_radix_operations,	     [HPT_CHAINED] = &hpt_chained_operations,
@@ -57,6 +58,7 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 	if (config->sealed)
 		aes_expand(&table->desc.seal, config->seal_key);
 	table->memory = config->memory;
+	hpt_watch(table, config->changed, config->changed_context);
 	error = shared_create(table);
 	if (error)
 		return error;
@@ -70,6 +72,12 @@ void hpt_destroy(struct hpt *table)
 {
 	shared_destroy(table);
 	hpt_operations_of(table)->destroy(table);
+}
+
+void hpt_watch(struct hpt *table, hpt_changed changed, void *context)
+{
+	table->changed = changed;
+	table->changed_context = context;
 }
 
 int hpt_rekey(struct hpt *table, uint64_t salt)
@@ -216,11 +224,19 @@ int hpt_map_slowly(struct hpt *table, struct hpt_key key, uint64_t entry, uint64
 	return 0;
 }
 
+/* The context of visitors for ranges says at last whether anything has changed. */
 static uint64_t visit_to_unmap(void *context, struct hpt_key key, uint64_t entry)
 {
-	(void)context;
 	(void)key;
 	(void)entry;
+	*(bool *)context = true;
+	return 0;
+}
+
+static uint64_t visit_to_unmap_watched(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)entry;
+	watch_note(context, key);
 	return 0;
 }
 
@@ -249,6 +265,7 @@ int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 		found.entry = hpt_open(&table->desc, key, entry);
 		hpt_operations_of(table)->forget(table, key, found.word);
 		shared_done(table);
+		watch_tell(table, key, 1);
 	} else {
 		error = hpt_replace_in_run(table, key, 0);
 	}
@@ -264,6 +281,7 @@ static bool flags_valid(uint64_t flags)
 }
 
 struct change {
+	bool any; /* has changed */
 	uint64_t clear;
 	uint64_t set;
 	uint64_t never_empty;
@@ -271,18 +289,21 @@ struct change {
 
 static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entry)
 {
-	const struct change *change = context;
+	struct change *change = context;
 	uint64_t set = entry & HPT_SWAPPED ? change->set & ~HPT_PRESENT : change->set;
 	uint64_t next = (entry & ~change->clear) | set;
 
 	(void)key;
-	return next & change->never_empty ? next : entry;
+	if (!(next & change->never_empty))
+		return entry;
+	change->any |= next != entry;
+	return next;
 }
 
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
 {
 	struct hpt_found found;
-	uint64_t seen;
+	uint64_t seen, next;
 
 	if (!flags_valid(clear | set))
 		return -EINVAL;
@@ -290,34 +311,65 @@ int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t s
 		return -ENOENT;
 	seen = found.word ? HPT_LOAD(*found.word) : found.entry;
 	do {
-		if (!(((seen & ~clear) | set) & never_empty(table)))
+		next = (seen & ~clear) | set;
+		if (!(next & never_empty(table)))
 			return -EINVAL;
 		if (seen & HPT_SWAPPED && set & HPT_PRESENT)
 			return -EINVAL;
 		if (!found.word)
-			return hpt_replace_in_run(table, key, (seen & ~clear) | set);
-	} while (!shared_replace(table, found.word, &seen, (seen & ~clear) | set));
+			return hpt_replace_in_run(table, key, next);
+	} while (!shared_replace(table, found.word, &seen, next));
+	if (next != seen)
+		watch_tell(table, key, 1);
 	return 0;
 }
 
 bool hpt_answers_alike(hpt_visitor visit)
 {
-	return visit == visit_to_unmap || visit == visit_to_change;
+	return visit == visit_to_unmap || visit == visit_to_unmap_watched ||
+	       visit == visit_to_change;
 }
+
+static int visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context);
 
 int hpt_unmap_range(struct hpt *table, struct hpt_key key, uint64_t count)
 {
-	return hpt_visit_range(table, key, count, visit_to_unmap, NULL);
+	bool any = false;
+	int error = visit_range(table, key, count, visit_to_unmap, &any);
+
+	if (any)
+		watch_tell(table, key, count);
+	return error;
 }
 
 int hpt_change_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t clear,
 		     uint64_t set)
 {
 	struct change change = {.clear = clear, .set = set, .never_empty = never_empty(table)};
+	int error;
 
 	if (!flags_valid(clear | set))
 		return -EINVAL;
-	return hpt_visit_range(table, key, count, visit_to_change, &change);
+	error = visit_range(table, key, count, visit_to_change, &change);
+	if (change.any)
+		watch_tell(table, key, count);
+	return error;
+}
+
+void hpt_unmap_all(struct hpt *table)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+	struct watch watch = {.table = table};
+	bool any;
+
+	/* Answers that are alike: no run is split, so no memory is needed. */
+	if (!table->changed) {
+		operations->visit(table, visit_to_unmap, &any);
+		return;
+	}
+	operations->visit(table, visit_to_unmap_watched, &watch);
+	watch_end(&watch);
 }
 
 int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_t entry)
@@ -338,7 +390,7 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 		hpt_fetch_ahead(table, next, count - mapped, !mapped);
 		error = map(table, next, count - mapped, entry + mapped * stride, stride, &done);
 		if (error) {
-			hpt_visit_range(table, key, mapped, visit_to_unmap, NULL);
+			hpt_unmap_range(table, key, mapped);
 			return error;
 		}
 		mapped += done;
@@ -362,8 +414,9 @@ static uint64_t visit_sealed(void *context, struct hpt_key key, uint64_t stored)
 	return entry ? entry ^ pad : 0;
 }
 
-int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
-		    void *context)
+/* A range that no hook is told of. */
+static int visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		       void *context)
 {
 	struct sealed_visit sealed = {&table->desc, visit, context};
 
@@ -378,13 +431,40 @@ int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_v
 	return hpt_operations_of(table)->visit_range(table, key, count, visit, context);
 }
 
-int hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
+int hpt_visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,
+		    void *context)
+{
+	struct watch watch;
+	int error;
+
+	if (__builtin_expect(!table->changed, 1))
+		return visit_range(table, key, count, visit, context);
+	watch_begin(&watch, table, visit, context);
+	error = visit_range(table, key, count, watch_visit, &watch);
+	watch_end(&watch);
+	return error;
+}
+
+static int visit_all(struct hpt *table, hpt_visitor visit, void *context)
 {
 	struct sealed_visit sealed = {&table->desc, visit, context};
 
 	if (table->desc.sealed)
 		return hpt_operations_of(table)->visit(table, visit_sealed, &sealed);
 	return hpt_operations_of(table)->visit(table, visit, context);
+}
+
+int hpt_visit(struct hpt *table, hpt_visitor visit, void *context)
+{
+	struct watch watch;
+	int error;
+
+	if (!table->changed)
+		return visit_all(table, visit, context);
+	watch_begin(&watch, table, visit, context);
+	error = visit_all(table, watch_visit, &watch);
+	watch_end(&watch);
+	return error;
 }
 
 const char *hpt_check(const struct hpt *table)

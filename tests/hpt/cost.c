@@ -1,105 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * What operations touch, counted without a clock: the table's memory is out of reach, each access
- * faults, is counted, is let through for one instruction (the trap flag), and is shut out again.
- */
-#include <errno.h>
-#include <signal.h>
-#include <sys/mman.h>
-#include <ucontext.h>
-
+/* What operations touch: lines, counted by faults (touch.h). */
 #include "tests/hpt/fixture.h"
-
-#define ARENA_SIZE (UINT64_C(4) << 20)
-#define TRAP_FLAG  0x100
+#include "tests/hpt/touch.h"
 
 static struct hpt table;
-static char *arena;
-static uint64_t arena_used;
-static volatile bool watching;
-static volatile uint64_t touched; /* lines, counted again whenever another came between */
-static volatile uint64_t last_line;
-static char *volatile open_page;
-
-static int arena_get(void *context, size_t size, uint64_t *address)
-{
-	(void)context;
-	arena_used = (arena_used + size - 1) & ~(size - 1);
-	if (arena_used + size > ARENA_SIZE)
-		return -ENOMEM;
-	*address = (uintptr_t)arena + arena_used;
-	arena_used += size;
-	return 0;
-}
-
-/* What is freed stays in reach of the watch and is not used again. */
-static void arena_put(void *context, uint64_t address, size_t size)
-{
-	(void)context;
-	(void)address;
-	(void)size;
-}
-
-static void set_open(char *start, size_t size, bool open)
-{
-	mprotect(start, size, open ? PROT_READ | PROT_WRITE : PROT_NONE);
-}
-
-static void on_access(int number, siginfo_t *info, void *context)
-{
-	ucontext_t *user = context;
-	uint64_t line = (uintptr_t)info->si_addr / HPT_LINE_SIZE;
-
-	if (!watching || (uintptr_t)info->si_addr - (uintptr_t)arena >= ARENA_SIZE) {
-		signal(number, SIG_DFL);
-		return;
-	}
-	touched += line != last_line;
-	last_line = line;
-	open_page = (char *)((uintptr_t)info->si_addr & ~(uintptr_t)(HPT_PAGE_SIZE - 1));
-	set_open(open_page, HPT_PAGE_SIZE, true);
-	user->uc_mcontext.gregs[REG_EFL] |= TRAP_FLAG;
-}
-
-static void on_step(int number, siginfo_t *info, void *context)
-{
-	ucontext_t *user = context;
-
-	(void)number;
-	(void)info;
-	user->uc_mcontext.gregs[REG_EFL] &= ~TRAP_FLAG;
-	set_open(open_page, HPT_PAGE_SIZE, false);
-}
-
-static void watch(void)
-{
-	touched = 0;
-	last_line = 0;
-	watching = true;
-	set_open(arena, ARENA_SIZE, false);
-}
-
-static uint64_t unwatch(void)
-{
-	set_open(arena, ARENA_SIZE, true);
-	watching = false;
-	return touched;
-}
 
 static void begin(const struct table_kind *kind)
 {
-	struct hpt_config config = {.organisation = kind->organisation,
-				    .memory = {.get = arena_get, .put = arena_put}};
-	struct sigaction access = {.sa_sigaction = on_access, .sa_flags = SA_SIGINFO};
-	struct sigaction step = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
+	struct hpt_config config = {.organisation = kind->organisation};
 
-	/* The provider aligns blocks of 2 MiB within the arena, so it starts at such a border. */
-	arena = mmap(NULL, 2 * ARENA_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	cr_assert_neq(arena, MAP_FAILED);
-	arena += -(uintptr_t)arena & (ARENA_SIZE - 1);
-	set_open(arena, ARENA_SIZE, true);
-	cr_assert_eq(sigaction(SIGSEGV, &access, NULL), 0);
-	cr_assert_eq(sigaction(SIGTRAP, &step, NULL), 0);
+	cr_assert(touch_begin(&config.memory));
 	cr_assert_eq(hpt_create(&table, &config), 0);
 }
 
@@ -122,9 +32,9 @@ static uint64_t remove_pages(void *context, struct hpt_key key, uint64_t entry)
 static uint64_t visit_cost(struct hpt_key key, uint64_t count, hpt_visitor visit, uint64_t *pages)
 {
 	*pages = 0;
-	watch();
+	touch_watch();
 	cr_assert_eq(hpt_visit_range(&table, key, count, visit, pages), 0);
-	return unwatch();
+	return touch_unwatch();
 }
 
 /* How many times as much a range may cost where a line is looked for more than once. */
@@ -163,10 +73,10 @@ TABLE_TEST(cost, the_ledgers_lines_are_those_that_are_read)
 		uint64_t lines;
 		uint64_t entry;
 
-		watch();
+		touch_watch();
 		hpt_lookup(&table, page(kind, 0, number), &entry, &ledger);
 		/* A line that two ways or nodes share is read twice and counted once. */
-		lines = unwatch();
+		lines = touch_unwatch();
 		cr_assert_leq(ledger.lines, lines);
 		cr_assert_leq(lines, ledger.probes);
 	}
@@ -225,7 +135,6 @@ Test(cost, a_visit_of_large_pages_does_not_go_through_small_ones)
 		uint64_t pages;
 		uint64_t cost;
 
-		arena_used = 0;
 		begin(&kind);
 		for (uint64_t i = 0; i < 200; i++)
 			cr_assert_eq(hpt_map_range(&table, hpt_key(0, i * 512, HPT_4K), 16, 1), 0);
@@ -245,8 +154,8 @@ TABLE_TEST(cost, a_range_is_mapped_a_line_at_a_time)
 	begin(kind);
 	for (uint64_t i = 0; i < 16; i++)
 		cr_assert_eq(hpt_map(&table, page(kind, 0, 8 * i + 4096), entry_of(kind, i)), 0);
-	watch();
+	touch_watch();
 	cr_assert_eq(hpt_map_range(&table, page(kind, 0, 4096 + 8 * 16), 64, entry_of(kind, 0)), 0);
-	cost = unwatch();
+	cost = touch_unwatch();
 	cr_assert_leq(cost, 8 * 8 * times(kind), "%d lines", (int)cost);
 }

@@ -83,11 +83,14 @@ struct model_cell *model_next(const struct model *model, size_t *bucket, struct 
 /* Whether a page of the other size is mapped where this one lies. */
 bool model_overlaps(const struct model *model, struct hpt_key key);
 
+struct kept;
+
 struct pair {
 	struct test_memory memory;
 	struct hpt table;
 	struct model model;
 	uint64_t visits;
+	struct kept *kept; /* or NULL; told of what is changed in the model (kept.h) */
 };
 
 /* What a visit does to the pages that it sees. */

@@ -4,7 +4,7 @@
 
 #include "hpt/clustered.h"
 #include "hpt/generation.h"
-#include "tests/hpt/model.h"
+#include "tests/hpt/kept.h"
 
 static bool has_short_keys(enum hpt_organisation organisation)
 {
@@ -47,10 +47,14 @@ int pair_begin(struct pair *pair, const struct hpt_config *config)
 	int error;
 
 	copy.memory = test_memory_of(&pair->memory);
+	if (pair->kept)
+		kept_begin(pair->kept, &pair->table, &copy);
 	pair->visits = 0;
 	error = hpt_create(&pair->table, &copy);
 	if (error) {
 		MODEL_EXPECT(error == -ENOMEM && pair->memory.failures, "create gave %d", error);
+		if (pair->kept)
+			kept_end(pair->kept);
 		test_memory_end(&pair->memory);
 		return error;
 	}
@@ -63,6 +67,8 @@ void pair_end(struct pair *pair)
 	pair_check(pair);
 	hpt_destroy(&pair->table);
 	model_end(&pair->model);
+	if (pair->kept)
+		kept_end(pair->kept);
 	test_memory_end(&pair->memory);
 }
 
@@ -86,6 +92,13 @@ static bool range_valid(const struct pair *pair, struct hpt_key key, uint64_t co
 
 	return key_fits(pair, key) && !(key.vpn % step) &&
 	       count <= ((UINT64_C(1) << pair_vpn_bits(pair)) - key.vpn) / step;
+}
+
+static void enter(struct pair *pair, struct hpt_key key, uint64_t entry)
+{
+	model_set(&pair->model, key, entry);
+	if (pair->kept)
+		kept_note(pair->kept, key);
 }
 
 /* What a map of `count` pages should return, but for -ENOMEM. */
@@ -138,7 +151,7 @@ int pair_map(struct pair *pair, struct hpt_key key, uint64_t entry)
 	error = hpt_map(&pair->table, key, entry);
 	expect_map(pair, error, expected, failures);
 	if (!error)
-		model_set(&pair->model, key, entry);
+		enter(pair, key, entry);
 	return error;
 }
 
@@ -154,7 +167,7 @@ int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64
 	error = hpt_map_range(&pair->table, key, count, entry);
 	expect_map(pair, error, expected, failures);
 	for (uint64_t i = 0; !error && i < count; i++) {
-		model_set(&pair->model, key, entry + (i * step << 12));
+		enter(pair, key, entry + (i * step << 12));
 		key.vpn += step;
 	}
 	return error;
@@ -172,7 +185,7 @@ int pair_unmap(struct pair *pair, struct hpt_key key)
 	MODEL_EXPECT(error == (expected ? 0 : -ENOENT), "unmap gave %d", error);
 	MODEL_EXPECT(old == expected, "unmap gave another entry");
 	if (!error)
-		model_set(&pair->model, canonical(key), 0);
+		enter(pair, canonical(key), 0);
 	return error;
 }
 
@@ -196,7 +209,7 @@ int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t 
 		return error;
 	MODEL_EXPECT(error == expected, "change gave %d instead of %d", error, expected);
 	if (!error)
-		model_set(&pair->model, canonical(key), next);
+		enter(pair, canonical(key), next);
 	return error;
 }
 
@@ -211,7 +224,7 @@ int pair_mark(struct pair *pair, struct hpt_key key, uint64_t flags)
 	error = hpt_mark(&pair->table, key, flags);
 	MODEL_EXPECT(error == expected, "mark gave %d instead of %d", error, expected);
 	if (!error)
-		model_set(&pair->model, canonical(key), entry | flags);
+		enter(pair, canonical(key), entry | flags);
 	return error;
 }
 
@@ -233,7 +246,7 @@ int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 	MODEL_EXPECT(error == expected, "swap_out gave %d instead of %d", error, expected);
 	MODEL_EXPECT(old == (error ? 0 : entry), "swap_out gave another entry");
 	if (!error)
-		model_set(&pair->model, canonical(key), kept | location << 12 | HPT_SWAPPED);
+		enter(pair, canonical(key), kept | location << 12 | HPT_SWAPPED);
 	return error;
 }
 
@@ -253,7 +266,7 @@ int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
 	error = hpt_swap_in(&pair->table, key, frame);
 	MODEL_EXPECT(error == expected, "swap_in gave %d instead of %d", error, expected);
 	if (!error)
-		model_set(&pair->model, canonical(key), kept | frame << 12 | HPT_PRESENT);
+		enter(pair, canonical(key), kept | frame << 12 | HPT_PRESENT);
 	return error;
 }
 
@@ -346,6 +359,8 @@ static uint64_t visit_one(void *context, struct hpt_key key, uint64_t entry)
 		cell->entry = entry;
 	else
 		model_set(model, key, 0);
+	if (visit->pair->kept)
+		kept_note(visit->pair->kept, key);
 	return entry;
 }
 

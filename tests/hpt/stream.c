@@ -3,17 +3,19 @@
 #include "tests/hpt/stream.h"
 
 #include "hpt/clustered.h"
+#include "tests/hpt/kept.h"
 #include "tests/hpt/unhash.h"
 
 #define SALT UINT64_C(0x0123456789abcdef)
 
 static struct pair pair;
+static struct kept kept;
 
 const char *stream_feature_name(unsigned int feature)
 {
-	static const char *const names[STREAM_FEATURES] = {"siphash",	 "made-large", "offset",
-							   "contiguous", "failures",   "swapping",
-							   "rekeyed",	 "sealed",     "readers"};
+	static const char *const names[STREAM_FEATURES] = {
+		"siphash",  "made-large", "offset", "contiguous", "failures",
+		"swapping", "rekeyed",	  "sealed", "readers",	  "watched"};
 
 	return names[feature];
 }
@@ -191,15 +193,21 @@ void stream_run(const struct stream *stream)
 			   .readers = stream->features & STREAM_READERS &&
 				      stream->organisation != HPT_ADAPTIVE},
 		.model = {.bucket_count = 256},
+		.kept = stream->features & STREAM_WATCHED ? &kept : NULL,
 	};
 	if (pair_begin(&pair, &config))
 		return;
-	for (size_t i = 0; i < stream->count; i++)
+	for (size_t i = 0; i < stream->count; i++) {
 		run_record(stream, &stream->records[i]);
+		if (pair.kept)
+			kept_check(pair.kept, &pair.model);
+	}
 	pair.memory.first_failure = 0;
 	pair.memory.last_failure = 0;
 	pair_check(&pair);
 	pair_visit_all(&pair, PAIR_UNMAP);
+	if (pair.kept)
+		kept_check(pair.kept, &pair.model);
 	pair_expect_empty(&pair);
 	pair_end(&pair);
 }
