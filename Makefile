@@ -66,7 +66,7 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
-.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables testbed \
+.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables bench-walks testbed \
 	install clean help lint format tests FORCE
 .DELETE_ON_ERROR:
 
@@ -77,7 +77,7 @@ help:
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make deps-bench   the tables of others that bench-tables compares with, as far as there are'
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
-	@echo 'make bench        the measurements: bench-tables'
+	@echo 'make bench        the measurements: bench-tables, bench-walks'
 	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
@@ -233,9 +233,19 @@ $(BUILD)/obj/host/bench/peers_cxx.o: bench/peers_cxx.cc Makefile
 $(BUILD)/bench_tables: $(BENCH_TABLES:%.c=$(BUILD)/obj/host/%.o) $(BENCH_LIB) \
 		$(LIB_OBJECTS) $(PEERS_CXX) $(BUILD)/bench/peers.libs
 	@echo '  LD   $@'
-	@$(CC) -pthread $(filter %.o,$^) $(filter %.a,$^) $(LIB_OBJECTS) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
+	@$(CC) -pthread $(filter %.o,$^) $(BENCH_LIB) -o $@ $(VMM_LIBS) -lm @$(BUILD)/bench/peers.libs
 
-bench: bench-tables
+$(BUILD)/bench_walks: $(BENCH_WALKS:%.c=$(BUILD)/obj/host/%.o) $(BENCH_LIB) $(VMM_OBJECTS) \
+		$(LIB_OBJECTS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
+
+bench: bench-tables bench-walks
+
+bench-walks: deps
+	@mkdir -p $(BUILD)/bench
+	@$(MAKE) --no-print-directory $(BUILD)/bench_walks
+	@$(BUILD)/bench_walks --json $(BUILD)/bench/walks.json
 
 bench-tables: deps
 	@mkdir -p $(BUILD)/bench

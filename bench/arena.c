@@ -16,12 +16,28 @@ int arena_begin(struct arena *arena, size_t size)
 	if (base == MAP_FAILED)
 		return -errno;
 	arena->base = base + (-(uintptr_t)base & (HUGE - 1));
+	arena->reserved = base;
 	arena->size = size;
 	/* Address 0 names no memory. */
 	arena->used = HUGE;
 	arena->free_nodes = 0;
 	madvise(arena->base, size, MADV_HUGEPAGE);
 	return 0;
+}
+
+char *arena_start(const struct arena *arena)
+{
+	return arena->base + HUGE;
+}
+
+size_t arena_bytes(const struct arena *arena)
+{
+	return arena->used - HUGE;
+}
+
+void arena_end(struct arena *arena)
+{
+	munmap(arena->reserved, arena->size + HUGE);
 }
 
 void arena_reset(struct arena *arena)

@@ -12,11 +12,19 @@ struct arena {
 	char *base;
 	size_t size;
 	size_t used;
+	char *reserved;	     /* what `base` is the first huge page of */
 	uint64_t free_nodes; /* blocks of 4 KiB that were given back, chained */
 };
 
 /* Reserves `size` bytes; 0, or a negative errno value. */
 int arena_begin(struct arena *arena, size_t size);
+
+/* The memory that was given, from its first byte on, and how much that is. */
+char *arena_start(const struct arena *arena);
+size_t arena_bytes(const struct arena *arena);
+
+/* Gives the reservation back. */
+void arena_end(struct arena *arena);
 
 /* Gives all blocks back at once. */
 void arena_reset(struct arena *arena);

@@ -160,19 +160,34 @@ static const uint8_t skylake_array_of[MMU_KINDS][HPT_SIZES] = {
 	[MMU_L3_DATA] = {L3_DATA},
 };
 
+static const struct mmu_shape software_arrays[MMU_ARRAYS] = {
+	[GUEST_PDE] = {1024, 1, false}, [GUEST_PDPTE] = {64, 1, false},
+	[GUEST_PML4E] = {8, 1, false},	[HOST_PDE] = {1024, 1, false},
+	[HOST_PDPTE] = {64, 1, false},	[HOST_PML4E] = {8, 1, false},
+};
+
+static const uint8_t software_array_of[MMU_KINDS][HPT_SIZES] = {
+	[MMU_GUEST_WALK] = {GUEST_PDE},	      [MMU_GUEST_WALK + 1] = {GUEST_PDPTE},
+	[MMU_GUEST_WALK + 2] = {GUEST_PML4E}, [MMU_HOST_WALK] = {HOST_PDE},
+	[MMU_HOST_WALK + 1] = {HOST_PDPTE},   [MMU_HOST_WALK + 2] = {HOST_PML4E},
+};
+
 static const struct mmu_shape no_arrays[MMU_ARRAYS];
 static const uint8_t nowhere[MMU_KINDS][HPT_SIZES];
 
 /* A Zen's L3 is a victim cache [R, Zen 2]; that of Skylake client is inclusive [N]. */
-static const struct mmu_core cores[MMU_PROFILES] = {
+static const struct mmu_core cores[] = {
 	[MMU_NONE] = {"none", no_arrays, nowhere, false},
 	[MMU_ZEN4] = {"zen4", zen4_arrays, zen4_array_of, true},
 	[MMU_SKYLAKE] = {"skylake", skylake_arrays, skylake_array_of, false},
+	[MMU_SOFTWARE] = {NULL, software_arrays, software_array_of, false},
 };
 
 const struct mmu_core *mmu_core_of(enum mmu_profile profile)
 {
-	return (unsigned int)profile < MMU_PROFILES ? &cores[profile] : NULL;
+	bool exists = (unsigned int)profile < MMU_PROFILES || profile == MMU_SOFTWARE;
+
+	return exists ? &cores[profile] : NULL;
 }
 
 const char *mmu_profile_name(enum mmu_profile profile)

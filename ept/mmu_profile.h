@@ -13,7 +13,12 @@ enum mmu_profile {
 	MMU_NONE, /* no cache at all */
 	MMU_ZEN4,
 	MMU_SKYLAKE,
-	MMU_PROFILES
+	MMU_PROFILES,
+	/*
+	 * No core's: walk caches that a walker in software has for itself, larger than a core's and
+	 * direct-mapped, since there a way is a compare. It has no name.
+	 */
+	MMU_SOFTWARE
 };
 
 /* The levels at which the tree has nodes below the root. */

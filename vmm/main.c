@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/commands.h"
 #include "vmm/command.h"
 #include "vmm/status.h"
 #include "vmm/version.h"
@@ -16,6 +17,8 @@ static int cmd_help(int argc, char **argv);
 
 static const struct command commands[] = {
 	{"run", "boot an image on two page tables and pass its exit status through", cmd_run},
+	{"measure", "measure walks through both stages, in software, over real tables",
+	 cmd_measure},
 	{"inspect", "say what a file is and whether it can be launched", cmd_inspect},
 	{"info", "say which KVM this is and what that means for timings", cmd_info},
 	{"version", "print the version", cmd_version},

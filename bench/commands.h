@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands of this room, for the command table in vmm/main.c (see vmm/command.h). */
+#ifndef BENCH_COMMANDS_H
+#define BENCH_COMMANDS_H
+
+int cmd_measure(int argc, char **argv);
+
+#endif

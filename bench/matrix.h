@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The matrix of `twostage measure`: every workload over every footprint, in every form, over every
+ * pair of organisations that the form leaves open.
+ *
+ * Radix over radix stays in memory for a workload and footprint, plain and with walk caches, and is
+ * timed beside each other pair of tables; these are freed before the next pair's are built.
+ */
+#ifndef BENCH_MATRIX_H
+#define BENCH_MATRIX_H
+
+#include "bench/measure.h"
+
+#define MATRIX_FOOTPRINTS_MAX 16
+#define MATRIX_ROWS_MAX	      4096
+
+struct matrix {
+	bool forms[FORMS];
+	bool workloads[STREAM_WORKLOADS];
+	bool guest_tables[HPT_ORGANISATIONS], host_tables[HPT_ORGANISATIONS];
+	uint64_t footprints[MATRIX_FOOTPRINTS_MAX]; /* bytes */
+	size_t footprint_count;
+	struct measure_work work; /* but for workload and footprint */
+	/* Called for each row as soon as it is there, and for what is left out and why; `rows`
+	 * begins anew with each group that was measured together. */
+	void (*row)(void *context, const struct measure_row *row);
+	void (*left_out)(void *context, const struct measure_row *row, const char *reason);
+	/* Before a group is built and measured; for progress. */
+	void (*group)(void *context, const struct measure_row *row, size_t number, size_t count);
+	void *context;
+};
+
+/* 0; -ENOMEM where a group did not fit into memory. *wrong: translations that differed. */
+int matrix_run(const struct matrix *matrix, uint64_t *wrong);
+
+#endif
