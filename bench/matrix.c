@@ -37,16 +37,13 @@ static bool radix_is_too_large(const struct measure_work *work)
 
 static int add_walker(struct group *group, enum form form, struct stages *stages)
 {
-	const struct matrix *matrix = group->matrix;
-	enum mmu_profile profile = MMU_SOFTWARE;
 	struct walker *walker = calloc(1, sizeof(*walker));
 	struct measure_row *row = &group->rows[group->count];
 	int error;
 
 	if (!walker)
 		return -ENOMEM;
-	(void)matrix;
-	error = walker_create(walker, form, stages, profile);
+	error = walker_create(walker, form, stages, MMU_SOFTWARE);
 	if (error) {
 		free(walker);
 		return error;
@@ -228,13 +225,26 @@ static int run_pairs(struct group *group, size_t *number, size_t groups, uint64_
 	return error;
 }
 
-static int run_work(const struct matrix *matrix, enum stream_workload workload, uint64_t footprint,
+static void choose_best(bool *tables, enum stream_workload workload)
+{
+	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
+		if (tables[i])
+			return;
+	}
+	tables[stream_space(workload) == LAYOUT_SPARSE ? HPT_BUCKET : HPT_CLUSTERED] = true;
+}
+
+static int run_work(const struct matrix *asked, enum stream_workload workload, uint64_t footprint,
 		    size_t *number, size_t groups, uint64_t *wrong)
 {
 	static struct group group;
+	struct matrix chosen = *asked;
+	const struct matrix *matrix = &chosen;
 	struct stages_config config;
 	int error;
 
+	choose_best(chosen.guest_tables, workload);
+	choose_best(chosen.host_tables, workload);
 	group = (struct group){.matrix = matrix, .work = matrix->work};
 	group.work.workload = workload;
 	group.work.footprint = footprint;
@@ -265,13 +275,18 @@ static int run_work(const struct matrix *matrix, enum stream_workload workload, 
 
 int matrix_run(const struct matrix *matrix, uint64_t *wrong)
 {
+	struct matrix any = *matrix;
 	size_t groups = 0, number = 0;
 	int error = 0;
+
+	/* As many groups whatever is the best. */
+	choose_best(any.guest_tables, STREAM_UNIFORM);
+	choose_best(any.host_tables, STREAM_UNIFORM);
 
 	*wrong = 0;
 	for (int workload = 0; workload < STREAM_WORKLOADS; workload++)
 		groups += matrix->workloads[workload] * matrix->footprint_count;
-	groups *= count_pairs(matrix) + (matrix->forms[FORM_RR] || matrix->forms[FORM_RRP]);
+	groups *= count_pairs(&any) + (matrix->forms[FORM_RR] || matrix->forms[FORM_RRP]);
 	for (int workload = 0; workload < STREAM_WORKLOADS; workload++) {
 		for (size_t i = 0; i < matrix->footprint_count && !error; i++) {
 			if (matrix->workloads[workload])

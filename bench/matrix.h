@@ -17,6 +17,8 @@
 struct matrix {
 	bool forms[FORMS];
 	bool workloads[STREAM_WORKLOADS];
+	/* None chosen: the best for the workload, which is bucket in sparse space, else clustered.
+	 */
 	bool guest_tables[HPT_ORGANISATIONS], host_tables[HPT_ORGANISATIONS];
 	uint64_t footprints[MATRIX_FOOTPRINTS_MAX]; /* bytes */
 	size_t footprint_count;

@@ -32,7 +32,7 @@ const struct argp_option measure_table_options[] = {
 	 "forms of the walk: RR, RRP, RH, HR, HH, HHp, HHs, SHD", 0},
 	{"guest-table", OPTION_GUEST_TABLE, "ORG,...", 0,
 	 "organisations of the hashed table of stage 1: radix, chained, open, bucket, clustered, "
-	 "cuckoo, adaptive (default clustered)",
+	 "cuckoo, adaptive (default: the best, bucket for sparse and clustered for all else)",
 	 0},
 	{"host-table", OPTION_HOST_TABLE, "ORG,...", 0, "the same of stage 2", 0},
 	{"pages", OPTION_PAGES, "4k|2m|mixed", 0, "page sizes of stage 1 (default 4k)", 0},
@@ -73,10 +73,6 @@ void measure_options_end(struct measure_options *options)
 	for (size_t i = 0;
 	     !options->forms_given && i < sizeof(default_forms) / sizeof(default_forms[0]); i++)
 		matrix->forms[default_forms[i]] = true;
-	if (!options->guest_given)
-		matrix->guest_tables[HPT_CLUSTERED] = true;
-	if (!options->host_given)
-		matrix->host_tables[HPT_CLUSTERED] = true;
 	matrix->work.room = 1 / options->load;
 }
 
@@ -213,12 +209,10 @@ int measure_table_option(struct measure_options *options, int key, const char *t
 		return measure_option_list("--form", text, form_find, form_name, FORMS,
 					   matrix->forms, message);
 	case OPTION_GUEST_TABLE:
-		options->guest_given = true;
 		return measure_option_list("--guest-table", text, hpt_organisation_find,
 					   organisation_name, HPT_ORGANISATIONS,
 					   matrix->guest_tables, message);
 	case OPTION_HOST_TABLE:
-		options->host_given = true;
 		return measure_option_list("--host-table", text, hpt_organisation_find,
 					   organisation_name, HPT_ORGANISATIONS,
 					   matrix->host_tables, message);

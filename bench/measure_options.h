@@ -15,7 +15,7 @@
 
 struct measure_options {
 	struct matrix matrix;
-	bool forms_given, guest_given, host_given;
+	bool forms_given;
 	const char *audit; /* a trace, or NULL */
 	const char *json, *csv, *slots, *plot;
 	double load;

@@ -46,12 +46,15 @@ enum layout_space stream_space(enum stream_workload workload)
 int stream_create(struct stream *stream, const struct stream_config *config)
 {
 	const struct stream_kind *kind;
+	uint64_t least;
 	int error;
 
-	if ((unsigned int)config->workload >= STREAM_WORKLOADS ||
-	    config->pages < STREAM_PAGES_MIN || config->pages > STREAM_PAGES_MAX)
+	if ((unsigned int)config->workload >= STREAM_WORKLOADS)
 		return -EINVAL;
 	kind = kinds[config->workload];
+	least = kind->space == LAYOUT_SPARSE ? STREAM_PAGES_MIN / LAYOUT_SPREAD : STREAM_PAGES_MIN;
+	if (config->pages < least || config->pages > STREAM_PAGES_MAX)
+		return -EINVAL;
 	*stream = (struct stream){.kind = kind, .state = calloc(1, kind->state_size)};
 	if (!stream->state)
 		return -ENOMEM;

@@ -66,7 +66,11 @@ struct stream_access {
 
 struct stream_config {
 	enum stream_workload workload;
-	uint64_t pages; /* that are mapped: STREAM_PAGES_MIN to STREAM_PAGES_MAX, any number */
+	/*
+	 * That are mapped: STREAM_PAGES_MIN to STREAM_PAGES_MAX, any number; in sparse space from
+	 * as many on as STREAM_PAGES_MIN has regions of LAYOUT_SPREAD.
+	 */
+	uint64_t pages;
 	uint64_t seed;
 };
 

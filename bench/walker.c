@@ -37,7 +37,7 @@ static int create_shadow(struct walker *walker)
 	const struct stages_config *config = &walker->stages->config;
 	struct shadow_config shadow = {
 		.organisation = config->guest_table,
-		.reverse = HPT_OPEN,
+		.reverse = config->guest_table,
 		.hash = config->hash,
 		.pages = config->layout.pages,
 	};
@@ -234,7 +234,7 @@ static struct walk_model_table model_table(const struct hpt *table, enum stages_
 	return (struct walk_model_table){
 		.organisation = (enum hpt_organisation)table->desc.organisation,
 		.load = (double)counts->used / (double)counts->places,
-		.even = table->desc.family == HPT_FIBONACCI && space != LAYOUT_FRAGMENTED,
+		.even = table->desc.family == HPT_FIBONACCI && space == LAYOUT_DENSE,
 		.compact = space == LAYOUT_SPARSE || runs,
 		.large = pages == STAGES_4K   ? 0
 			 : pages == STAGES_2M ? 1
