@@ -16,7 +16,7 @@ BUILD := build
 
 PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
 	clang clang-format libcriterion-dev libelf-dev libssl-dev bats jq shellcheck \
-	qemu-system-x86 busybox-static cpio xz-utils liblzma-dev zlib1g-dev valgrind
+	qemu-system-x86 busybox-static cpio xz-utils gnuplot-nox liblzma-dev zlib1g-dev valgrind
 
 # Tables of others for `make bench-tables`, each of which may be missing.
 PEER_PACKAGES := g++ pkg-config libhts-dev libglib2.0-dev liburcu-dev libabsl-dev robin-map-dev \

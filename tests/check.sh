@@ -35,6 +35,7 @@ suite torture-ept 120 build/tests/torture_ept 32 5
 suite torture-hpt 200 build/tests/torture_hpt 40
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
+bats_suite measure 300 tests/bench/measure.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh
