@@ -9,7 +9,7 @@
  *    reverse map    GFN -> the pages that were made through it, and back (shadow_reverse.h)
  *
  * Lookups go to `table` directly, by hpt_lookup() or hpt_lookup_batch(): for a 4 KiB page first,
- * and where counts.large is not 0 for the 2 MiB page around it then. A hit is the translation, a
+ * and where shadow->large is not 0 for the 2 MiB page around it then. A hit is the translation, a
  * miss says nothing. A page is of 2 MiB where both stages' are; otherwise, splintered, it is each
  * of its 4 KiB pages that somebody has filled.
  *
@@ -25,7 +25,8 @@
  *    nobody is told: its shadow is for while it is stopped, and shadow_clear() is called before it
  *    goes on, or when it has stopped again.
  *
- * Permissions. P and W are those that both stages give, U is the guest's, no-execute is either's.
+ * Permissions. P and W are those that both stages give, U is the guest's, no-execute is either's;
+ * what else an entry may have stays behind.
  *
  * A and D are as in a TLB: set in a page here if both stages have them, at the time of the fill. An
  * access may go by the page alone if it has A, a write if it has W and D; otherwise the walk
@@ -36,12 +37,20 @@
  * alone may need memory to remove a page; where it gets none, everything is dropped. A change never
  * fails.
  *
- * What it costs (tests/ept/shadow_cost.c). Entries and nodes written: SHADOW_UPDATES_MAX at most
- * for a fill, and for a page that is dropped. A change that meets no page reads the lines of the
- * range or of the table, whichever are fewer, once for each size that there is. Bytes a page of the
- * reverse map, beside as many as its own that the combined table takes:
+ * What it costs (tests/ept/shadow_cost.c). Entries and nodes that are written: SHADOW_UPDATES_MAX
+ * at most for a fill, and for a page that is dropped; where clustered or bucket hold all, a page
+ * that is dropped touches ten lines at most. A change that meets no page reads the lines of its
+ * range or of the table, whichever are fewer, for each size of which there are pages. Bytes a page
+ * of the reverse map, whose two words are 16, in tables that were made for 2^20 pages (while one
+ * grows, up to three times as much):
  *
- *    @BYTES@
+ *    reverse map        frames in order   scattered   one page of 512   two pages a frame
+ *    radix                           16          16              4100                  44
+ *    bucket                          32          32                32                  64
+ *    clustered, cuckoo               32          32               144                  64
+ *    adaptive                       0.2          24                32                  48
+ *    open                            64          64                64                  96
+ *    chained                         84          84                84                 100
  */
 #ifndef EPT_SHADOW_H
 #define EPT_SHADOW_H
@@ -135,8 +144,8 @@ static inline bool shadow_join(uint16_t asid, uint64_t vpn, uint64_t stage1, uin
 int shadow_fill(struct shadow *shadow, struct hpt_key key, uint64_t gfn, uint64_t entry);
 
 /*
- * The hooks. `shadow` is a struct shadow; the key's frame number is a VPN under its ASID, or a GFN,
- * whose ASID does not count.
+ * The hooks, for hpt_config.changed or hpt_watch(). `shadow` is a struct shadow; the key's number
+ * is a VPN under its ASID, or a GFN, whose ASID does not count.
  */
 void shadow_stage1_changed(void *shadow, struct hpt_key key, uint64_t count);
 void shadow_stage2_changed(void *shadow, struct hpt_key key, uint64_t count);

@@ -8,15 +8,15 @@
  *
  * A frame whose one page has a VPN of 36 bits and an ASID of nine is nothing but these two words:
  *
- *            47           12   11 10  9   8   7    6..1   0
- *  by_page  | GFN            |             | size |     | 1 |
- *  by_frame | VPN            | ASID | 0 | A | size | SID | 1 |      (nine bits of ASID)
+ *            47     12   11..10      9    8        7       6..1        0
+ *  by_page  | GFN      | 0         | 0 | 0      | LARGE | 0         | 1 |
+ *  by_frame | VPN      | ASID 8..7 | 0 | ASID 6 | LARGE | ASID 5..0 | 1 |
  *
  * so that neighbours of which frames and pages ascend together are neighbours with ascending frame
  * fields and equal flags, which adaptive holds in one word for up to 512. Pages that share a frame,
  * and such whose VPN or ASID is longer, have a node each, doubly linked, and bit 0 is 0:
  *
- *           | page of node's address |  slot in the page (7 bits, placed as the ASID)  | 0 |
+ *           | node's address / 4096 | its number in the page, as an ASID is placed | 0 |
  *
  *    node (32 bytes): the page's tag (hpt_tag()), GFN, next node, previous node (addresses)
  *

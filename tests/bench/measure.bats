@@ -23,7 +23,7 @@ refused() {
 	run --separate-stderr timeout 60 $twostage measure "${small[@]}" --form RR,HHp,SHD --json -
 	[ "$status" -eq 0 ]
 	[ "$(jq -c '[.rows[] | [.form, .refs, .steps, .model.refs, .wrong]]' <<<"$output")" = \
-		'[["RR",24.0,24.0,24.0,0],["HHp",2.0,2.0,2.0,0],["SHD",1.0,1.0,1.0,0]]' ]
+		'[["RR",24,24,24,0],["HHp",2,2,2,0],["SHD",1,1,1,0]]' ]
 	[ "$(jq -c '[.command, .wrong, .config.workloads, .config.footprints]' <<<"$output")" = \
 		'["measure",0,["uniform"],[67108864]]' ]
 	[ "$(jq '.rows[] | select(.form == "SHD") | .ref2_ns' <<<"$output")" = null ]

@@ -197,7 +197,7 @@ static double bytes_a_page(enum hpt_organisation organisation, enum shape shape)
 	return (double)counts.reverse_bytes / BYTE_PAGES;
 }
 
-/* The numbers of ept/shadow.h. */
+/* Those of ept/shadow.h, where tables are larger: chained has its nodes in blocks of 2 MiB. */
 EACH_ORGANISATION(the_reverse_map_takes_so_many_bytes_a_page)
 {
 	static const double most[HPT_ORGANISATIONS][SHAPES] = {
