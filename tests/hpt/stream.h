@@ -33,7 +33,8 @@ enum stream_feature {
 	STREAM_REKEYED = 1 << 6,    /* the salt changes now and then */
 	STREAM_SEALED = 1 << 7,	    /* frame numbers are sealed */
 	STREAM_READERS = 1 << 8,    /* there may be readers beside the writer */
-	STREAM_FEATURES = 9,
+	STREAM_LOCAL = 1 << 9,	    /* another hash family; beside siphash it has that one's salt */
+	STREAM_FEATURES = 10,
 };
 
 struct stream {
