@@ -33,6 +33,7 @@ extern const struct bench_section lookups_section;
 extern const struct bench_section peers_section;
 extern const struct bench_section ranges_section;
 extern const struct bench_section sealed_section;
+extern const struct bench_section hashes_section;
 extern const struct bench_section growth_section;
 extern const struct bench_section spaces_section;
 extern const struct bench_section readers_section;

@@ -23,7 +23,7 @@
 
 static const struct bench_section *const sections[] = {
 	&lookups_section, &peers_section,  &ranges_section,  &sealed_section,
-	&growth_section,  &spaces_section, &readers_section,
+	&growth_section,  &spaces_section, &readers_section, &hashes_section,
 };
 
 #define SECTIONS (sizeof(sections) / sizeof(sections[0]))

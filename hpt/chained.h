@@ -68,7 +68,7 @@ static inline uint64_t chained_old_head(const struct hpt_desc *desc, uint64_t ta
 	hash = hpt_hash(desc, tag);
 	if (hash >> shift != HPT_LOAD(desc->split) >> shift)
 		return 0;
-	return chained_head(desc, (struct hpt_spot){&desc->old, hash});
+	return chained_head(desc, hpt_spot_beside(desc, (struct hpt_spot){&desc->old, hash}, tag));
 }
 
 static inline void chained_start(const struct hpt_desc *desc, struct hpt_key key,

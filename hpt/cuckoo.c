@@ -9,6 +9,29 @@ struct candidate {
 	int from; /* index of a candidate; -1: one of the block's own ways */
 };
 
+/* Below all bits that can name a line. */
+#define FIXED_SHIFT 33
+
+/*
+ * hpt_spot_beside(), but the lowest bits of the line's number are XORed with two of the hash, in
+ * place of themselves: so a line has the same in a table of any size. Growth needs that: else a
+ * line of the new generation could be for two of the old.
+ */
+static struct hpt_spot beside(const struct hpt_desc *desc, struct hpt_spot spot, uint64_t tag)
+{
+	uint64_t number = spot.hash >> (64 - HPT_LOAD(spot.generation->lines_log2));
+
+	return hpt_spot_beside(desc, spot, tag ^ number ^ spot.hash >> FIXED_SHIFT);
+}
+
+struct hpt_spot cuckoo_spot_slowly(const struct hpt_desc *desc, uint64_t tag, struct hpt_spot spot,
+				   unsigned int way)
+{
+	if (HPT_LOAD(desc->hash) == HPT_REKEYING && spot.generation == &desc->current)
+		spot.hash = cuckoo_way_hash(hpt_hash_next(desc, tag), way);
+	return beside(desc, spot, tag);
+}
+
 static uint64_t *way_line(const struct hpt *table, uint64_t tag, unsigned int way)
 {
 	const struct hpt_desc *desc = &table->desc;
@@ -148,6 +171,15 @@ static void remove_line(struct hpt *table, uint64_t tag, uint64_t *line)
 	clustered_set_tag(line, 0);
 }
 
+/* The number of a way's line in the old generation. */
+static uint64_t old_number(const struct hpt_desc *desc, uint64_t tag, uint64_t hash,
+			   unsigned int way)
+{
+	struct hpt_spot spot = {&desc->old, cuckoo_way_hash(hash, way)};
+
+	return beside(desc, spot, tag).hash >> (64 - desc->old.lines_log2);
+}
+
 /*
  * A line of the old generation goes to one of its two lines of the new, by any way that named it:
  * both are free, since only it and what it had can come to them before.
@@ -161,7 +193,7 @@ static void move_line(struct hpt *table, const struct hpt_step *step, uint64_t *
 	uint64_t number = first + (uint64_t)(line - step->lines) / HPT_LINE_WORDS;
 	unsigned int way = 0;
 
-	while (cuckoo_way_hash(hash, way) >> (64 - desc->old.lines_log2) != number)
+	while (old_number(desc, tag, hash, way) != number)
 		way++;
 	shift_line(table, line, hpt_pointer(table, cuckoo_way_line(desc, tag, hash, way)));
 }

@@ -10,8 +10,9 @@
  * lookup reads at most three lines that do not depend on each other (one step), and then, only if
  * `passed` of the line of way 0 says that a block whose way 0 this is has spilled, the spill lines.
  * All ways share one array: what lay in line L of the old generation belongs to line 2L or 2L + 1
- * of the new by the same way, so growth moves lines without a collision. Where the salt changes as
- * well, a line that is moved is inserted like a new one.
+ * of the new by the same way (under `local` to the same one of two fours of neighbours), so growth
+ * moves lines without a collision. Where the salt changes as well, a line that is moved is inserted
+ * like a new one.
  *
  * An insertion that finds its three lines used searches breadth first for a free line that used
  * lines can be moved to, over at most CUCKOO_SEARCH lines; then it moves those of the shortest path
@@ -49,15 +50,18 @@ static inline uint64_t cuckoo_way_hash(uint64_t hash, unsigned int way)
 	return way ? (hash ^ hash >> 32) * multipliers[way] : hash;
 }
 
+/* A way's spot in a table whose hash is not fibonacci, from that by the hash. (cuckoo.c) */
+struct hpt_spot cuckoo_spot_slowly(const struct hpt_desc *desc, uint64_t tag, struct hpt_spot spot,
+				   unsigned int way);
+
 /* The address of a way's line, by hpt_hash(). Each way has its own side of `split`. */
 static inline uint64_t cuckoo_way_line(const struct hpt_desc *desc, uint64_t tag, uint64_t hash,
 				       unsigned int way)
 {
 	struct hpt_spot spot = hpt_spot_hashed(desc, cuckoo_way_hash(hash, way));
 
-	if (__builtin_expect(HPT_LOAD(desc->hash) == HPT_REKEYING, 0) &&
-	    spot.generation == &desc->current)
-		spot.hash = cuckoo_way_hash(hpt_hash_next(desc, tag), way);
+	if (__builtin_expect(HPT_LOAD(desc->hash) != HPT_FIBONACCI, 0))
+		spot = cuckoo_spot_slowly(desc, tag, spot, way);
 	return hpt_spot_line(desc, spot);
 }
 

@@ -269,15 +269,17 @@ static void begin_growth(struct hpt *table)
 
 /*
  * Whether a page of spill is full, which every lookup that passes its group reads. Not in a table
- * that is less than half as full as it may be: in twice the lines it would be the same again.
+ * that is less than half as full as it may be: in twice the lines it would be the same again. Where
+ * neighbours stay together, groups are filled less evenly: there a quarter is enough.
  */
 static bool spills_too_much(const struct hpt *table)
 {
 	const struct hpt_operations *operations = hpt_operations_of(table);
+	uint64_t part = table->desc.family == HPT_LOCAL ? 4 : 2;
 
 	return operations->spills &&
 	       table->counts.spilled >= HPT_GROUP_LINES * operations->line_places &&
-	       table->counts.used >= capacity(table, &table->desc.current) / 2;
+	       table->counts.used >= capacity(table, &table->desc.current) / part;
 }
 
 void generation_grow(struct hpt *table)

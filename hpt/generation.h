@@ -45,8 +45,8 @@ void generation_destroy(struct hpt *table);
 
 /*
  * To be called before a place is taken: begins a generation of twice the lines where this one is
- * full enough, or half as full but has filled a page of spill, and moves one step where one is
- * under way. Out of memory it does nothing.
+ * full enough, or half as full (under `local` a quarter) but has filled a page of spill, and moves
+ * one step where one is under way. Out of memory it does nothing.
  *
  * With the spill as a reason to grow, what a lookup reads beyond its group is bounded as long as
  * there is memory and the keys are not chosen. A hash that spreads keys like random numbers puts

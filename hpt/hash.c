@@ -18,10 +18,8 @@
 #endif
 
 static const char *const names[HPT_HASH_FAMILIES] = {
-	[HPT_FIBONACCI] = "fibonacci",
-	[HPT_CRC32] = "crc32",
-	[HPT_AES] = "aes",
-	[HPT_SIPHASH] = "siphash",
+	[HPT_FIBONACCI] = "fibonacci", [HPT_CRC32] = "crc32", [HPT_AES] = "aes",
+	[HPT_SIPHASH] = "siphash",     [HPT_LOCAL] = "local",
 };
 
 const char *hpt_hash_family_name(enum hpt_hash_family family)
@@ -122,7 +120,11 @@ uint64_t hpt_hash_portable(enum hpt_hash_family family, const struct hpt_salt *s
 		return crc_hash(crc32c_portable(crc32c_portable(UINT32_MAX, salt->value), tag));
 	if (family == HPT_AES)
 		return aes_portable(salt, tag);
-	return family == HPT_SIPHASH ? siphash13(salt->value, salt->keys[0], tag) : 0;
+	if (family == HPT_SIPHASH)
+		return siphash13(salt->value, salt->keys[0], tag);
+	if (family == HPT_LOCAL)
+		return (tag >> HPT_NEIGHBOURS_LOG2 ^ salt->value) * HPT_MULTIPLIER;
+	return 0;
 }
 
 #ifdef HPT_HASH_NATIVE

@@ -152,7 +152,7 @@ void hpt_watch(struct hpt *table, hpt_changed changed, void *context);
  * place that is taken from then on moves a step of the old ones, as in growth. Lookups stay right
  * all the time; while it lasts they compute up to two hashes. -ENOMEM; -EBUSY while the table grows
  * or a change is under way (hpt_settle()); -EOPNOTSUPP for radix, which has no hash. The salt of
- * fibonacci and crc32 keeps nobody from finding such keys (hash.h).
+ * fibonacci, crc32 and local keeps nobody from finding such keys (hash.h).
  *
  * Places that a step cannot find room for in their new groups go to spill lines, for which memory
  * is got before the step: where there is none, the change waits, and the table is used with what

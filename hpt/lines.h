@@ -12,17 +12,6 @@
 #include "hpt/desc.h"
 #include "hpt/hash.h"
 
-/*
- * The multiplier of the multiplicative hash (Knuth, The Art of Computer Programming 3, section
- * 6.4), by which neighbouring keys spread almost evenly. With the golden ratio's, keys a power of
- * two apart collect in few lines (up to 6.8 probes a hit of a clustered table). This one was
- * searched for: over strides of 2^0 to 2^18 and tables of 2^8 to 2^26 lines, 5/8 full, a hit takes
- * at most 2.0 probes on average, at most 1.35 where the keys are neighbours (tests/hpt/load.c).
- * What a multiplier has to be good at is a matter of continued fractions: for each stride, those of
- * multiplier * stride / 2^64 must have no large quotient, or keys lie in clumps at some table size.
- */
-#define HPT_MULTIPLIER UINT64_C(0x9522ba04fb086523)
-
 static inline uint64_t hpt_hash_fibonacci(const struct hpt_desc *desc, uint64_t tag)
 {
 	return (tag ^ HPT_LOAD(desc->salt.value)) * HPT_MULTIPLIER;
@@ -98,6 +87,14 @@ static inline struct hpt_spot hpt_spot_hashed(const struct hpt_desc *desc, uint6
 {
 	return (struct hpt_spot){hpt_generation_of(desc, hash), hash};
 }
+
+/*
+ * Under `local` neighbours have one hash. This gives each its place, by the lowest bits of the
+ * place's number, that of a line, of a head (chained) or of a slot (open): they are XORed with
+ * those of the tag. So nobody leaves the group of his hash, and keys that have no neighbours spread
+ * as by the hash. Under other families the spot stays as it is. (lines.c)
+ */
+struct hpt_spot hpt_spot_beside(const struct hpt_desc *desc, struct hpt_spot spot, uint64_t tag);
 
 /* hpt_spot() of a table whose hash is not fibonacci. (lines.c) */
 struct hpt_spot hpt_spot_slowly(const struct hpt_desc *desc, uint64_t tag);

@@ -46,6 +46,7 @@ Test(hash, the_bits_never_change)
 		[HPT_CRC32] = UINT64_C(0x78b6ad9a78b6ad9a),
 		[HPT_AES] = UINT64_C(0x4013e9a712c5c170),
 		[HPT_SIPHASH] = UINT64_C(0xbb67bce0896927a0),
+		[HPT_LOCAL] = UINT64_C(0x27ed0839fb3ba8a1),
 	};
 
 	for (enum hpt_hash_family family = HPT_CRC32; family < HPT_HASH_FAMILIES; family++) {
@@ -153,7 +154,7 @@ TABLE_TEST(hash, a_table_is_right_under_every_family)
 }
 
 /* Keys that are multiples of anything: a family that is good spreads them like random ones. */
-Test(hash, keyed_families_spread_strides_like_random_keys)
+Test(hash, families_spread_strides_like_random_keys)
 {
 	for (int family = HPT_AES; family < HPT_HASH_FAMILIES; family++) {
 		for (uint64_t stride = 1; stride <= 1 << 20; stride *= 16) {

@@ -14,8 +14,8 @@ static struct kept kept;
 const char *stream_feature_name(unsigned int feature)
 {
 	static const char *const names[STREAM_FEATURES] = {
-		"siphash",  "made-large", "offset", "contiguous", "failures",
-		"swapping", "rekeyed",	  "sealed", "readers",	  "watched"};
+		"siphash", "made-large", "offset",  "contiguous", "failures", "swapping",
+		"rekeyed", "sealed",	 "readers", "watched",	  "local"};
 
 	return names[feature];
 }
@@ -177,12 +177,19 @@ static void run_record(const struct stream *stream, const struct stream_record *
 	}
 }
 
+static enum hpt_hash_family hash_of(const struct stream *stream)
+{
+	if (stream->features & STREAM_LOCAL)
+		return HPT_LOCAL;
+	return stream->features & STREAM_SIPHASH ? HPT_SIPHASH : HPT_FIBONACCI;
+}
+
 void stream_run(const struct stream *stream)
 {
 	struct hpt_config config = {
 		.organisation = stream->organisation,
 		.pages = stream->features & STREAM_MADE_LARGE ? 1000 : 0,
-		.hash = stream->features & STREAM_SIPHASH ? HPT_SIPHASH : HPT_FIBONACCI,
+		.hash = hash_of(stream),
 		.salt = stream->features & STREAM_SIPHASH ? SALT : 0,
 		.sealed = stream->features & STREAM_SEALED,
 		.seal_key = "a key of 16 byte",

@@ -34,7 +34,8 @@ enum stream_feature {
 	STREAM_SEALED = 1 << 7,	    /* frame numbers are sealed */
 	STREAM_READERS = 1 << 8,    /* there may be readers beside the writer */
 	STREAM_WATCHED = 1 << 9,    /* somebody keeps what the table has said (kept.h) */
-	STREAM_FEATURES = 10,
+	STREAM_LOCAL = 1 << 10,	    /* another hash family; beside siphash it has that one's salt */
+	STREAM_FEATURES = 11,
 };
 
 struct stream {

@@ -25,7 +25,7 @@
 #define READERS 3
 /* All organisations but adaptive, which refuses readers (hpt_create()). */
 #define TORTURED (HPT_ORGANISATIONS - 1)
-#define ROUNDS	 2
+#define ROUNDS	 3
 #define BATCH	 24
 #define NS	 1000000000
 
@@ -338,14 +338,18 @@ static void check_all(void)
 	}
 }
 
-/* One table, sealed or not, from its beginning to its end; false if it is not sound then. */
-static bool round_of(struct writer *writer, double seconds, bool sealed)
+/*
+ * One table from its beginning to its end: in the clear, sealed, or of another hash. False if it is
+ * not sound then.
+ */
+static bool round_of(struct writer *writer, double seconds, int number)
 {
+	static const enum hpt_hash_family hashes[ROUNDS] = {HPT_FIBONACCI, HPT_AES, HPT_LOCAL};
 	struct hpt_config config = {
 		.organisation = kind.organisation,
 		.memory = {.get = get, .put = put, .retire = retire},
-		.hash = sealed ? HPT_AES : HPT_FIBONACCI,
-		.sealed = sealed,
+		.hash = hashes[number],
+		.sealed = number == 1,
 	};
 	const char *broken;
 	double end;
@@ -397,7 +401,7 @@ static int torture(struct writer *writer, unsigned int first, double seconds)
 	wrong = lost_marks = reads = marks = 0;
 	retired = writer->steps = 0;
 	for (int i = 0; i < ROUNDS; i++)
-		sound &= round_of(writer, seconds / ROUNDS, i == 1);
+		sound &= round_of(writer, seconds / ROUNDS, i);
 	printf("# %lu reads, %lu marks, %llu changes, %lu blocks retired\n", (unsigned long)reads,
 	       (unsigned long)marks, (unsigned long long)writer->steps, retired);
 	failed += result(first, !wrong, "a reader sees the old or the new entry");
