@@ -37,6 +37,8 @@ struct command_state {
 	size_t plotted_count;
 	bool progress;
 	bool quiet; /* standard output has JSON or CSV */
+	bool printed;
+	struct measure_row last; /* that was printed */
 };
 
 static const struct argp_option options[] = {
@@ -153,7 +155,9 @@ static void show_row(void *context, const struct measure_row *row)
 	struct command_state *command = context;
 
 	if (!command->quiet)
-		measure_print_row(stdout, row);
+		measure_print_row(stdout, command->printed ? &command->last : NULL, row);
+	command->printed = true;
+	command->last = *row;
 	json_array_append_new(command->rows, measure_json_row(row));
 	if (command->csv.stream)
 		measure_csv_row(command->csv.stream, row);
@@ -243,8 +247,6 @@ static int measure_all(struct command_state *command, struct message *message)
 	matrix->group = show_progress;
 	matrix->context = command;
 	timing_pin();
-	if (!command->quiet)
-		measure_print_head(stdout);
 	error = matrix_run(matrix, &wrong);
 	if (command->progress)
 		fputs("\r\033[K", stderr);

@@ -18,16 +18,6 @@ const char *measure_size_text(uint64_t bytes, char text[24])
 	return text;
 }
 
-void measure_print_head(FILE *stream)
-{
-	fprintf(stream,
-		"%-10s %5s %-4s %-9s %-9s %7s %7s %7s %6s %8s %6s %6s %6s %6s %8s %8s %6s %7s "
-		"%8s\n",
-		"workload", "", "form", "guest", "host", "refs", "model", "steps", "lines",
-		"latency", "/ref1", "/ref2", "/RR", "/RRP", "through", "batch", "/bRR", "B/page",
-		"modelled");
-}
-
 /* A ratio, or nothing where there is none. */
 static void print_ratio(FILE *stream, double ratio)
 {
@@ -42,16 +32,40 @@ static double a_translation(const struct measure_row *row, uint64_t count)
 	return (double)count / (double)row->counted;
 }
 
-void measure_print_row(FILE *stream, const struct measure_row *row)
+static bool same_group(const struct measure_row *one, const struct measure_row *other)
+{
+	return one->work.workload == other->work.workload &&
+	       one->work.footprint == other->work.footprint &&
+	       one->work.sealed == other->work.sealed && one->guest_table == other->guest_table &&
+	       one->host_table == other->host_table;
+}
+
+static void print_heading(FILE *stream, const struct measure_row *row)
 {
 	char size[24];
 
-	fprintf(stream, "%-10s %5s %-4s %-9s %-9s %7.3f %7.3f %7.3f %6.2f %8.1f",
+	fprintf(stream,
+		"%s, %s: %s over %s%s; ref1 %.1f ns, ref2 %.1f ns, ref2 in batches %.1f ns\n",
 		stream_name(row->work.workload), measure_size_text(row->work.footprint, size),
-		form_kind(row->form)->name, hpt_organisation_name(row->guest_table),
-		hpt_organisation_name(row->host_table), a_translation(row, row->ledger.refs),
-		row->model.refs, a_translation(row, row->ledger.steps),
-		a_translation(row, row->ledger.lines), row->latency);
+		hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table),
+		row->work.sealed ? ", sealed" : "", row->ref1, row->ref2, row->limit_batch);
+	fprintf(stream, "%-4s %7s %7s %7s %6s %8s %6s %6s %6s %6s %8s %8s %6s %7s%s\n", "form",
+		"refs", "model", "steps", "lines", "latency", "/ref1", "/ref2", "/RR", "/RRP",
+		"through", "batch", "/bRR", "B/page",
+		row->work.caches == MMU_NONE ? "" : " modelled");
+}
+
+void measure_print_row(FILE *stream, const struct measure_row *before,
+		       const struct measure_row *row)
+{
+	if (!before || !same_group(before, row)) {
+		fputs(before ? "\n" : "", stream);
+		print_heading(stream, row);
+	}
+	fprintf(stream, "%-4s %7.3f %7.3f %7.3f %6.2f %8.1f", form_kind(row->form)->name,
+		a_translation(row, row->ledger.refs), row->model.refs,
+		a_translation(row, row->ledger.steps), a_translation(row, row->ledger.lines),
+		row->latency);
 	print_ratio(stream, row->latency / row->ref1);
 	print_ratio(stream, row->latency / row->ref2);
 	print_ratio(stream, row->over_rr);
@@ -61,8 +75,6 @@ void measure_print_row(FILE *stream, const struct measure_row *row)
 	fprintf(stream, " %7.2f", row->bytes_per_page);
 	if (row->work.caches != MMU_NONE)
 		fprintf(stream, " %8.3f", row->modelled_refs);
-	else
-		fprintf(stream, " %8s", "-");
 	fprintf(stream, "%s%s\n", measure_differs(row) ? " model?" : "",
 		row->wrong ? " WRONG" : "");
 	fflush(stream);

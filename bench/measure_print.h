@@ -9,8 +9,12 @@
 #include "bench/measure.h"
 #include "vmm/message.h"
 
-void measure_print_head(FILE *stream);
-void measure_print_row(FILE *stream, const struct measure_row *row);
+/*
+ * A row, under a heading of its own where the tables or the work are not those of the row before
+ * (NULL: there is none).
+ */
+void measure_print_row(FILE *stream, const struct measure_row *before,
+		       const struct measure_row *row);
 
 void measure_csv_head(FILE *stream);
 void measure_csv_row(FILE *stream, const struct measure_row *row);

@@ -184,10 +184,9 @@ static uint64_t run_case(const struct walks_case *with, json_t *rows, json_t *ba
 		return 1;
 	}
 	compare(&built);
-	measure_print_head(stdout);
 	for (size_t i = 0; i < built.count; i++) {
 		built.rows[i].work.sealed = with->subjects[i].sealed;
-		measure_print_row(stdout, &built.rows[i]);
+		measure_print_row(stdout, i ? &built.rows[i - 1] : NULL, &built.rows[i]);
 		failures += built.rows[i].wrong;
 		json_array_append_new(rows, measure_json_row(&built.rows[i]));
 	}

@@ -126,8 +126,7 @@ const struct walks_case walks_cases[] = {
 		.subjects = {SUBJECT(FORM_RR, RADIX, RADIX), SUBJECT(FORM_RRP, RADIX, RADIX),
 			     SUBJECT(FORM_HHP, CLUSTERED, CLUSTERED),
 			     SUBJECT(FORM_SHD, CLUSTERED, CLUSTERED)},
-		.bars = {{"SHD-over-RRP-1-GiB", WALKS_OVER, 3, 1, 1.1, true},
-			 {"HHp-over-RRP-1-GiB", WALKS_OVER, 2, 1, 1.1, true}},
+		.bars = {{"SHD-over-RRP-1-GiB", WALKS_OVER, 3, 1, 1.1, true}},
 	},
 };
 
