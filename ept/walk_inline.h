@@ -27,6 +27,9 @@ struct walk_count {
 	unsigned int row;   /* of what is read now: a stage-1 probe, or WALK_DATA */
 	unsigned int probe; /* the stage-1 probe, from 0 */
 	uint64_t steps;	    /* of this translation */
+	/* ledger->early behind each way of the search that is going on, of the host's and guest's
+	 */
+	uint64_t early[2][CUCKOO_WAYS];
 	unsigned int told;
 	uint64_t lines[WALK_LINES_TOLD];
 };

@@ -11,6 +11,8 @@
  * steps  the longest chain of them that depend on each other; ways are one step
  * lines  distinct 64-byte lines, pages distinct 4 KiB pages of table memory, in one translation
  * saved  references that a walk cache made unnecessary
+ * hashes of keys: one a search for a page of one size, or one a way; in adaptive another one among
+ *        the blocks of a region. (While a salt changes some are computed twice.)
  */
 #ifndef EPT_WALK_LEDGER_H
 #define EPT_WALK_LEDGER_H
@@ -31,7 +33,7 @@ struct walk_ledger {
 	uint64_t splintered; /* of a 2 MiB page of the guest's over 4 KiB pages of the host's */
 	uint64_t refs, steps, lines, pages, hashes;
 	uint64_t saved;
-	uint64_t early; /* refs, if no way were read beyond the one that answers */
+	uint64_t early; /* refs, if no way were read, or reached, beyond the one that answers */
 	uint64_t slots[WALK_STAGE1_SLOTS + 1][WALK_STAGE2_SLOTS + 1];
 	/*
 	 * NULL, or called for each reference with its slot and the address at which the walker

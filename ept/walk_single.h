@@ -49,6 +49,12 @@ WALK_INLINE uint64_t walk_way(const struct hpt *table, const struct walk_stage *
 	return cuckoo_way_line(&table->desc, probe->tag, probe->hash, way);
 }
 
+/* The column of a stage-2 probe, from 0. */
+WALK_INLINE unsigned int walk_column(unsigned int probe)
+{
+	return probe < WALK_STAGE2_SLOTS ? probe : WALK_STAGE2_SLOTS - 1;
+}
+
 /* Whether the next line is that of way 0, from which on all ways are fetched. */
 WALK_INLINE bool walk_ways_begin(const struct walk_stage *stage, enum hpt_organisation organisation)
 {
@@ -64,15 +70,15 @@ WALK_INLINE void walk_fetch_ways(const struct hpt *table, const struct walk_stag
 
 		if (way)
 			__builtin_prefetch(line);
-		if (count)
-			walk_note(count, own ? WALK_OWN : way, line, !way);
+		if (own)
+			walk_next_probe(count, stage->probes + way);
+		if (!count)
+			continue;
+		walk_note(count, own ? WALK_OWN : walk_column(stage->probes + way), line, !way);
+		count->early[own][way] = count->ledger->early;
 	}
-}
-
-/* The column of a stage-2 probe, from 0. */
-WALK_INLINE unsigned int walk_column(unsigned int probe)
-{
-	return probe < WALK_STAGE2_SLOTS ? probe : WALK_STAGE2_SLOTS - 1;
+	if (own)
+		walk_next_probe(count, stage->probes);
 }
 
 /* Notes the read of a line, unless it was noted when the ways were fetched. */
@@ -84,12 +90,35 @@ WALK_INLINE void walk_note_line(struct walk_count *count, const struct walk_stag
 	walk_note(count, own ? WALK_OWN : walk_column(stage->probes), line, true);
 }
 
-/* Ways that were fetched and not needed, in what the ledger says of early returns. */
-WALK_INLINE void walk_note_early(struct walk_count *count, const struct walk_stage *stage,
-				 enum hpt_organisation organisation)
+/* Whether an adaptive search is among blocks, which are hashed apart from their region. */
+WALK_INLINE bool walk_in_blocks(const struct walk_stage *stage, enum hpt_organisation organisation)
 {
-	if (count && organisation == HPT_CUCKOO && stage->probe.cuckoo.index < CUCKOO_WAYS)
-		count->ledger->early -= CUCKOO_WAYS - 1 - stage->probe.cuckoo.index;
+	return organisation == HPT_ADAPTIVE && stage->probe.adaptive.part == ADAPTIVE_BLOCK;
+}
+
+/*
+ * walk_stage_step(), and what is to be noted where it ends the search for one size: the ways behind
+ * the one that has answered were not needed; another search, for 2 MiB pages, hashes anew.
+ */
+WALK_INLINE enum hpt_answer walk_step_noted(struct walk_stage *stage, const struct hpt *table,
+					    const uint64_t *line,
+					    enum hpt_organisation organisation,
+					    struct walk_count *count, bool own)
+{
+	uint32_t way = organisation == HPT_CUCKOO ? stage->probe.cuckoo.index : CUCKOO_WAYS;
+	bool in_blocks = walk_in_blocks(stage, organisation);
+	bool large = stage->large;
+	enum hpt_answer answer = walk_stage_step(stage, table, line, organisation);
+	bool again = answer == HPT_NEXT && large && !stage->large;
+
+	if (!count)
+		return answer;
+	if ((answer != HPT_NEXT || again) && way < CUCKOO_WAYS)
+		count->ledger->early = count->early[own][way];
+	if (again)
+		walk_note_hashes(count, organisation);
+	count->ledger->hashes += !in_blocks && walk_in_blocks(stage, organisation);
+	return answer;
 }
 
 /*
@@ -103,9 +132,9 @@ WALK_INLINE bool walk_hashed(const struct hpt *table, struct hpt_key key, unsign
 	enum hpt_answer answer;
 
 	walk_stage_start(stage, table, key, sizes, organisation);
-	walk_note_hashes(count, organisation);
 	if (!stage->probe.line)
 		return false;
+	walk_note_hashes(count, organisation);
 	if (__builtin_expect(table->desc.sealed, 0))
 		__builtin_prefetch(hpt_word(table, stage->probe.line));
 	walk_stage_pad(stage, table);
@@ -117,9 +146,8 @@ WALK_INLINE bool walk_hashed(const struct hpt *table, struct hpt_key key, unsign
 		if (walk_ways_begin(stage, organisation))
 			walk_fetch_ways(table, stage, count, own);
 		walk_note_line(count, stage, line, organisation, own);
-		answer = walk_stage_step(stage, table, line, organisation);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, stage, organisation);
+		answer = walk_step_noted(stage, table, line, organisation, count, own);
+	} while (answer == HPT_NEXT && stage->probe.line);
 	return answer == HPT_HIT;
 }
 
@@ -322,10 +350,13 @@ WALK_INLINE void walk_reach_ways(const struct walk *walk, const struct walk_stag
 		line = walk_reach(walk, walk_way(walk->guest, stage, way), host, pages, CUCKOO_WAYS,
 				  count);
 		__builtin_prefetch(line);
-		if (count && line)
+		if (!count)
+			continue;
+		if (line)
 			walk_note(count, WALK_OWN, line, true);
-		if (count && count->steps > longest)
+		if (count->steps > longest)
 			longest = count->steps;
+		count->early[true][way] = count->ledger->early;
 	}
 	if (!count)
 		return;
@@ -345,9 +376,9 @@ WALK_INLINE bool walk_nested_hashed(const struct walk *walk, struct hpt_key key,
 	enum hpt_answer answer;
 
 	walk_stage_start(&stage, walk->guest, key, walk->guest_sizes, guest);
-	walk_note_hashes(count, guest);
 	if (!stage.probe.line)
 		return false;
+	walk_note_hashes(count, guest);
 	walk_stage_pad(&stage, walk->guest);
 	do {
 		const uint64_t *line;
@@ -359,9 +390,8 @@ WALK_INLINE bool walk_nested_hashed(const struct walk *walk, struct hpt_key key,
 		if (__builtin_expect(!line, 0))
 			return false;
 		walk_note_line(count, &stage, line, guest, true);
-		answer = walk_stage_step(&stage, walk->guest, line, guest);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, &stage, guest);
+		answer = walk_step_noted(&stage, walk->guest, line, guest, count, true);
+	} while (answer == HPT_NEXT && stage.probe.line);
 	*entry = stage.entry;
 	return answer == HPT_HIT;
 }
