@@ -56,7 +56,8 @@ struct walk {
 	const struct hpt *host; /* stage 2: ASID 0, vpn = GFN */
 	/*
 	 * Stage 1: of *guest only the descriptor is read, and memory.offset where `slab` is set:
-	 * then a line's gPA + offset is where it is.
+	 * then a line's gPA + offset is where it is. A slab is believed: nobody who lies may have
+	 * it.
 	 */
 	const struct hpt *guest;
 	bool slab;

@@ -160,7 +160,7 @@ WALK_INLINE void walk_group_address(const struct walk *walk, struct hpt_key key,
 }
 
 WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *member,
-				 enum hpt_organisation host)
+				 enum hpt_organisation guest, enum hpt_organisation host)
 {
 	uint64_t gfn = member->gpa / HPT_PAGE_SIZE;
 	uint64_t entry = walk_read_stage2(walk, gfn, member->host, host);
@@ -170,7 +170,7 @@ WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *me
 	if (!hpt_resident(entry) || frame >= walk->frame_count)
 		return;
 	member->guest = (const uint64_t *)(walk->frames + frame * HPT_PAGE_SIZE +
-					   member->gpa % HPT_PAGE_SIZE);
+					   walk_in_page(member->gpa, guest));
 	__builtin_prefetch(member->guest);
 }
 
@@ -209,7 +209,7 @@ WALK_INLINE void walk_one_group(const struct walk *walk, const struct hpt_key *k
 	for (size_t i = 0; !slab && i < count; i++)
 		walk_group_address(walk, keys[i], &members[i], guest, host);
 	for (size_t i = 0; !slab && i < count; i++)
-		walk_group_line(walk, &members[i], host);
+		walk_group_line(walk, &members[i], guest, host);
 	for (size_t i = 0; i < count; i++)
 		walk_group_entry(walk, keys[i], &members[i], guest, host);
 	for (size_t i = 0; i < count; i++)

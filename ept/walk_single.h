@@ -261,10 +261,11 @@ WALK_INLINE uintptr_t walk_table_page(const struct walk *walk, uint64_t gfn,
 	return walk->frames + frame * HPT_PAGE_SIZE;
 }
 
-/* Where the word or line at this gPA is; NULL where there is none. */
+/* Where the word of a tree, or the line, at this gPA is; NULL where there is none. */
 WALK_INLINE const uint64_t *walk_reach(const struct walk *walk, uint64_t gpa,
-				       enum hpt_organisation host, struct walk_pages *pages,
-				       unsigned int most, struct walk_count *count)
+				       enum hpt_organisation guest, enum hpt_organisation host,
+				       struct walk_pages *pages, unsigned int most,
+				       struct walk_count *count)
 {
 	uint64_t gfn = gpa / HPT_PAGE_SIZE;
 	unsigned int at = 0;
@@ -281,7 +282,7 @@ WALK_INLINE const uint64_t *walk_reach(const struct walk *walk, uint64_t gpa,
 		pages->gfn[at] = gfn;
 		pages->base[at] = base;
 	}
-	return (const uint64_t *)(pages->base[at] + gpa % HPT_PAGE_SIZE);
+	return (const uint64_t *)(pages->base[at] + walk_in_page(gpa, guest));
 }
 
 /* A tree in guest memory. */
@@ -310,7 +311,7 @@ WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
 
 		walk_next_probe(count, (unsigned int)(HPT_RADIX_LEVELS - 1 - level));
 		pages.used = 0;
-		word = walk_reach(walk, gpa, host, &pages, 1, count);
+		word = walk_reach(walk, gpa, HPT_RADIX, host, &pages, 1, count);
 		if (__builtin_expect(!word, 0))
 			return false;
 		if (count)
@@ -347,8 +348,8 @@ WALK_INLINE void walk_reach_ways(const struct walk *walk, const struct walk_stag
 		walk_next_probe(count, stage->probes + way);
 		if (count)
 			count->steps = before;
-		line = walk_reach(walk, walk_way(walk->guest, stage, way), host, pages, CUCKOO_WAYS,
-				  count);
+		line = walk_reach(walk, walk_way(walk->guest, stage, way), HPT_CUCKOO, host, pages,
+				  CUCKOO_WAYS, count);
 		__builtin_prefetch(line);
 		if (!count)
 			continue;
@@ -386,7 +387,7 @@ WALK_INLINE bool walk_nested_hashed(const struct walk *walk, struct hpt_key key,
 		walk_next_probe(count, stage.probes);
 		if (walk_ways_begin(&stage, guest))
 			walk_reach_ways(walk, &stage, host, &pages, count);
-		line = walk_reach(walk, stage.probe.line, host, &pages, most, count);
+		line = walk_reach(walk, stage.probe.line, guest, host, &pages, most, count);
 		if (__builtin_expect(!line, 0))
 			return false;
 		walk_note_line(count, &stage, line, guest, true);
