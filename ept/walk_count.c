@@ -77,5 +77,6 @@ int walk_ledger_csv(const struct walk_ledger *ledger, const char *prefix, FILE *
 				(double)refs / (double)ledger->translations);
 		}
 	}
-	return ferror(stream) ? -EIO : 0;
+	/* What the stream still holds may fail to be written. */
+	return fflush(stream) || ferror(stream) ? -EIO : 0;
 }

@@ -66,6 +66,7 @@ WALK_INLINE uint64_t walk_nested_leaf(const struct walk *walk, struct hpt_key ke
 	int last = walk->guest_sizes == WALK_2M ? 1 : 0;
 	struct radix_probe probe;
 
+	key.size = last ? HPT_2M : HPT_4K;
 	radix_start(&walk->guest->desc, key, &probe);
 	for (uint64_t entry; probe.node && probe.level > last;) {
 		uint64_t gpa = radix_word_address(&probe);
@@ -86,9 +87,9 @@ WALK_INLINE uint64_t walk_answer_address(const struct hpt *table, struct hpt_key
 {
 	struct hpt_probe probe;
 
+	key.size = sizes & WALK_4K ? HPT_4K : HPT_2M;
 	if (organisation == HPT_RADIX)
 		return walk_tree_leaf(table, key, sizes);
-	key.size = sizes & WALK_4K ? HPT_4K : HPT_2M;
 	hpt_probe_start_as(&table->desc, key, &probe, organisation);
 	if (organisation == HPT_CUCKOO && probe.line)
 		hpt_fetch_ways(table, &probe.cuckoo);

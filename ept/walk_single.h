@@ -15,7 +15,7 @@ WALK_INLINE void walk_fail(struct walk_count *count, unsigned int stage, enum wa
 	count->result->stage = (uint8_t)stage;
 	count->result->entry = entry;
 	count->result->of_table = stage == 2 && count->row != WALK_DATA;
-	count->result->probe = (uint16_t)(count->probe + 1);
+	count->result->probe = count->probe + 1;
 }
 
 /* An entry that was found but names no frame. */
@@ -187,6 +187,7 @@ WALK_INLINE bool walk_tree(const struct hpt *table, struct hpt_key key, unsigned
 	struct radix_probe root;
 	uint64_t node;
 
+	key.size = HPT_4K; /* of which the pads are made */
 	radix_start(&table->desc, key, &root);
 	node = root.node;
 	if (!node)
@@ -298,6 +299,7 @@ WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
 	struct radix_probe root;
 	uint64_t node;
 
+	key.size = HPT_4K; /* of which the pads are made */
 	radix_start(&table->desc, key, &root);
 	node = root.node;
 	if (!node)
@@ -462,6 +464,7 @@ WALK_INLINE uint64_t walk_whole(const struct walk *walk, struct hpt_key key,
 		walk_learn(walk, key.vpn, gfn);
 	if (count) {
 		count->result->gfn = gfn;
+		count->result->guest_size = stage1 & HPT_LARGE ? HPT_2M : HPT_4K;
 		count->row = WALK_DATA;
 	}
 	if (!walk_stage2(walk, gfn, host, &stage2, count)) {
@@ -472,10 +475,8 @@ WALK_INLINE uint64_t walk_whole(const struct walk *walk, struct hpt_key key,
 		walk_fail_by(count, 2, stage2);
 		return 0;
 	}
-	if (count) {
-		count->result->guest_size = stage1 & HPT_LARGE ? HPT_2M : HPT_4K;
+	if (count)
 		count->result->host_size = stage2 & HPT_LARGE ? HPT_2M : HPT_4K;
-	}
 	return walk_join(stage1, stage2, walk_frame(stage2, gfn));
 }
 
