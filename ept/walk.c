@@ -7,6 +7,9 @@
 
 #include "ept/walk_functions.h"
 
+/* Nobody has the memory for more, and 1 can be shifted by less. */
+#define WALK_PREDICTOR_LOG2_END 48
+
 static const walk_host_table *const hosts[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &walk_over_radix,		[HPT_CHAINED] = &walk_over_chained,
 	[HPT_OPEN] = &walk_over_open,		[HPT_BUCKET] = &walk_over_bucket,
@@ -60,7 +63,9 @@ void walk_batch(const struct walk *walk, const struct hpt_key *keys, uint64_t *e
 int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2)
 {
 	predictor->log2 = log2;
-	predictor->difference = calloc((size_t)1 << log2, sizeof(*predictor->difference));
+	predictor->difference = NULL;
+	if (log2 < WALK_PREDICTOR_LOG2_END)
+		predictor->difference = calloc((size_t)1 << log2, sizeof(*predictor->difference));
 	return predictor->difference ? 0 : -ENOMEM;
 }
 

@@ -56,7 +56,8 @@ struct walk {
 	const struct hpt *host; /* stage 2: ASID 0, vpn = GFN */
 	/*
 	 * Stage 1: of *guest only the descriptor is read, and memory.offset where `slab` is set:
-	 * then a line's gPA + offset is where it is.
+	 * then a line's gPA + offset is where it is. A slab is believed: nobody who lies may have
+	 * it.
 	 */
 	const struct hpt *guest;
 	bool slab;
@@ -93,9 +94,9 @@ struct walk_result {
 	enum walk_outcome outcome;
 	uint8_t stage;	    /* 1 or 2: that failed; 0 if none did */
 	bool of_table;	    /* stage 2 failed for a line of the stage-1 table, not for the data */
-	uint16_t probe;	    /* the stage-1 probe at which it failed, from 1 */
 	uint8_t guest_size; /* enum hpt_size, of the pages that were found */
 	uint8_t host_size;
+	uint32_t probe; /* the stage-1 probe at which it failed, from 1; 0 if it did not */
 };
 
 /* What both stages say together, as in walk_result. */
@@ -113,7 +114,10 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
  */
 int walk_prepare(struct walk *walk);
 
-/* One translation, as fast as it can be: walk_result.entry, or 0 where there is none. */
+/*
+ * One translation, as fast as it can be: walk_result.entry, or 0 where there is none. Of the key,
+ * here and below, ASID and VPN count: sizes are asked for as the walk has them.
+ */
 uint64_t walk_one(const struct walk *walk, struct hpt_key key);
 
 /* `count` of them, 16 in flight: entries[i] is walk_one()'s of keys[i]. Predictor and caches are
@@ -128,7 +132,7 @@ void walk_batch(const struct walk *walk, const struct hpt_key *keys, uint64_t *e
 void walk_count(const struct walk *walk, struct hpt_key key, struct walk_result *result,
 		struct walk_ledger *ledger);
 
-/* A predictor for as many regions as 2^log2; the caller frees `difference`. -ENOMEM. */
+/* A predictor for 2^log2 regions; walk_predictor_destroy() frees it. -ENOMEM. */
 int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2);
 void walk_predictor_destroy(struct walk_predictor *predictor);
 

@@ -79,5 +79,6 @@ int walk_ledger_csv(const struct walk_ledger *ledger, const char *prefix, FILE *
 				(unsigned long long)cached);
 		}
 	}
-	return ferror(stream) ? -EIO : 0;
+	/* What the stream still holds may fail to be written. */
+	return fflush(stream) || ferror(stream) ? -EIO : 0;
 }

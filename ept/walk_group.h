@@ -66,6 +66,7 @@ WALK_INLINE uint64_t walk_nested_leaf(const struct walk *walk, struct hpt_key ke
 	int last = walk->guest_sizes == WALK_2M ? 1 : 0;
 	struct radix_probe probe;
 
+	key.size = last ? HPT_2M : HPT_4K;
 	radix_start(&walk->guest->desc, key, &probe);
 	for (uint64_t entry; probe.node && probe.level > last;) {
 		uint64_t gpa = radix_word_address(&probe);
@@ -86,9 +87,9 @@ WALK_INLINE uint64_t walk_answer_address(const struct hpt *table, struct hpt_key
 {
 	struct hpt_probe probe;
 
+	key.size = sizes & WALK_4K ? HPT_4K : HPT_2M;
 	if (organisation == HPT_RADIX)
 		return walk_tree_leaf(table, key, sizes);
-	key.size = sizes & WALK_4K ? HPT_4K : HPT_2M;
 	hpt_probe_start_as(&table->desc, key, &probe, organisation);
 	if (organisation == HPT_CUCKOO && probe.line)
 		hpt_fetch_ways(table, &probe.cuckoo);
@@ -160,7 +161,7 @@ WALK_INLINE void walk_group_address(const struct walk *walk, struct hpt_key key,
 }
 
 WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *member,
-				 enum hpt_organisation host)
+				 enum hpt_organisation guest, enum hpt_organisation host)
 {
 	uint64_t gfn = member->gpa / HPT_PAGE_SIZE;
 	uint64_t entry = walk_read_stage2(walk, gfn, member->host, host);
@@ -170,7 +171,7 @@ WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *me
 	if (!hpt_resident(entry) || frame >= walk->frame_count)
 		return;
 	member->guest = (const uint64_t *)(walk->frames + frame * HPT_PAGE_SIZE +
-					   member->gpa % HPT_PAGE_SIZE);
+					   walk_in_page(member->gpa, guest));
 	__builtin_prefetch(member->guest);
 }
 
@@ -209,7 +210,7 @@ WALK_INLINE void walk_one_group(const struct walk *walk, const struct hpt_key *k
 	for (size_t i = 0; !slab && i < count; i++)
 		walk_group_address(walk, keys[i], &members[i], guest, host);
 	for (size_t i = 0; !slab && i < count; i++)
-		walk_group_line(walk, &members[i], host);
+		walk_group_line(walk, &members[i], guest, host);
 	for (size_t i = 0; i < count; i++)
 		walk_group_entry(walk, keys[i], &members[i], guest, host);
 	for (size_t i = 0; i < count; i++)

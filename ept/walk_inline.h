@@ -27,6 +27,9 @@ struct walk_count {
 	unsigned int row;   /* of what is read now: a stage-1 probe, or WALK_DATA */
 	unsigned int probe; /* the stage-1 probe, from 0 */
 	uint64_t steps;	    /* of this translation */
+	/* ledger->early behind each way of the search that is going on, of the host's and guest's
+	 */
+	uint64_t early[2][CUCKOO_WAYS];
 	unsigned int told;
 	uint64_t lines[WALK_LINES_TOLD];
 };
@@ -119,12 +122,28 @@ WALK_INLINE enum hpt_answer walk_stage_step(struct walk_stage *stage, const stru
 	return stage->probe.line ? HPT_NEXT : HPT_MISS;
 }
 
-/* The frame of the 4 KiB page with this number, in the page that an entry is of. */
+/*
+ * The frame of the 4 KiB page with this number, in the page that an entry is of. A frame has 36
+ * bits, wherever a page of 2 MiB begins.
+ */
 WALK_INLINE uint64_t walk_frame(uint64_t entry, uint64_t number)
 {
 	uint64_t frame = hpt_frame(entry);
 
-	return entry & HPT_LARGE ? frame + (number & (HPT_LARGE_PAGES - 1)) : frame;
+	if (!(entry & HPT_LARGE))
+		return frame;
+	return (frame + (number & (HPT_LARGE_PAGES - 1))) & (HPT_FRAME_MASK >> HPT_FRAME_SHIFT);
+}
+
+/*
+ * Where in its page a line, or word of a tree, of the guest's table lies. Words are aligned; a line
+ * is where the table says, which may lie: none reaches into the next page.
+ */
+WALK_INLINE uint64_t walk_in_page(uint64_t gpa, enum hpt_organisation guest)
+{
+	uint64_t offset = gpa & (HPT_PAGE_SIZE - 1);
+
+	return guest == HPT_RADIX ? offset : offset & ~(HPT_LINE_SIZE - 1);
 }
 
 /* Where the difference of a page's region stands. */

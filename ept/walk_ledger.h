@@ -10,6 +10,8 @@
  * refs   memory references, each prefetch of a way of cuckoo included: those that the walk issues
  * steps  the longest chain of them that depend on each other; ways are one step
  * lines  distinct 64-byte lines, pages distinct 4 KiB pages of table memory, in one translation
+ * hashes of keys: one a search for a page of one size, or one a way; in adaptive another one among
+ *        the blocks of a region. (While a salt changes some are computed twice.)
  * cached (by slot) how often a modelled cache made the reference unnecessary: a node of a tree that
  *        was skipped; the first probe of a search of stage 2 that the nested TLB answered; of a
  *        search whose size and way a cuckoo-walk cache knew, so that one line was read for it
@@ -32,7 +34,7 @@ struct walk_ledger {
 	uint64_t outcomes[WALK_OUTCOMES];
 	uint64_t splintered; /* of a 2 MiB page of the guest's over 4 KiB pages of the host's */
 	uint64_t refs, steps, lines, pages, hashes;
-	uint64_t early; /* refs, if no way were read beyond the one that answers */
+	uint64_t early; /* refs, if no way were read, or reached, beyond the one that answers */
 	uint64_t slots[WALK_STAGE1_SLOTS + 1][WALK_STAGE2_SLOTS + 1];
 	uint64_t cached[WALK_STAGE1_SLOTS + 1][WALK_STAGE2_SLOTS + 1];
 	/*

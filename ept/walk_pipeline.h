@@ -55,7 +55,7 @@ WALK_INLINE void walk_start_host(const struct walk *walk, struct walk_flight *fl
 
 /* Goes for the line that the guest's search is at, by stage 2 where it must. */
 WALK_INLINE void walk_go_guest(const struct walk *walk, struct walk_flight *flight,
-			       enum hpt_organisation host, bool slab)
+			       enum hpt_organisation guest, enum hpt_organisation host, bool slab)
 {
 	uint64_t gpa = flight->guest.probe.line;
 
@@ -65,7 +65,7 @@ WALK_INLINE void walk_go_guest(const struct walk *walk, struct walk_flight *flig
 	else if (slab)
 		flight->line = hpt_word(walk->guest, gpa);
 	else if (gpa / HPT_PAGE_SIZE == flight->page)
-		flight->line = (const uint64_t *)(flight->base + gpa % HPT_PAGE_SIZE);
+		flight->line = (const uint64_t *)(flight->base + walk_in_page(gpa, guest));
 	else
 		walk_start_host(walk, flight, gpa / HPT_PAGE_SIZE, WALK_TABLE_PAGE, host);
 }
@@ -78,7 +78,7 @@ WALK_INLINE void walk_guest_line(const struct walk *walk, struct walk_flight *fl
 
 	flight->line = NULL;
 	if (answer == HPT_NEXT)
-		walk_go_guest(walk, flight, host, slab);
+		walk_go_guest(walk, flight, guest, host, slab);
 	else if (answer == HPT_HIT && hpt_resident(flight->guest.entry))
 		walk_start_host(walk, flight,
 				walk_frame(flight->guest.entry, flight->guest.key.vpn),
@@ -87,7 +87,8 @@ WALK_INLINE void walk_guest_line(const struct walk *walk, struct walk_flight *fl
 
 /* A line of the host's has been read; true where that ends the walk with a translation. */
 WALK_INLINE bool walk_host_line(const struct walk *walk, struct walk_flight *flight,
-				enum hpt_organisation host, uint64_t *entry)
+				enum hpt_organisation guest, enum hpt_organisation host,
+				uint64_t *entry)
 {
 	enum hpt_answer answer = walk_stage_step(&flight->host, walk->host, flight->line, host);
 	uint64_t frame;
@@ -109,7 +110,8 @@ WALK_INLINE bool walk_host_line(const struct walk *walk, struct walk_flight *fli
 	flight->page = flight->gfn;
 	flight->base = walk->frames + frame * HPT_PAGE_SIZE;
 	flight->phase = WALK_GUEST_LINE;
-	flight->line = (const uint64_t *)(flight->base + flight->guest.probe.line % HPT_PAGE_SIZE);
+	flight->line =
+		(const uint64_t *)(flight->base + walk_in_page(flight->guest.probe.line, guest));
 	return false;
 }
 
@@ -121,7 +123,7 @@ WALK_INLINE bool walk_go_on(const struct walk *walk, struct walk_flight *flight,
 	do {
 		if (flight->phase == WALK_GUEST_LINE)
 			walk_guest_line(walk, flight, guest, host, slab);
-		else if (walk_host_line(walk, flight, host, entry))
+		else if (walk_host_line(walk, flight, guest, host, entry))
 			return false;
 		if (!flight->line)
 			return false;
@@ -138,7 +140,7 @@ WALK_INLINE bool walk_take_off(const struct walk *walk, struct hpt_key key,
 {
 	walk_stage_start(&flight->guest, walk->guest, key, walk->guest_sizes, guest);
 	flight->page = WALK_NO_PAGE;
-	walk_go_guest(walk, flight, host, slab);
+	walk_go_guest(walk, flight, guest, host, slab);
 	__builtin_prefetch(flight->line);
 	walk_stage_pad(&flight->guest, walk->guest);
 	return flight->line;

@@ -19,7 +19,7 @@ WALK_INLINE void walk_fail(struct walk_count *count, unsigned int stage, enum wa
 	count->result->stage = (uint8_t)stage;
 	count->result->entry = entry;
 	count->result->of_table = stage == 2 && count->row != WALK_DATA;
-	count->result->probe = (uint16_t)(count->probe + 1);
+	count->result->probe = count->probe + 1;
 }
 
 /* An entry that was found but names no frame. */
@@ -53,6 +53,12 @@ WALK_INLINE uint64_t walk_way(const struct hpt *table, const struct walk_stage *
 	return cuckoo_way_line(&table->desc, probe->tag, probe->hash, way);
 }
 
+/* The column of a stage-2 probe, from 0. */
+WALK_INLINE unsigned int walk_column(unsigned int probe)
+{
+	return probe < WALK_STAGE2_SLOTS ? probe : WALK_STAGE2_SLOTS - 1;
+}
+
 /* Whether the next line is that of way 0, from which on all ways are fetched. */
 WALK_INLINE bool walk_ways_begin(const struct walk_stage *stage, enum hpt_organisation organisation)
 {
@@ -68,15 +74,15 @@ WALK_INLINE void walk_fetch_ways(const struct hpt *table, const struct walk_stag
 
 		if (way)
 			__builtin_prefetch(line);
-		if (count)
-			walk_note(count, own ? WALK_OWN : way, line, !way);
+		if (own)
+			walk_next_probe(count, stage->probes + way);
+		if (!count)
+			continue;
+		walk_note(count, own ? WALK_OWN : walk_column(stage->probes + way), line, !way);
+		count->early[own][way] = count->ledger->early;
 	}
-}
-
-/* The column of a stage-2 probe, from 0. */
-WALK_INLINE unsigned int walk_column(unsigned int probe)
-{
-	return probe < WALK_STAGE2_SLOTS ? probe : WALK_STAGE2_SLOTS - 1;
+	if (own)
+		walk_next_probe(count, stage->probes);
 }
 
 /* Notes the read of a line, unless it was noted when the ways were fetched. */
@@ -88,12 +94,35 @@ WALK_INLINE void walk_note_line(struct walk_count *count, const struct walk_stag
 	walk_note(count, own ? WALK_OWN : walk_column(stage->probes), line, true);
 }
 
-/* Ways that were fetched and not needed, in what the ledger says of early returns. */
-WALK_INLINE void walk_note_early(struct walk_count *count, const struct walk_stage *stage,
-				 enum hpt_organisation organisation)
+/* Whether an adaptive search is among blocks, which are hashed apart from their region. */
+WALK_INLINE bool walk_in_blocks(const struct walk_stage *stage, enum hpt_organisation organisation)
 {
-	if (count && organisation == HPT_CUCKOO && stage->probe.cuckoo.index < CUCKOO_WAYS)
-		count->ledger->early -= CUCKOO_WAYS - 1 - stage->probe.cuckoo.index;
+	return organisation == HPT_ADAPTIVE && stage->probe.adaptive.part == ADAPTIVE_BLOCK;
+}
+
+/*
+ * walk_stage_step(), and what is to be noted where it ends the search for one size: the ways behind
+ * the one that has answered were not needed; another search, for 2 MiB pages, hashes anew.
+ */
+WALK_INLINE enum hpt_answer walk_step_noted(struct walk_stage *stage, const struct hpt *table,
+					    const uint64_t *line,
+					    enum hpt_organisation organisation,
+					    struct walk_count *count, bool own)
+{
+	uint32_t way = organisation == HPT_CUCKOO ? stage->probe.cuckoo.index : CUCKOO_WAYS;
+	bool in_blocks = walk_in_blocks(stage, organisation);
+	bool large = stage->large;
+	enum hpt_answer answer = walk_stage_step(stage, table, line, organisation);
+	bool again = answer == HPT_NEXT && large && !stage->large;
+
+	if (!count)
+		return answer;
+	if ((answer != HPT_NEXT || again) && way < CUCKOO_WAYS)
+		count->ledger->early = count->early[own][way];
+	if (again)
+		walk_note_hashes(count, organisation);
+	count->ledger->hashes += !in_blocks && walk_in_blocks(stage, organisation);
+	return answer;
 }
 
 /*
@@ -107,9 +136,9 @@ WALK_INLINE bool walk_search(const struct hpt *table, struct hpt_key key, unsign
 	enum hpt_answer answer;
 
 	walk_stage_start(stage, table, key, sizes, organisation);
-	walk_note_hashes(count, organisation);
 	if (!stage->probe.line)
 		return false;
+	walk_note_hashes(count, organisation);
 	if (__builtin_expect(table->desc.sealed, 0))
 		__builtin_prefetch(hpt_word(table, stage->probe.line));
 	walk_stage_pad(stage, table);
@@ -121,9 +150,8 @@ WALK_INLINE bool walk_search(const struct hpt *table, struct hpt_key key, unsign
 		if (walk_ways_begin(stage, organisation))
 			walk_fetch_ways(table, stage, count, own);
 		walk_note_line(count, stage, line, organisation, own);
-		answer = walk_stage_step(stage, table, line, organisation);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, stage, organisation);
+		answer = walk_step_noted(stage, table, line, organisation, count, own);
+	} while (answer == HPT_NEXT && stage->probe.line);
 	return answer == HPT_HIT;
 }
 
@@ -258,7 +286,10 @@ WALK_INLINE bool walk_tree(const struct walk *walk, const struct hpt *table, str
 			   unsigned int sizes, uint64_t *entry, struct walk_count *count, bool own)
 {
 	int level = HPT_RADIX_LEVELS - 1;
-	uint64_t node = walk_root(table, key);
+	uint64_t node;
+
+	key.size = HPT_4K; /* of which the pads are made */
+	node = walk_root(table, key);
 
 	if (walk->caches) {
 		walk_cached_node(walk, own ? MMU_GUEST : MMU_HOST, key, &level, &node, count);

@@ -63,10 +63,11 @@ WALK_INLINE uintptr_t walk_table_page(const struct walk *walk, uint64_t gfn,
 	return walk->frames + frame * HPT_PAGE_SIZE;
 }
 
-/* Where the word or line at this gPA is; NULL where there is none. */
+/* Where the line at this gPA is; NULL where there is none. */
 WALK_INLINE const uint64_t *walk_reach(const struct walk *walk, uint64_t gpa,
-				       enum hpt_organisation host, struct walk_pages *pages,
-				       unsigned int most, struct walk_count *count)
+				       enum hpt_organisation guest, enum hpt_organisation host,
+				       struct walk_pages *pages, unsigned int most,
+				       struct walk_count *count)
 {
 	uint64_t gfn = gpa / HPT_PAGE_SIZE;
 	unsigned int at = 0;
@@ -83,7 +84,7 @@ WALK_INLINE const uint64_t *walk_reach(const struct walk *walk, uint64_t gpa,
 		pages->gfn[at] = gfn;
 		pages->base[at] = base;
 	}
-	return (const uint64_t *)(pages->base[at] + gpa % HPT_PAGE_SIZE);
+	return (const uint64_t *)(pages->base[at] + walk_in_page(gpa, guest));
 }
 
 /*
@@ -132,8 +133,11 @@ WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
 				  struct walk_count *count)
 {
 	int level = HPT_RADIX_LEVELS - 1;
-	uint64_t node = walk_root(walk->guest, key);
 	uint64_t base = 0;
+	uint64_t node;
+
+	key.size = HPT_4K; /* of which the pads are made */
+	node = walk_root(walk->guest, key);
 
 	if (walk->caches) {
 		walk_cached_node(walk, MMU_GUEST, key, &level, &base, count);
@@ -161,13 +165,16 @@ WALK_INLINE void walk_reach_ways(const struct walk *walk, const struct walk_stag
 		walk_next_probe(count, stage->probes + way);
 		if (count)
 			count->steps = before;
-		line = walk_reach(walk, walk_way(walk->guest, stage, way), host, pages, CUCKOO_WAYS,
-				  count);
+		line = walk_reach(walk, walk_way(walk->guest, stage, way), HPT_CUCKOO, host, pages,
+				  CUCKOO_WAYS, count);
 		__builtin_prefetch(line);
-		if (count && line)
+		if (!count)
+			continue;
+		if (line)
 			walk_note(count, WALK_OWN, line, true);
-		if (count && count->steps > longest)
+		if (count->steps > longest)
 			longest = count->steps;
+		count->early[true][way] = count->ledger->early;
 	}
 	if (!count)
 		return;
@@ -186,9 +193,9 @@ WALK_INLINE bool walk_nested_search(const struct walk *walk, struct hpt_key key,
 	enum hpt_answer answer;
 
 	walk_stage_start(stage, walk->guest, key, walk->guest_sizes, guest);
-	walk_note_hashes(count, guest);
 	if (!stage->probe.line)
 		return false;
+	walk_note_hashes(count, guest);
 	walk_stage_pad(stage, walk->guest);
 	do {
 		const uint64_t *line;
@@ -196,13 +203,12 @@ WALK_INLINE bool walk_nested_search(const struct walk *walk, struct hpt_key key,
 		walk_next_probe(count, stage->probes);
 		if (walk_ways_begin(stage, guest))
 			walk_reach_ways(walk, stage, host, &pages, count);
-		line = walk_reach(walk, stage->probe.line, host, &pages, most, count);
+		line = walk_reach(walk, stage->probe.line, guest, host, &pages, most, count);
 		if (__builtin_expect(!line, 0))
 			return false;
 		walk_note_line(count, stage, line, guest, true);
-		answer = walk_stage_step(stage, walk->guest, line, guest);
-	} while (answer == HPT_NEXT);
-	walk_note_early(count, stage, guest);
+		answer = walk_step_noted(stage, walk->guest, line, guest, count, true);
+	} while (answer == HPT_NEXT && stage->probe.line);
 	return answer == HPT_HIT;
 }
 
@@ -226,7 +232,7 @@ WALK_INLINE bool walk_nested_hashed(const struct walk *walk, struct hpt_key key,
 
 		walk_next_probe(count, 0);
 		walk_note_cached(count, MMU_GUEST, 0);
-		line = walk_reach(walk, stage.probe.line, host, &pages, 1, count);
+		line = walk_reach(walk, stage.probe.line, guest, host, &pages, 1, count);
 		walk_note(count, WALK_OWN, line, true);
 	} else {
 		found = walk_nested_search(walk, key, guest, host, &stage, count);
@@ -300,6 +306,7 @@ WALK_INLINE uint64_t walk_whole(const struct walk *walk, struct hpt_key key,
 		walk_learn(walk, key.vpn, gfn);
 	if (count) {
 		count->result->gfn = gfn;
+		count->result->guest_size = stage1 & HPT_LARGE ? HPT_2M : HPT_4K;
 		count->row = WALK_DATA;
 	}
 	if (!walk_stage2(walk, gfn, host, &stage2, count)) {
@@ -310,10 +317,8 @@ WALK_INLINE uint64_t walk_whole(const struct walk *walk, struct hpt_key key,
 		walk_fail_by(count, 2, stage2);
 		return 0;
 	}
-	if (count) {
-		count->result->guest_size = stage1 & HPT_LARGE ? HPT_2M : HPT_4K;
+	if (count)
 		count->result->host_size = stage2 & HPT_LARGE ? HPT_2M : HPT_4K;
-	}
 	return walk_join(stage1, stage2, walk_frame(stage2, gfn));
 }
 
