@@ -33,31 +33,47 @@ static bool sizes_valid(unsigned int sizes)
 	return sizes && !(sizes & ~(WALK_4K | WALK_2M));
 }
 
+static bool both_sizes(unsigned int sizes)
+{
+	return sizes == (WALK_4K | WALK_2M);
+}
+
+static bool is_nested_radix(const struct walk *walk)
+{
+	return walk->guest->desc.organisation == HPT_RADIX &&
+	       walk->host->desc.organisation == HPT_RADIX && !walk->slab;
+}
+
 int walk_prepare(struct walk *walk)
 {
+	const struct walk_functions *functions;
+
 	if (!sizes_valid(walk->guest_sizes) || !sizes_valid(walk->host_sizes))
 		return -EINVAL;
 	if (!hpt_desc_valid(&walk->guest->desc) || !hpt_desc_valid(&walk->host->desc))
 		return -EINVAL;
 	if (walk->predictor && !walk->slab)
 		return -EINVAL;
-	walk->functions = &(
+	functions = &(
 		*hosts[walk->host->desc.organisation])[walk->guest->desc.organisation][walk->slab];
+	walk->one = functions->one;
+	walk->batch = functions->batch;
+	if (both_sizes(walk->guest_sizes) || both_sizes(walk->host_sizes))
+		walk->batch = walk_batch_any;
+	if (walk->caches)
+		walk->one = is_nested_radix(walk) ? walk_radix_cached : walk_one_any;
 	return 0;
 }
 
 uint64_t walk_one(const struct walk *walk, struct hpt_key key)
 {
-	return walk->functions->one(walk, key);
+	return walk->one(walk, key);
 }
 
 void walk_batch(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
 		size_t count)
 {
-	if (walk->guest_sizes == (WALK_4K | WALK_2M) || walk->host_sizes == (WALK_4K | WALK_2M))
-		walk->functions->batch(walk, keys, entries, count);
-	else
-		walk->functions->group(walk, keys, entries, count);
+	walk->batch(walk, keys, entries, count);
 }
 
 int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2)

@@ -50,8 +50,6 @@ struct walk_predictor {
 	unsigned int log2;   /* of the number of regions that it has room for */
 };
 
-struct walk_functions;
-
 struct walk {
 	const struct hpt *host; /* stage 2: ASID 0, vpn = GFN */
 	/*
@@ -66,9 +64,12 @@ struct walk {
 	/* Frame n is the 4 KiB at frames + 4096 n, if n is below frame_count. */
 	uintptr_t frames;
 	uint64_t frame_count;
-	struct walk_predictor *predictor;	/* or NULL */
-	struct mmu_caches *caches;		/* or NULL: those that a walk asks (mmu_caches.h) */
-	const struct walk_functions *functions; /* walk_prepare() */
+	struct walk_predictor *predictor; /* or NULL */
+	struct mmu_caches *caches;	  /* or NULL: those that a walk asks (mmu_caches.h) */
+	/* walk_prepare() */
+	uint64_t (*one)(const struct walk *walk, struct hpt_key key);
+	void (*batch)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+		      size_t count);
 };
 
 /* Why there is no translation. */
@@ -109,8 +110,8 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
 }
 
 /*
- * Chooses the functions for a walk that is filled in but for `functions`. -EINVAL: no sizes, a
- * descriptor that is not valid, or a predictor without a slab.
+ * Chooses the functions for a walk that is filled in but for `one` and `batch`. -EINVAL: no sizes,
+ * a descriptor that is not valid, or a predictor without a slab.
  */
 int walk_prepare(struct walk *walk);
 

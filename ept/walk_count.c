@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The walk of any pair of organisations, with what it costs: see walk.h and walk_ledger.h. */
+#define WALK_OUT_OF_LINE
+
 #include <errno.h>
 
 #include "ept/walk_single.h"

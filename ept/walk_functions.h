@@ -7,15 +7,21 @@
 
 struct walk_functions {
 	uint64_t (*one)(const struct walk *walk, struct hpt_key key);
+	/* Where each stage has pages of one size: by walk_group.h, if it can be. */
 	void (*batch)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
-		      size_t count);
-	/* The same where each stage has pages of one size: by walk_group.h, if it can be. */
-	void (*group)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
 		      size_t count);
 };
 
 /* By the guest's organisation, and whether its table is a slab. */
 typedef const struct walk_functions walk_host_table[HPT_ORGANISATIONS][2];
+
+/* Of any pair, with the caches of struct walk, and of pages of both sizes (walk_any.c). */
+uint64_t walk_one_any(const struct walk *walk, struct hpt_key key);
+void walk_batch_any(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+		    size_t count);
+
+/* Radix over radix, nested, with caches (walk_cached.c). */
+uint64_t walk_radix_cached(const struct walk *walk, struct hpt_key key);
 
 extern walk_host_table walk_over_radix;
 extern walk_host_table walk_over_chained;

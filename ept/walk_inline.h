@@ -12,7 +12,12 @@
 #include "ept/walk_ledger.h"
 #include "hpt/lookup.h"
 
+/* Where organisations are no constants, inlining would multiply all of them by each other. */
+#ifdef WALK_OUT_OF_LINE
+#define WALK_INLINE static __attribute__((unused))
+#else
 #define WALK_INLINE HPT_INLINE
+#endif
 
 #define WALK_NO_PAGE UINT64_MAX
 

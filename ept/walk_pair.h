@@ -4,37 +4,34 @@
  * included once by a file that has defined WALK_HOST, the host's, and WALK_TABLE, the name of what
  * this defines.
  */
+#define WALK_WITHOUT_CACHES
+
 #include "ept/walk_functions.h"
 #include "ept/walk_pipeline.h"
 #include "ept/walk_group.h"
 #include "ept/walk_single.h"
 
-#define PAIR(name, guest, slab)                                                          \
-	static uint64_t one_##name(const struct walk *walk, struct hpt_key key)          \
-	{                                                                                \
-		return walk_whole(walk, key, guest, WALK_HOST, slab, NULL);              \
-	}                                                                                \
-	static void batch_##name(const struct walk *walk, const struct hpt_key *keys,    \
-				 uint64_t *entries, size_t count)                        \
-	{                                                                                \
-		walk_pipeline(walk, keys, entries, count, guest, WALK_HOST, slab);       \
-	}                                                                                \
-	static void group_##name(const struct walk *walk, const struct hpt_key *keys,    \
-				 uint64_t *entries, size_t count)                        \
-	{                                                                                \
-		if (walk_group_guest(guest, slab) && walk_group_host(WALK_HOST))         \
-			walk_groups(walk, keys, entries, count, guest, WALK_HOST, slab); \
-		else                                                                     \
-			batch_##name(walk, keys, entries, count);                        \
+#define PAIR(name, guest, slab)                                                            \
+	static uint64_t one_##name(const struct walk *walk, struct hpt_key key)            \
+	{                                                                                  \
+		return walk_whole(walk, key, guest, WALK_HOST, slab, NULL);                \
+	}                                                                                  \
+	static void batch_##name(const struct walk *walk, const struct hpt_key *keys,      \
+				 uint64_t *entries, size_t count)                          \
+	{                                                                                  \
+		if (walk_group_guest(guest, slab) && walk_group_host(WALK_HOST))           \
+			walk_groups(walk, keys, entries, count, guest, WALK_HOST, slab);   \
+		else                                                                       \
+			walk_pipeline(walk, keys, entries, count, guest, WALK_HOST, slab); \
 	}
 
 #define PAIRS(name, guest)                \
 	PAIR(name##_nested, guest, false) \
 	PAIR(name##_slab, guest, true)
 
-#define ENTRY(name, guest)                                                              \
-	[guest] = {{one_##name##_nested, batch_##name##_nested, group_##name##_nested}, \
-		   {one_##name##_slab, batch_##name##_slab, group_##name##_slab}}
+#define ENTRY(name, guest)                                       \
+	[guest] = {{one_##name##_nested, batch_##name##_nested}, \
+		   {one_##name##_slab, batch_##name##_slab}}
 
 PAIRS(radix, HPT_RADIX)
 PAIRS(chained, HPT_CHAINED)

@@ -9,6 +9,20 @@
 #include "ept/mmu_caches.h"
 #include "ept/walk_inline.h"
 
+/*
+ * The caches that a walk asks. Where it is compiled for one pair of organisations it has none,
+ * which takes them out of the code; walk_cached.c has the walks with caches.
+ */
+WALK_INLINE struct mmu_caches *walk_caches(const struct walk *walk)
+{
+#ifdef WALK_WITHOUT_CACHES
+	(void)walk;
+	return NULL;
+#else
+	return walk->caches;
+#endif
+}
+
 /* Says in the result which stage failed and how. */
 WALK_INLINE void walk_fail(struct walk_count *count, unsigned int stage, enum walk_outcome outcome,
 			   uint64_t entry)
@@ -164,11 +178,11 @@ WALK_INLINE bool walk_way_known(const struct walk *walk, enum mmu_stage stage, s
 {
 	uint64_t unused;
 
-	if (!walk->caches || (organisation != HPT_CUCKOO && sizes != (WALK_4K | WALK_2M)))
+	if (!walk_caches(walk) || (organisation != HPT_CUCKOO && sizes != (WALK_4K | WALK_2M)))
 		return false;
-	if (mmu_cuckoo_find(walk->caches, stage, MMU_CUCKOO_PMD, key.asid, key.vpn, &unused))
+	if (mmu_cuckoo_find(walk_caches(walk), stage, MMU_CUCKOO_PMD, key.asid, key.vpn, &unused))
 		return true;
-	mmu_cuckoo_put(walk->caches, stage, MMU_CUCKOO_PMD, key.asid, key.vpn, 0);
+	mmu_cuckoo_put(walk_caches(walk), stage, MMU_CUCKOO_PMD, key.asid, key.vpn, 0);
 	return false;
 }
 
@@ -221,7 +235,7 @@ WALK_INLINE uint64_t walk_tree_open(const struct hpt *table, struct hpt_key key,
 WALK_INLINE void walk_cached_node(const struct walk *walk, enum mmu_stage stage, struct hpt_key key,
 				  int *level, uint64_t *node, struct walk_count *count)
 {
-	*level = mmu_walk_find(walk->caches, stage, key.asid, key.vpn, node);
+	*level = mmu_walk_find(walk_caches(walk), stage, key.asid, key.vpn, node);
 	for (int above = HPT_RADIX_LEVELS - 1; count && above > *level; above--)
 		walk_note_cached(count, stage, (unsigned int)(HPT_RADIX_LEVELS - 1 - above));
 }
@@ -229,8 +243,8 @@ WALK_INLINE void walk_cached_node(const struct walk *walk, enum mmu_stage stage,
 WALK_INLINE void walk_cache_node(const struct walk *walk, enum mmu_stage stage, struct hpt_key key,
 				 int level, uint64_t node)
 {
-	if (walk->caches)
-		mmu_walk_put(walk->caches, stage, key.asid, key.vpn, level, node);
+	if (walk_caches(walk))
+		mmu_walk_put(walk_caches(walk), stage, key.asid, key.vpn, level, node);
 }
 
 /*
@@ -291,7 +305,7 @@ WALK_INLINE bool walk_tree(const struct walk *walk, const struct hpt *table, str
 	key.size = HPT_4K; /* of which the pads are made */
 	node = walk_root(table, key);
 
-	if (walk->caches) {
+	if (walk_caches(walk)) {
 		walk_cached_node(walk, own ? MMU_GUEST : MMU_HOST, key, &level, &node, count);
 		return walk_tree_from(walk, table, key, sizes, level, node, entry, count, own);
 	}

@@ -14,7 +14,7 @@ WALK_INLINE bool walk_stage2(const struct walk *walk, uint64_t gfn, enum hpt_org
 	struct walk_stage stage;
 	bool found;
 
-	if (walk->caches && mmu_nested_find(walk->caches, gfn, &size, entry)) {
+	if (walk_caches(walk) && mmu_nested_find(walk_caches(walk), gfn, &size, entry)) {
 		if (count)
 			walk_note_cached(count, MMU_HOST, 0);
 		return true;
@@ -26,8 +26,9 @@ WALK_INLINE bool walk_stage2(const struct walk *walk, uint64_t gfn, enum hpt_org
 				    false);
 		*entry = stage.entry;
 	}
-	if (walk->caches && found && hpt_resident(*entry))
-		mmu_nested_put(walk->caches, gfn, *entry & HPT_LARGE ? HPT_2M : HPT_4K, *entry);
+	if (walk_caches(walk) && found && hpt_resident(*entry))
+		mmu_nested_put(walk_caches(walk), gfn, *entry & HPT_LARGE ? HPT_2M : HPT_4K,
+			       *entry);
 	return found;
 }
 
@@ -139,7 +140,7 @@ WALK_INLINE bool walk_nested_tree(const struct walk *walk, struct hpt_key key,
 	key.size = HPT_4K; /* of which the pads are made */
 	node = walk_root(walk->guest, key);
 
-	if (walk->caches) {
+	if (walk_caches(walk)) {
 		walk_cached_node(walk, MMU_GUEST, key, &level, &base, count);
 		return walk_nested_tree_from(walk, key, host, level, node, base, entry, count);
 	}
