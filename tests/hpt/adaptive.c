@@ -7,7 +7,6 @@
 
 #define REGION	  UINT64_C(4096) /* vpn of the region that most tests fill */
 #define PAGES	  ADAPTIVE_PAGES
-#define MOVES_MAX (320 + 256) /* of one insertion: a group, and the pages of one region */
 
 static struct pair pair;
 
@@ -200,7 +199,7 @@ Test(adaptive, the_table_grows_and_moves_a_bounded_number_while_regions_have_eve
 		struct hpt_counts before = pair.table.counts;
 
 		pair_map(&pair, key_of(vpn), i & 1 ? contiguous(vpn) : scattered(vpn));
-		cr_assert_leq(pair.table.counts.moves - before.moves, MOVES_MAX + before.spilled);
+		cr_assert_leq(pair.table.counts.moves - before.moves, ADAPTIVE_MOVES_MAX + before.spilled);
 		if (i % 1500 == 0)
 			pair_check(&pair);
 	}
@@ -321,10 +320,11 @@ Test(adaptive, a_wrong_marker_or_slot_is_named)
 	cr_assert_str_eq(hpt_check(&pair.table), "a leaf holds entries of 4 KiB pages");
 	adaptive_leaf(&pair.table, found.slot[0])[5] &= ~HPT_LARGE;
 	adaptive_find(&pair.table, adaptive_region_tag(key_of(REGION)), &found);
-	adaptive_set_slot(found.slot[0], adaptive_tag_of(found.slot[1]),
+	adaptive_set_slot(&pair.table, found.slot[0], adaptive_tag_of(found.slot[1]),
 			  *found.slot[0] & HPT_ENTRY_MASK);
 	cr_assert_str_eq(hpt_check(&pair.table), "no two slots have the same page");
-	adaptive_set_slot(found.slot[0], adaptive_region_tag(key_of(REGION)) | adaptive_pages(0, 0),
+	adaptive_set_slot(&pair.table, found.slot[0],
+			  adaptive_region_tag(key_of(REGION)) | adaptive_pages(0, 0),
 			  *found.slot[0] & HPT_ENTRY_MASK);
 	pair.table.spares.count--;
 	cr_assert_str_eq(hpt_check(&pair.table),

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	stream.organisation = (enum hpt_organisation)(data[0] % HPT_ORGANISATIONS);
-	stream.features = data[1];
+	stream.features = data[1] | (unsigned int)(data[0] >> 7) << 8;
 	stream.count = (size - 2) / sizeof(*records);
 	if (stream.count > RECORDS_MAX)
 		stream.count = RECORDS_MAX;
