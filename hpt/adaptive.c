@@ -76,7 +76,7 @@ static bool merge(struct hpt *table, uint64_t tag, struct adaptive_found *found,
 	while (run.log2 < log2_max) {
 		uint64_t *slot;
 
-		if (!place && !adaptive_reserve(table))
+		if (!place && !adaptive_reserve(table, 0))
 			break;
 		slot = merge_one(found, &run);
 		if (!slot)
@@ -120,7 +120,7 @@ static int map_expanding(struct hpt *table, uint64_t tag, const struct adaptive_
 	if (error)
 		return error;
 	generation_grow(table);
-	adaptive_reserve(table);
+	adaptive_reserve(table, 1);
 	adaptive_find(table, tag, &found);
 	marker = adaptive_expand(table, tag, &found, address);
 	words = adaptive_leaf(table, marker);
@@ -194,7 +194,7 @@ static struct adaptive_run longest_run(struct hpt *table, enum adaptive_form for
 		form == ADAPTIVE_FORM_SPREAD ? ADAPTIVE_BLOCK_LOG2 : ADAPTIVE_REGION_LOG2;
 	struct adaptive_run run = {.first = first, .entry = entry};
 
-	if (count > 1 && !(first & 1) && !adaptive_reserve(table))
+	if (count > 1 && !(first & 1) && !adaptive_reserve(table, 0))
 		return run;
 	while (run.log2 < log2_max && 2u << run.log2 <= count && !(first >> run.log2 & 1))
 		run.log2++;

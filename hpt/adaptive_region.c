@@ -30,11 +30,11 @@ struct adaptive_run adaptive_run_of(const uint64_t *slot)
 	};
 }
 
-bool adaptive_reserve(struct hpt *table)
+bool adaptive_reserve(struct hpt *table, unsigned int coming)
 {
 	struct hpt_spares *spares = &table->spares;
 
-	while (spares->count < ADAPTIVE_RESERVE) {
+	while (spares->count + coming < ADAPTIVE_RESERVE) {
 		if (table->held || hpt_get(table, HPT_PAGE_SIZE, &spares->page[spares->count]))
 			return false;
 		spares->count++;
@@ -58,7 +58,7 @@ void adaptive_put_leaf(struct hpt *table, uint64_t address, bool unseen)
 		shared_done(table);
 		hpt_retire(table, address, HPT_PAGE_SIZE);
 		/* What comes back otherwise goes to the reserve first. */
-		adaptive_reserve(table);
+		adaptive_reserve(table, 0);
 	} else if (table->spares.count == HPT_SPARES) {
 		hpt_put(table, address, HPT_PAGE_SIZE);
 	} else {
@@ -230,7 +230,7 @@ static bool make_spread(struct hpt *table, uint64_t tag, uint64_t *marker, unsig
 
 void adaptive_settle(struct hpt *table, uint64_t tag, unsigned int keep, bool unseen)
 {
-	unsigned int log2_max = adaptive_reserve(table) ? RUN_LOG2_MAX : 0;
+	unsigned int log2_max = adaptive_reserve(table, unseen) ? RUN_LOG2_MAX : 0;
 	struct adaptive_run runs[ADAPTIVE_SLOTS];
 	struct adaptive_found found;
 	unsigned int count;
@@ -279,7 +279,7 @@ void adaptive_shrink(struct hpt *table, uint64_t tag, uint64_t *marker, unsigned
 	shared_done(table);
 	if (adaptive_get_leaf(table, true, &address))
 		return;
-	adaptive_reserve(table);
+	adaptive_reserve(table, 1);
 	adaptive_find(table, tag, &found);
 	adaptive_expand(table, tag, &found, address);
 	adaptive_settle(table, tag, ADAPTIVE_LEAF_PAGES, true);

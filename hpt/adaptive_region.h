@@ -92,9 +92,9 @@ static inline bool adaptive_block_marked(const uint64_t *marker, unsigned int bl
 
 /*
  * Whether the reserve is full, or could be filled, which is not tried while anything is held: runs
- * may be made then.
+ * may be made then. `coming` pages are in use until these are made, and come to the reserve.
  */
-bool adaptive_reserve(struct hpt *table);
+bool adaptive_reserve(struct hpt *table, unsigned int coming);
 
 /*
  * An empty page for a leaf: 0 or -ENOMEM. `reserve`: the reserve may be taken. Nothing is held.

@@ -140,7 +140,7 @@ static bool leaf_at_hand(struct hpt *table, hpt_visitor visit, bool whole)
 	if (whole && hpt_answers_alike(visit))
 		return true;
 
-	return adaptive_reserve(table) || table->spares.count;
+	return adaptive_reserve(table, 0) || table->spares.count;
 }
 
 /*
