@@ -60,8 +60,8 @@ TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
 	$(wildcard tests/vmm/kernels/*.S))
 
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
-TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/fuzz_*.c tests/vmm/bad_images.c \
-	tests/guest/agree.c)
+TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/interleave*.c tests/*/fuzz_*.c \
+	tests/vmm/bad_images.c tests/guest/agree.c)
 unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
@@ -115,7 +115,8 @@ testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
 
 tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
-	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/agree
+	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/interleave_hpt \
+	$(BUILD)/tests/agree
 
 install: all
 	install -D -m 755 $(BUILD)/twostage $(DESTDIR)$(PREFIX)/bin/twostage
@@ -262,6 +263,18 @@ $(BUILD)/tests/torture_hpt: $(wildcard tests/hpt/torture* hpt/*.[ch]) Makefile
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) $(filter-out -MMD -MP,$(HOST_FLAGS)) -fsanitize=thread $(filter %.c,$^) -o $@
+
+# Compiled for the thread sanitizer and linked without it: interleave_run.c answers its calls.
+$(BUILD)/obj/interleave/%.o: %.c Makefile
+	@mkdir -p $(@D)
+	@echo '  CC   $@'
+	@$(CC) $(HOST_FLAGS) -fsanitize=thread -c $< -o $@
+
+$(BUILD)/tests/interleave_hpt: $(call rooms_of,interleave,hpt) \
+		$(patsubst %.c,$(BUILD)/obj/host/%.o,$(wildcard tests/hpt/interleave*.c))
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $^ -o $@
 
 # Programs from sources as well, by clang, whose runtime is a package of its own.
 FUZZ_SECONDS ?= 60

@@ -10,6 +10,7 @@
 #include "bench/bench.h"
 #include "bench/timing.h"
 #include "bench/workload.h"
+#include "hpt/adaptive_region.h"
 #include "hpt/histogram.h"
 
 #define PAGES_LOG2	 24
@@ -40,7 +41,8 @@ static struct hpt table, doubled;
 
 /*
  * What one insertion may move, beside what had spilled: the places of a step of growth (DESIGN.md),
- * and for cuckoo the path of its search. 0: no bound is stated.
+ * for cuckoo the path of its search, for adaptive the slots of a region that changes its form. 0:
+ * nothing is ever moved.
  */
 static uint64_t most_moves(enum hpt_organisation organisation)
 {
@@ -55,6 +57,8 @@ static uint64_t most_moves(enum hpt_organisation organisation)
 		return 64;
 	case HPT_CUCKOO:
 		return 64 + 8;
+	case HPT_ADAPTIVE:
+		return ADAPTIVE_MOVES_MAX;
 	default:
 		return 0;
 	}
@@ -77,7 +81,7 @@ static void note_page(struct growth *growth, uint64_t time, const struct hpt_cou
 	hpt_histogram_add(&growth->times, time);
 	if (moved > growth->most_moved)
 		growth->most_moved = moved;
-	if (bound && moved > bound + before->spilled)
+	if (moved > bound + before->spilled)
 		growth->exceeded = true;
 	if (table.counts.entries <= from)
 		return;

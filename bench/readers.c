@@ -24,8 +24,8 @@
 
 enum form { PLAIN, ALONE, BESIDE, FORMS };
 
-static const enum hpt_organisation measured[] = {HPT_RADIX,  HPT_CHAINED,   HPT_OPEN,
-						 HPT_BUCKET, HPT_CLUSTERED, HPT_CUCKOO};
+static const enum hpt_organisation measured[] = {
+	HPT_RADIX, HPT_CHAINED, HPT_OPEN, HPT_BUCKET, HPT_CLUSTERED, HPT_CUCKOO, HPT_ADAPTIVE};
 
 static struct hpt plain, with_readers;
 static struct query queries[QUERIES];

@@ -11,7 +11,7 @@ static void adaptive_destroy(struct hpt *table)
 
 	while ((line = generation_next_line(&walk))) {
 		for (unsigned int i = 0; i < ADAPTIVE_LINE_SLOTS; i++) {
-			uint64_t word = line[i];
+			uint64_t word = HPT_LOAD(line[i]);
 			uint64_t tag = adaptive_slot_tag(line, i);
 
 			if (word & HPT_ENTRY_MASK && !adaptive_code(tag) &&
@@ -76,11 +76,13 @@ static bool merge(struct hpt *table, uint64_t tag, struct adaptive_found *found,
 	while (run.log2 < log2_max) {
 		uint64_t *slot;
 
-		if (!place && !adaptive_reserve(table))
+		if (!place && !adaptive_reserve(table, 0))
 			break;
 		slot = merge_one(found, &run);
 		if (!slot)
 			break;
+		/* What was marked meanwhile is a mark of the run. */
+		run.entry |= adaptive_take(table, slot) & ADAPTIVE_MARKS;
 		if (place)
 			adaptive_remove(table, slot);
 		else
@@ -88,7 +90,7 @@ static bool merge(struct hpt *table, uint64_t tag, struct adaptive_found *found,
 		table->counts.moves++;
 	}
 	if (place)
-		adaptive_set_slot(place, adaptive_run_tag(tag, &run), run.entry);
+		adaptive_set_slot(table, place, adaptive_run_tag(tag, &run), run.entry);
 	return place;
 }
 
@@ -114,17 +116,18 @@ static int map_expanding(struct hpt *table, uint64_t tag, const struct adaptive_
 	uint64_t address, *marker, *words;
 	int error;
 
-	generation_grow(table);
 	error = adaptive_get_leaf(table, false, &address);
 	if (error)
 		return error;
+	generation_grow(table);
+	adaptive_reserve(table, 1);
 	adaptive_find(table, tag, &found);
 	marker = adaptive_expand(table, tag, &found, address);
 	words = adaptive_leaf(table, marker);
 	for (unsigned int i = 0; i < 1u << run->log2; i++)
-		words[run->first + i] = adaptive_page_entry(run->entry, i);
+		HPT_STORE(words[run->first + i], adaptive_page_entry(run->entry, i));
 	adaptive_set_count(table, marker, adaptive_marker_count(marker) + (1u << run->log2));
-	adaptive_settle(table, tag, ADAPTIVE_LEAF_PAGES);
+	adaptive_settle(table, tag, ADAPTIVE_LEAF_PAGES, true);
 	return 0;
 }
 
@@ -155,13 +158,12 @@ static int map_spread(struct hpt *table, uint64_t tag, const uint64_t *marker,
 	/* Without a page for the leaf it goes on as it is. */
 	if (count >= ADAPTIVE_LEAF_PAGES && !map_expanding(table, tag, run))
 		return 0;
-	adaptive_find(table, block | adaptive_pages(run->first, 0), &found); /* see add_run() */
 	if (!may_merge(&found, *run) || !merge(table, block, &found, *run, ADAPTIVE_BLOCK_LOG2))
 		error = add_run(table, block, run);
 	if (error)
 		return error;
 	adaptive_find(table, tag, &found); /* growth may have moved the marker */
-	*found.slot[0] |= UINT64_C(1) << bit;
+	HPT_STORE(*found.slot[0], *found.slot[0] | UINT64_C(1) << bit);
 	adaptive_set_count(table, found.slot[0], count);
 	return 0;
 }
@@ -173,14 +175,14 @@ static int map_leaf(struct hpt *table, struct hpt_key key, uint64_t *marker, uns
 	uint64_t *words = adaptive_leaf(table, marker) + first;
 
 	for (unsigned int i = 0; i < count; i++) {
-		if (words[i])
+		if (HPT_LOAD(words[i]))
 			return -EEXIST;
 	}
 	for (unsigned int i = 0; i < count; i++)
-		words[i] = hpt_stored(table, key, i, adaptive_page_entry(entry, i));
+		HPT_STORE(words[i], hpt_stored(table, key, i, adaptive_page_entry(entry, i)));
 	adaptive_set_count(table, marker, adaptive_marker_count(marker) + count);
 	if (adaptive_marker_count(marker) == ADAPTIVE_PAGES)
-		adaptive_settle(table, adaptive_region_tag(key), 0);
+		adaptive_settle(table, adaptive_region_tag(key), 0, false);
 	return 0;
 }
 
@@ -192,7 +194,7 @@ static struct adaptive_run longest_run(struct hpt *table, enum adaptive_form for
 		form == ADAPTIVE_FORM_SPREAD ? ADAPTIVE_BLOCK_LOG2 : ADAPTIVE_REGION_LOG2;
 	struct adaptive_run run = {.first = first, .entry = entry};
 
-	if (count > 1 && !(first & 1) && !adaptive_reserve(table))
+	if (count > 1 && !(first & 1) && !adaptive_reserve(table, 0))
 		return run;
 	while (run.log2 < log2_max && 2u << run.log2 <= count && !(first >> run.log2 & 1))
 		run.log2++;
@@ -246,7 +248,7 @@ static void adaptive_forget(struct hpt *table, struct hpt_key key, uint64_t *wor
 		count = adaptive_marker_count(found.slot[0]) - 1;
 		adaptive_set_count(table, found.slot[0], count);
 		if (count && count < ADAPTIVE_LEAF_KEPT)
-			adaptive_settle(table, tag, ADAPTIVE_LEAF_KEPT);
+			adaptive_settle(table, tag, ADAPTIVE_LEAF_KEPT, false);
 		return;
 	}
 	adaptive_remove(table, word);

@@ -35,9 +35,10 @@
  *    compact   at most ADAPTIVE_SLOTS runs, all in the sequence of the region's hash: one line
  *    spread    more of them, fewer than ADAPTIVE_LEAF_PAGES pages: the marker there, and runs of at
  *              most 8 pages in the sequences of their blocks' hashes: two lines, of which the first
- *              is shared by 512 pages. Bit i of `blocks in use` is set where pages 16 i to 16 i +
- * 15 may have some. a leaf    the marker, and the word in the leaf: 8 bytes a page or one page of 2
- * MiB: a run with k = 9 and HPT_LARGE.
+ *              is shared by 512 pages. Bit i of `blocks in use` is set where the 16 pages from
+ *              16 i on may have some.
+ *    a leaf    the marker, and the word in the leaf: 8 bytes a page
+ *    large     one page of 2 MiB: a run with k = 9 and HPT_LARGE
  *
  * Sequences and `passed` are those of bucket.h, with at most ADAPTIVE_SPILL_PAGES pages of spill,
  * so that `passed` has room.
@@ -49,6 +50,7 @@
 #ifndef HPT_ADAPTIVE_H
 #define HPT_ADAPTIVE_H
 
+#include "hpt/atomic.h"
 #include "hpt/seal.h"
 
 #define ADAPTIVE_LINE_SLOTS  5
@@ -152,15 +154,17 @@ static inline uint64_t adaptive_number(uint64_t tag)
 /* The tag of a slot that is in use. */
 static inline uint64_t adaptive_slot_tag(const uint64_t *line, unsigned int slot)
 {
-	uint64_t top = line[HPT_LINE_WORDS - 1] >> (ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * slot);
+	uint64_t last = HPT_LOAD(line[HPT_LINE_WORDS - 1]);
+	uint64_t top = last >> (ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * slot);
 
-	return ((const adaptive_half *)line)[ADAPTIVE_HALF(slot)] |
-	       line[slot] >> ADAPTIVE_WORD_SHIFT << ADAPTIVE_PAGES_SHIFT | (top & 7) << 48;
+	return HPT_LOAD(((const adaptive_half *)line)[ADAPTIVE_HALF(slot)]) |
+	       HPT_LOAD(line[slot]) >> ADAPTIVE_WORD_SHIFT << ADAPTIVE_PAGES_SHIFT |
+	       (top & 7) << 48;
 }
 
 static inline uint32_t adaptive_line_passed(const uint64_t *line)
 {
-	return (uint32_t)(line[HPT_LINE_WORDS - 1] >> ADAPTIVE_WORD_SHIFT);
+	return (uint32_t)(HPT_LOAD(line[HPT_LINE_WORDS - 1]) >> ADAPTIVE_WORD_SHIFT);
 }
 
 static inline void adaptive_start(const struct hpt_desc *desc, struct hpt_key key,
@@ -206,7 +210,7 @@ static inline unsigned int adaptive_candidates(const uint64_t *line, uint32_t ha
 
 #pragma GCC unroll 5
 	for (unsigned int slot = 0; slot < ADAPTIVE_LINE_SLOTS; slot++)
-		candidates |= (unsigned int)(halves[slot] == half) << slot;
+		candidates |= (unsigned int)(HPT_LOAD(halves[slot]) == half) << slot;
 	return candidates;
 }
 
@@ -225,7 +229,7 @@ static inline bool adaptive_goes_on(const struct hpt_desc *desc, uint32_t index,
 {
 	if (index < HPT_GROUP_LINES && !adaptive_line_passed(line))
 		return false;
-	return index + 1 < HPT_GROUP_LINES + desc->spill_lines;
+	return index + 1 < HPT_GROUP_LINES + HPT_LOAD(desc->spill_lines);
 }
 
 /* The address of the leaf that a marker names, which may be sealed, and back. */
@@ -293,17 +297,18 @@ static inline enum hpt_answer adaptive_step(const struct hpt_desc *desc,
 
 	if (probe->part == ADAPTIVE_LEAF) {
 		probe->word = adaptive_first(probe->tag) & (HPT_LINE_WORDS - 1);
-		*entry = line[probe->word] & HPT_ENTRY_MASK;
+		*entry = HPT_LOAD(line[probe->word]) & HPT_ENTRY_MASK;
 		return *entry ? HPT_HIT : HPT_MISS;
 	}
 	for (candidates = adaptive_candidates(line, (uint32_t)probe->tag); candidates;
 	     candidates &= candidates - 1) {
 		unsigned int slot = (unsigned int)__builtin_ctz(candidates);
 		uint64_t tag = adaptive_slot_tag(line, slot);
+		uint64_t word = HPT_LOAD(line[slot]);
 
-		if (adaptive_covers(tag, probe->tag) && line[slot] & HPT_ENTRY_MASK) {
+		if (adaptive_covers(tag, probe->tag) && word & HPT_ENTRY_MASK) {
 			probe->word = slot;
-			return adaptive_answer(desc, probe, tag, line[slot], entry);
+			return adaptive_answer(desc, probe, tag, word, entry);
 		}
 	}
 	if (!adaptive_goes_on(desc, probe->index, line))

@@ -22,10 +22,10 @@ static const char *check_runs(const struct adaptive_found *found, unsigned int l
 			return "no two slots have the same page";
 		if (run.log2 > log2_max)
 			return "a run in a block is not longer than the block";
-		if (*found->slot[i] & HPT_LARGE && run.log2 != ADAPTIVE_REGION_LOG2)
+		if (run.entry & HPT_LARGE && run.log2 != ADAPTIVE_REGION_LOG2)
 			return "a page of 2 MiB is a region";
 		if (adaptive_page_entry(run.entry, (1u << run.log2) - 1) & ~HPT_ENTRY_MASK &&
-		    !(*found->slot[i] & HPT_LARGE))
+		    !(run.entry & HPT_LARGE))
 			return "the frames of a run have 36 bits";
 		end = run.first + (1u << run.log2);
 		*pages += 1u << run.log2;
@@ -57,9 +57,11 @@ static const char *check_leaf(const struct hpt *table, const uint64_t *marker)
 	unsigned int pages = 0;
 
 	for (unsigned int page = 0; page < ADAPTIVE_PAGES; page++) {
-		if (words[page] & (~HPT_ENTRY_MASK | HPT_LARGE))
+		uint64_t word = HPT_LOAD(words[page]);
+
+		if (word & (~HPT_ENTRY_MASK | HPT_LARGE))
 			return "a leaf holds entries of 4 KiB pages";
-		pages += !!words[page];
+		pages += !!word;
 	}
 	return pages == adaptive_marker_count(marker) ? NULL : "a marker's count is exact";
 }
@@ -89,7 +91,7 @@ static const char *check_region(const struct hpt *table, uint64_t tag,
 		if (found->count > 1)
 			return "a region with a marker has no other slots at its home";
 		pages = adaptive_marker_count(found->slot[0]);
-		if (*found->slot[0] & ADAPTIVE_SPREAD) {
+		if (HPT_LOAD(*found->slot[0]) & ADAPTIVE_SPREAD) {
 			broken = check_spread(table, tag, found->slot[0]);
 		} else {
 			broken = check_leaf(table, found->slot[0]);
@@ -114,10 +116,11 @@ static const char *check_slot(const struct hpt *table, uint64_t *slot, struct se
 {
 	uint64_t tag = adaptive_tag_of(slot);
 	uint64_t region = tag & ADAPTIVE_REGION_MASK;
+	uint64_t word = HPT_LOAD(*slot);
 	struct adaptive_found found;
 
-	if (!(*slot & HPT_ENTRY_MASK))
-		return *slot || tag ? "a free slot is empty" : NULL;
+	if (!(word & HPT_ENTRY_MASK))
+		return word || tag ? "a free slot is empty" : NULL;
 	seen->counts.used++;
 	adaptive_find(table, tag & ADAPTIVE_BY_BLOCK ? tag : region, &found);
 	if (!is_found(&found, slot))

@@ -6,6 +6,13 @@
  *
  * That unmapping or changing a page of a run has the memory for the leaf, pages are kept in reserve
  * from before the first run is made; as long as the reserve is not full, no run is made.
+ *
+ * Readers (shared.h). A conversion holds the marker's page before it takes a word out of the leaf,
+ * and those of all slots that come or go, until it has ended. What it decides on may be marked
+ * before it takes it: a mark that comes then is one of the whole run, as if the run had been made a
+ * moment earlier. A leaf whose address readers may have is retired when it is empty, and pages in
+ * reserve are such as no reader has seen. A leaf that is made and given up before anything is let
+ * go has been seen by none.
  */
 #ifndef HPT_ADAPTIVE_REGION_H
 #define HPT_ADAPTIVE_REGION_H
@@ -17,6 +24,13 @@
 
 /* A range operation splits a run at each of its ends. */
 #define ADAPTIVE_RESERVE 2
+
+/*
+ * What one insertion moves at most, beside what had spilled: the slots of a step of growth, those
+ * of a spread region that becomes a leaf, and those that it has if it turns out to be compact.
+ */
+#define ADAPTIVE_MOVES_MAX \
+	(HPT_GROUP_LINES * ADAPTIVE_LINE_SLOTS + ADAPTIVE_LEAF_PAGES - 1 + ADAPTIVE_SLOTS)
 
 enum adaptive_form {
 	ADAPTIVE_FORM_NONE,
@@ -51,13 +65,13 @@ static inline uint64_t adaptive_run_tag(uint64_t tag, const struct adaptive_run 
 /* The count of a marker. */
 static inline unsigned int adaptive_marker_count(const uint64_t *marker)
 {
-	return (unsigned int)(*marker & ADAPTIVE_COUNT_MASK) + 1;
+	return (unsigned int)(HPT_LOAD(*marker) & ADAPTIVE_COUNT_MASK) + 1;
 }
 
 static inline uint64_t *adaptive_leaf(const struct hpt *table, const uint64_t *marker)
 {
-	return hpt_pointer(table,
-			   adaptive_leaf_address(&table->desc, adaptive_tag_of(marker), *marker));
+	return hpt_pointer(table, adaptive_leaf_address(&table->desc, adaptive_tag_of(marker),
+							HPT_LOAD(*marker)));
 }
 
 /* The tag by which the slots of pair `pair`, block 0 or 1 of it, are found in a spread region. */
@@ -71,19 +85,27 @@ static inline bool adaptive_block_marked(const uint64_t *marker, unsigned int bl
 {
 	unsigned int pair = block >> (ADAPTIVE_PAIR_LOG2 - ADAPTIVE_BLOCK_LOG2);
 
-	return *marker >> (HPT_FRAME_SHIFT + pair) & 1;
+	return HPT_LOAD(*marker) >> (HPT_FRAME_SHIFT + pair) & 1;
 }
 
 #define ADAPTIVE_BLOCKS (ADAPTIVE_PAGES >> ADAPTIVE_BLOCK_LOG2)
 
-/* Whether the reserve is full, or could be filled: runs may be made then. */
-bool adaptive_reserve(struct hpt *table);
+/*
+ * Whether the reserve is full, or could be filled, which is not tried while anything is held: runs
+ * may be made then. `coming` pages are in use until these are made, and come to the reserve.
+ */
+bool adaptive_reserve(struct hpt *table, unsigned int coming);
 
-/* An empty page for a leaf: 0 or -ENOMEM. `reserve`: the reserve may be taken. */
+/*
+ * An empty page for a leaf: 0 or -ENOMEM. `reserve`: the reserve may be taken. Nothing is held.
+ */
 int adaptive_get_leaf(struct hpt *table, bool reserve, uint64_t *address);
 
-/* Takes back a page, whose words are 0. */
-void adaptive_put_leaf(struct hpt *table, uint64_t address);
+/*
+ * Takes back a page, whose words are 0. Unless it is `unseen` by readers, the table must be whole:
+ * all that is held is let go, since nobody may wait for the writer when a page is retired.
+ */
+void adaptive_put_leaf(struct hpt *table, uint64_t address, bool unseen);
 
 /*
  * Makes the region of `tag`, compact or spread as was found, a leaf at `address`, an empty page.
@@ -94,14 +116,21 @@ uint64_t *adaptive_expand(struct hpt *table, uint64_t tag, const struct adaptive
 
 /*
  * Gives the leaf of this region's up if it can be compact, or if it has fewer pages than `keep` and
- * can be spread. It stays where memory for slots runs out. The table does not grow by it.
+ * can be spread. It stays where memory for slots runs out. The table does not grow by it. As
+ * adaptive_put_leaf().
  */
-void adaptive_settle(struct hpt *table, uint64_t tag, unsigned int keep);
+void adaptive_settle(struct hpt *table, uint64_t tag, unsigned int keep, bool unseen);
 
-/* Sets the count of a region's marker; with 0 region and leaf go. */
+/*
+ * Sets the count of a region's marker; with 0 region and leaf go, which readers may have seen, as
+ * in adaptive_put_leaf().
+ */
 void adaptive_set_count(struct hpt *table, uint64_t *marker, unsigned int count);
 
-/* The same for a spread region, which becomes compact where hardly a page is left. */
+/*
+ * The same for a spread region, which becomes compact where hardly a page is left. The table is
+ * whole.
+ */
 void adaptive_shrink(struct hpt *table, uint64_t tag, uint64_t *marker, unsigned int count);
 
 /* For struct hpt_operations. */

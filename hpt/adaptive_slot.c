@@ -29,19 +29,22 @@ static uint64_t *line_at(const struct hpt *table, const struct sequence *sequenc
 
 static bool slot_used(const uint64_t *slot)
 {
-	return *slot & HPT_ENTRY_MASK;
+	return HPT_LOAD(*slot) & HPT_ENTRY_MASK;
 }
 
-void adaptive_set_slot(uint64_t *slot, uint64_t tag, uint64_t word)
+void adaptive_set_slot(struct hpt *table, uint64_t *slot, uint64_t tag, uint64_t word)
 {
 	uint64_t *line = adaptive_line_of(slot);
 	unsigned int number = (unsigned int)(slot - line);
 	unsigned int shift = ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * number;
+	adaptive_half *half = (adaptive_half *)line + ADAPTIVE_HALF(number);
 	uint64_t *top = &line[HPT_LINE_WORDS - 1];
 
-	*top = (*top & ~(UINT64_C(7) << shift)) | (tag >> ADAPTIVE_WORD_SHIFT & 7) << shift;
-	((adaptive_half *)line)[ADAPTIVE_HALF(number)] = (uint32_t)tag;
-	*slot = word | tag >> ADAPTIVE_PAGES_SHIFT << ADAPTIVE_WORD_SHIFT;
+	shared_hold(table, slot);
+	HPT_STORE(*top, (*top & ~(UINT64_C(7) << shift)) | (tag >> ADAPTIVE_WORD_SHIFT & 7)
+								   << shift);
+	HPT_STORE(*half, (adaptive_half)tag);
+	HPT_STORE(*slot, word | tag >> ADAPTIVE_PAGES_SHIFT << ADAPTIVE_WORD_SHIFT);
 }
 
 /* Puts a slot where its first page belongs; all of one region and form. */
@@ -98,9 +101,13 @@ static void count_passing(struct hpt *table, struct sequence sequence, uint64_t 
 {
 	uint32_t end = sequence.index;
 
+	shared_hold(table, hpt_pointer(table, sequence.home));
 	for (sequence.index = 0; sequence.index < end && sequence.index < HPT_GROUP_LINES;
-	     sequence.index++)
-		line_at(table, &sequence)[HPT_LINE_WORDS - 1] += change << ADAPTIVE_WORD_SHIFT;
+	     sequence.index++) {
+		uint64_t *last = &line_at(table, &sequence)[HPT_LINE_WORDS - 1];
+
+		HPT_STORE(*last, *last + (change << ADAPTIVE_WORD_SHIFT));
+	}
 }
 
 static uint64_t *free_slot(uint64_t *line)
@@ -119,7 +126,7 @@ uint64_t *adaptive_add(struct hpt *table, uint64_t tag, uint64_t word)
 
 	for (;; sequence.index++) {
 		if (sequence.index == HPT_GROUP_LINES + table->desc.spill_lines &&
-		    generation_more_spill(table))
+		    (table->held || generation_more_spill(table)))
 			return NULL;
 		slot = free_slot(line_at(table, &sequence));
 		if (slot)
@@ -128,7 +135,7 @@ uint64_t *adaptive_add(struct hpt *table, uint64_t tag, uint64_t word)
 	count_passing(table, sequence, 1);
 	table->counts.spilled += sequence.index >= HPT_GROUP_LINES;
 	table->counts.used++;
-	adaptive_set_slot(slot, tag, word);
+	adaptive_set_slot(table, slot, tag, word);
 	return slot;
 }
 
@@ -141,7 +148,7 @@ void adaptive_remove(struct hpt *table, uint64_t *slot)
 	count_passing(table, sequence, (uint64_t)-1);
 	table->counts.spilled -= sequence.index >= HPT_GROUP_LINES;
 	table->counts.used--;
-	adaptive_set_slot(slot, 0, 0);
+	adaptive_set_slot(table, slot, 0, 0);
 }
 
 /*
@@ -151,9 +158,9 @@ void adaptive_remove(struct hpt *table, uint64_t *slot)
 static void move_slot(struct hpt *table, uint64_t *slot)
 {
 	uint64_t tag = adaptive_tag_of(slot);
-	uint64_t word = *slot & HPT_ENTRY_MASK;
+	uint64_t word = adaptive_take(table, slot);
 
-	adaptive_set_slot(slot, 0, 0);
+	adaptive_set_slot(table, slot, 0, 0);
 	table->counts.used--;
 	table->counts.moves++;
 	adaptive_add(table, tag, word);

@@ -9,6 +9,10 @@
 #include "hpt/adaptive.h"
 #include "hpt/generation.h"
 #include "hpt/organisation.h"
+#include "hpt/shared.h"
+
+/* What readers set in words that have an entry. */
+#define ADAPTIVE_MARKS (HPT_ACCESSED | HPT_DIRTY)
 
 /* As many as one region, or one block of a spread one, has at most. */
 #define ADAPTIVE_FOUND_MAX 8
@@ -31,8 +35,21 @@ static inline uint64_t adaptive_tag_of(const uint64_t *slot)
 	return adaptive_slot_tag(line, (unsigned int)(slot - line));
 }
 
-/* Gives a slot, whose place does not change, another tag of the same hash, and another word. */
-void adaptive_set_slot(uint64_t *slot, uint64_t tag, uint64_t word);
+/*
+ * Takes the entry out of a slot, with what readers have marked: before the slot becomes free or
+ * another's. Its tag stays until then.
+ */
+static inline uint64_t adaptive_take(struct hpt *table, uint64_t *slot)
+{
+	shared_hold(table, slot);
+	return shared_take(table, slot);
+}
+
+/*
+ * Gives a slot, whose place does not change, another tag of the same hash, and another word. What
+ * it had has been taken, or was a marker.
+ */
+void adaptive_set_slot(struct hpt *table, uint64_t *slot, uint64_t tag, uint64_t word);
 
 /*
  * The slots of the region of `tag`, marker or runs; with ADAPTIVE_BY_BLOCK those of the block that
@@ -40,10 +57,13 @@ void adaptive_set_slot(uint64_t *slot, uint64_t tag, uint64_t word);
  */
 void adaptive_find(const struct hpt *table, uint64_t tag, struct adaptive_found *found);
 
-/* Takes a slot; NULL where memory ran out. The table does not grow by it. */
+/*
+ * Takes a slot; NULL where memory ran out: none is got while anything is held, when readers would
+ * wait for whoever gives it. The table does not grow by it.
+ */
 uint64_t *adaptive_add(struct hpt *table, uint64_t tag, uint64_t word);
 
-/* Frees a slot. */
+/* Frees a slot: as adaptive_set_slot(). */
 void adaptive_remove(struct hpt *table, uint64_t *slot);
 
 /* For struct hpt_operations. */

@@ -2,6 +2,8 @@
 /*
  * Visits in an adaptive table: region by region, in ascending order, or in the order of its lines
  * where that is less to read. A run whose pages all get the same answer stays one.
+ *
+ * Nothing is held while a visitor of the caller's is asked: readers would wait for it.
  */
 #include <errno.h>
 
@@ -26,6 +28,7 @@ struct region {
 	struct hpt_key key; /* of its first page */
 	unsigned int from;
 	unsigned int to;
+	bool unseen; /* it has become a leaf that no reader has seen */
 };
 
 static struct hpt_key key_of(uint64_t tag)
@@ -46,16 +49,6 @@ static uint64_t ask(const struct region *region, unsigned int page, uint64_t ent
 	return region->visit->visit(region->visit->context, key, entry);
 }
 
-/* Stores an answer in a leaf: how many words it has less. */
-static unsigned int store(struct hpt *table, uint64_t *word, uint64_t entry)
-{
-	bool gone = *word && !entry;
-
-	__atomic_store_n(word, entry, __ATOMIC_RELAXED);
-	table->counts.entries -= gone;
-	return gone;
-}
-
 /* Visits the words of a leaf from page `from` on. It is marked where they change. */
 static void visit_leaf(const struct region *region, uint64_t *marker, unsigned int from)
 {
@@ -65,17 +58,21 @@ static void visit_leaf(const struct region *region, uint64_t *marker, unsigned i
 	bool changed = false;
 
 	for (unsigned int page = from; page < region->to; page++) {
-		uint64_t entry = words[page];
+		struct hpt_key key = region->key;
+		uint64_t entry = HPT_LOAD(words[page]);
 		uint64_t answer;
 
 		if (!entry)
 			continue;
-		answer = ask(region, page, entry);
+		key.vpn += page;
+		answer = shared_visit(table, &words[page], key, region->visit->visit,
+				      region->visit->context);
 		changed |= answer != entry;
-		count -= store(table, &words[page], answer);
+		count -= !answer;
+		table->counts.entries -= !answer;
 	}
 	if (changed)
-		*marker |= ADAPTIVE_UNSETTLED;
+		HPT_STORE(*marker, *marker | ADAPTIVE_UNSETTLED);
 	adaptive_set_count(table, marker, count);
 }
 
@@ -96,30 +93,45 @@ static uint64_t expected(const struct answers *answers, unsigned int page)
 	return adaptive_page_entry(answers->answer, page - answers->first);
 }
 
+/* Stores an answer in a leaf that no reader has seen: how many words it has less. */
+static unsigned int store(struct hpt *table, uint64_t *word, uint64_t entry)
+{
+	HPT_STORE(*word, entry);
+	table->counts.entries -= !entry;
+	return !entry;
+}
+
 /*
  * The answer for `page` of a run is not as those before: the region becomes a leaf, they are stored
- * there, and the visit goes on in it.
+ * there, and the visit goes on in it; from the first of them on where readers have marked the run
+ * since.
  */
-static void visit_in_leaf(const struct region *region, const struct answers *answers,
-			  unsigned int page, uint64_t answer)
+static void visit_in_leaf(struct region *region, const struct answers *answers, unsigned int page,
+			  uint64_t answer)
 {
 	struct hpt *table = region->visit->table;
+	unsigned int next = answers->first;
 	struct adaptive_found found;
 	uint64_t address = 0;
 	uint64_t *marker, *words;
-	unsigned int gone;
+	unsigned int gone = 0;
 
 	adaptive_get_leaf(table, true, &address); /* visit_run() has seen to it */
 	adaptive_find(table, region->tag, &found);
 	marker = adaptive_expand(table, region->tag, &found, address);
 	words = adaptive_leaf(table, marker);
-	gone = store(table, &words[page], answer);
-	for (unsigned int i = answers->first; i < page; i++)
-		gone += store(table, &words[i], expected(answers, i));
+	if (HPT_LOAD(words[next]) == answers->entry) {
+		for (; next < page; next++)
+			gone += store(table, &words[next], expected(answers, next));
+		gone += store(table, &words[next++], answer);
+	}
 	/* Some page is left: answers that are all 0 are no reason to come here. */
 	adaptive_set_count(table, marker, adaptive_marker_count(marker) - gone);
-	*marker |= ADAPTIVE_UNSETTLED;
-	visit_leaf(region, marker, page + 1);
+	HPT_STORE(*marker, *marker | ADAPTIVE_UNSETTLED);
+	region->unseen = next >= region->to || hpt_visitor_is_own(region->visit->visit);
+	if (!region->unseen)
+		shared_done(table);
+	visit_leaf(region, marker, next);
 }
 
 /* A page for visit_in_leaf(), before the visitor is asked; `whole`: for all pages of the run. */
@@ -128,7 +140,29 @@ static bool leaf_at_hand(struct hpt *table, hpt_visitor visit, bool whole)
 	if (whole && hpt_answers_alike(visit))
 		return true;
 
-	return adaptive_reserve(table) || table->spares.count;
+	return adaptive_reserve(table, 0) || table->spares.count;
+}
+
+/*
+ * Asks for the pages [answers->first, to) of a run. Where they all answer alike: `to`; otherwise
+ * the first that does not, whose answer is *other. A part of a run must stay as it is for that.
+ */
+static unsigned int ask_run(const struct region *region, const struct adaptive_run *run,
+			    struct answers *answers, unsigned int to, uint64_t *other)
+{
+	unsigned int page = answers->first;
+	unsigned int end = run->first + (1u << run->log2);
+	bool whole = page == run->first && to == end;
+	uint64_t wanted;
+
+	answers->entry = adaptive_page_entry(run->entry, page - run->first);
+	*other = answers->answer = ask(region, page, answers->entry);
+	wanted = whole ? *other : answers->entry;
+	while (*other == wanted && ++page < to) {
+		*other = ask(region, page, adaptive_page_entry(run->entry, page - run->first));
+		wanted = expected(answers, page);
+	}
+	return page;
 }
 
 enum visited { VISITED, VISITED_TO_END };
@@ -137,44 +171,46 @@ enum visited { VISITED, VISITED_TO_END };
  * Visits the pages of a slot that lie in the range; *gone is how many it has less. VISITED_TO_END
  * where the region has become a leaf, which has been visited to its end; or -ENOMEM.
  */
-static int visit_run(const struct region *region, uint64_t *slot, unsigned int *gone)
+static int visit_run(struct region *region, uint64_t *slot, unsigned int *gone)
 {
 	struct hpt *table = region->visit->table;
 	struct adaptive_run run = adaptive_run_of(slot);
-	unsigned int end = run.first + (1u << run.log2);
-	unsigned int page = run.first > region->from ? run.first : region->from;
+	unsigned int pages = 1u << run.log2;
+	unsigned int end = run.first + pages;
 	unsigned int to = end < region->to ? end : region->to;
-	bool whole = page == run.first && to == end;
-	struct answers answers = {.first = page};
-	uint64_t answer, wanted;
+	struct answers answers = {.first = run.first};
+	uint64_t seen = HPT_LOAD(*slot);
 
 	*gone = 0;
-	if (page >= to)
+	if (answers.first < region->from)
+		answers.first = region->from;
+	if (answers.first >= to)
 		return VISITED;
-	if (run.log2 && !leaf_at_hand(table, region->visit->visit, whole))
+	if (run.log2 && !leaf_at_hand(table, region->visit->visit, to - answers.first == pages))
 		return -ENOMEM;
-	answers.entry = adaptive_page_entry(run.entry, page - run.first);
-	answer = answers.answer = ask(region, page, answers.entry);
-	wanted = whole ? answer : answers.entry;
-	while (answer == wanted && ++page < to) {
-		answer = ask(region, page, adaptive_page_entry(run.entry, page - run.first));
-		wanted = expected(&answers, page);
-	}
-	if (page < to) {
-		visit_in_leaf(region, &answers, page, answer);
-		return VISITED_TO_END;
-	}
-	if (answers.answer != answers.entry)
-		hpt_store(slot, answers.answer);
+	do {
+		unsigned int page;
+		uint64_t other;
+
+		run.entry = seen & HPT_ENTRY_MASK;
+		page = ask_run(region, &run, &answers, to, &other);
+		if (page < to) {
+			visit_in_leaf(region, &answers, page, other);
+			return VISITED_TO_END;
+		}
+		if (answers.answer == answers.entry)
+			return VISITED;
+	} while (!shared_replace(table, slot, &seen, (seen & ~HPT_ENTRY_MASK) | answers.answer));
 	if (!answers.answer) {
-		*gone = 1u << run.log2;
-		table->counts.entries -= *gone;
+		*gone = pages;
+		table->counts.entries -= pages;
 		adaptive_remove(table, slot);
+		shared_done(table);
 	}
 	return VISITED;
 }
 
-static int visit_spread(const struct region *region, uint64_t *marker)
+static int visit_spread(struct region *region, uint64_t *marker)
 {
 	struct hpt *table = region->visit->table;
 	unsigned int count = adaptive_marker_count(marker);
@@ -205,7 +241,7 @@ static int visit_spread(const struct region *region, uint64_t *marker)
 	return visited;
 }
 
-static int visit_compact(const struct region *region, const struct adaptive_found *found)
+static int visit_compact(struct region *region, const struct adaptive_found *found)
 {
 	int visited = VISITED;
 
@@ -224,8 +260,7 @@ static void visit_large(const struct region *region, uint64_t *slot)
 	uint64_t answer;
 
 	key.size = HPT_2M;
-	answer = visit->visit(visit->context, key, *slot & HPT_ENTRY_MASK);
-	hpt_store(slot, answer);
+	answer = shared_visit(visit->table, slot, key, visit->visit, visit->context);
 	if (!answer) {
 		visit->table->counts.entries--;
 		adaptive_remove(visit->table, slot);
@@ -240,12 +275,12 @@ static void settle(const struct region *region, unsigned int keep)
 
 	adaptive_find(table, region->tag, &found);
 	if (adaptive_form_of(&found) != ADAPTIVE_FORM_LEAF ||
-	    !(*found.slot[0] & ADAPTIVE_UNSETTLED))
+	    !(HPT_LOAD(*found.slot[0]) & ADAPTIVE_UNSETTLED))
 		return;
 	if (region->visit->in_scan)
 		region->visit->unsettled = true;
 	else
-		adaptive_settle(table, region->tag, keep);
+		adaptive_settle(table, region->tag, keep, region->unseen);
 }
 
 static int visit_region(struct visit *visit, uint64_t tag, const struct adaptive_found *found)
@@ -271,7 +306,7 @@ static int visit_region(struct visit *visit, uint64_t tag, const struct adaptive
 		return 0;
 	case ADAPTIVE_FORM_LARGE:
 		visit_large(&region, found->slot[0]);
-		return 0;
+		break;
 	case ADAPTIVE_FORM_LEAF:
 		visit_leaf(&region, found->slot[0], region.from);
 		keep = ADAPTIVE_LEAF_KEPT;
@@ -283,6 +318,7 @@ static int visit_region(struct visit *visit, uint64_t tag, const struct adaptive
 		visited = visit_compact(&region, found);
 	}
 	settle(&region, keep);
+	shared_done(visit->table);
 	return visited < 0 ? visited : 0;
 }
 
@@ -293,7 +329,7 @@ static int visit_slot(struct visit *visit, const uint64_t *slot)
 	struct hpt_key key = key_of(tag);
 	struct adaptive_found found;
 
-	if (!(*slot & HPT_ENTRY_MASK) || tag & ADAPTIVE_BY_BLOCK)
+	if (!(HPT_LOAD(*slot) & HPT_ENTRY_MASK) || tag & ADAPTIVE_BY_BLOCK)
 		return 0;
 	if (!visit->all && (key.asid != visit->from.asid || key.vpn >= visit->end ||
 			    key.vpn + ADAPTIVE_PAGES <= visit->from.vpn))
@@ -305,10 +341,13 @@ static int visit_slot(struct visit *visit, const uint64_t *slot)
 static void settle_slot(struct hpt *table, const uint64_t *slot)
 {
 	uint64_t tag = adaptive_tag_of(slot);
+	uint64_t word = HPT_LOAD(*slot);
 
-	if (*slot & HPT_ENTRY_MASK && !adaptive_code(tag) && !(*slot & ADAPTIVE_SPREAD) &&
-	    *slot & ADAPTIVE_UNSETTLED)
-		adaptive_settle(table, tag, ADAPTIVE_LEAF_PAGES);
+	if (word & HPT_ENTRY_MASK && !adaptive_code(tag) && !(word & ADAPTIVE_SPREAD) &&
+	    word & ADAPTIVE_UNSETTLED) {
+		adaptive_settle(table, tag, ADAPTIVE_LEAF_PAGES, false);
+		shared_done(table);
+	}
 }
 
 /* Forms are settled afterwards: slots that are taken on the way would be visited again. */

@@ -14,8 +14,8 @@
  *    hpt_lookup_batch() and hpt_mark() without a lock. A reader sees the old or the new entry of a
  *    key, never a mixture, and never misses an entry that is there throughout, whatever is moved.
  *    While the writer changes a page (4 KiB) of the table, for some stores, or while a step of
- *    growth goes through it, readers of that page wait; all do for a step of a change of salt.
- *    (shared.h)
+ *    growth goes through it, or a change of an adaptive region's form, readers of that page wait;
+ *    all do for a step of a change of salt. (shared.h)
  *  - Errors are negative errno values and leave the table as it was.
  *  - One page is mapped under one size: do not map a 4 KiB page inside a mapped 2 MiB page. radix
  *    and adaptive refuse it (-EEXIST); the others do not look, hpt_check() finds it.
@@ -37,8 +37,8 @@
  * `retire` is NULL, or there are readers beside the writer: then it is called, by the writer, in
  * the place of `put` for memory that readers may still be looking at. The caller takes it back
  * after a grace period, when every call of a reader that had begun before has returned; no reader
- * waits for the writer meanwhile, so `retire` may be where that is awaited. Readers cost a table a
- * page of 4 KiB.
+ * waits for the writer meanwhile, nor in `get`, so `retire` may be where that is awaited. Readers
+ * cost a table a page of 4 KiB.
  */
 struct hpt_memory {
 	int (*get)(void *context, size_t size, uint64_t *address);
@@ -135,8 +135,7 @@ int hpt_organisation_find(const char *name);
 
 /*
  * Makes an empty table in *table, which stays where it is until hpt_destroy(). -EINVAL for an
- * organisation or a hash that does not exist, -EOPNOTSUPP for an adaptive table with readers beside
- * its writer, -ENOMEM.
+ * organisation or a hash that does not exist, -ENOMEM.
  */
 int hpt_create(struct hpt *table, const struct hpt_config *config);
 
@@ -224,6 +223,11 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame);
  * carried along when the entry moves, and is in what hpt_unmap() and hpt_swap_out() give. -ENOENT,
  * also for a page that is not resident; -EINVAL for other flags. Where the key is unmapped at the
  * same time, a mark may stay on an entry that is mapped then with the same frame and flags.
+ *
+ * In an adaptive table pages may share a word, a run: a power of two of them, naturally aligned,
+ * with contiguous frames and equal flags, at most 512. A mark of one is a mark of them all, as that
+ * of a 2 MiB page is, whether there are readers or not; it takes no memory and splits nothing.
+ * (hpt_change() is for one page.)
  */
 int hpt_mark(struct hpt *table, struct hpt_key key, uint64_t flags);
 
@@ -251,7 +255,8 @@ void hpt_unmap_all(struct hpt *table);
  * Called for each mapped page; returns the entry to store in its place: the same to leave it,
  * other flags or another frame to change it (an entry that hpt_map() takes for this key), 0 to
  * unmap it. It must not call into the table. Where a reader marks the entry meanwhile, it is called
- * again with the entry as it is then.
+ * again with the entry as it is then (in an adaptive table also for pages that share a word with
+ * it).
  */
 typedef uint64_t (*hpt_visitor)(void *context, struct hpt_key key, uint64_t entry);
 

@@ -174,10 +174,10 @@ HPT_INLINE void hpt_ledger_add(struct hpt_ledger *ledger, const struct hpt *tabl
 }
 
 /*
- * Gives one page of a run, which has no word of its own, another entry; 0 unmaps it. 0, or -ENOMEM
- * as hpt_visit_range(). (table.c)
+ * Gives one page of a run, which has no word of its own, another entry; 0 unmaps it. 0 and what it
+ * was, unless `old` is NULL; or -ENOMEM as hpt_visit_range(). (table.c)
  */
-int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry);
+int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t *old);
 
 /*
  * Sets flags of the entry of `key`, which was found: one store, or -ENOMEM in a run. Not where
@@ -188,7 +188,7 @@ HPT_INLINE int hpt_set_found(struct hpt *table, struct hpt_key key, struct hpt_f
 {
 	found->entry |= flags;
 	if (__builtin_expect(!found->word, 0))
-		return hpt_replace_in_run(table, key, found->entry);
+		return hpt_replace_in_run(table, key, found->entry, NULL);
 	__atomic_store_n(found->word, *found->word | flags, __ATOMIC_RELAXED);
 	return 0;
 }

@@ -78,6 +78,9 @@ extern const struct hpt_operations hpt_adaptive_operations;
  */
 bool hpt_answers_alike(hpt_visitor visit);
 
+/* Whether it is the library's: a few instructions, for which readers may have to wait. */
+bool hpt_visitor_is_own(hpt_visitor visit);
+
 /* What is wrong where a page lies in a mapped page of 2 MiB; NULL if it does not. */
 const char *hpt_check_overlap(const struct hpt *table, struct hpt_key key);
 

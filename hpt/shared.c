@@ -183,6 +183,8 @@ static bool find(const struct hpt *table, struct hpt_key key, struct hpt_found *
 		return find_as(table, key, found, walk, word, HPT_BUCKET, false);
 	case HPT_CUCKOO:
 		return find_as(table, key, found, walk, word, HPT_CUCKOO, counting);
+	case HPT_ADAPTIVE:
+		return find_as(table, key, found, walk, word, HPT_ADAPTIVE, false);
 	default:
 		return find_as(table, key, found, walk, word, HPT_CLUSTERED, false);
 	}
@@ -209,6 +211,21 @@ static bool place_is_still(const struct hpt *table, const struct walk *walk, con
 	       is_still(&table->shared->shards[shard].count, walk->versions[shard]);
 }
 
+/* Where nobody else marks. A page of a run has the run's word. */
+static int mark_alone(struct hpt *table, struct hpt_key key, uint64_t flags)
+{
+	struct hpt_found found;
+	uint64_t *word;
+
+	if (!hpt_find(table, key, &found) || !hpt_resident(found.entry))
+		return -ENOENT;
+	word = found.word;
+	if (!word)
+		word = hpt_word(table, found.probe.line) + found.probe.word;
+	HPT_STORE(*word, HPT_LOAD(*word) | flags);
+	return 0;
+}
+
 int hpt_mark(struct hpt *table, struct hpt_key key, uint64_t flags)
 {
 	struct hpt_found found;
@@ -217,11 +234,8 @@ int hpt_mark(struct hpt *table, struct hpt_key key, uint64_t flags)
 
 	if (!flags || flags & ~(HPT_ACCESSED | HPT_DIRTY))
 		return -EINVAL;
-	if (!table->shared) {
-		if (!hpt_find(table, key, &found) || !hpt_resident(found.entry))
-			return -ENOENT;
-		return hpt_change(table, key, 0, flags);
-	}
+	if (!table->shared)
+		return mark_alone(table, key, flags);
 	do {
 		if (!find(table, key, &found, &walk, &word, false) || !hpt_resident(word))
 			return -ENOENT;

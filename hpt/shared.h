@@ -24,13 +24,30 @@
  * Radix needs no versions: nothing moves, and each word of its nodes answers for itself. A node
  * that has been unlinked is empty.
  *
+ * Adaptive has both. Its slots are as those of the others: a tag says all of its key, so a hit is
+ * true by itself, whatever form the region has taken since its marker was read. A leaf is as a node
+ * of radix, and is never held: each word answers for itself. It is the region's from when the
+ * marker is stored, over words that are there already, until it is empty. Conversions take its
+ * words out, by exchange, while they hold the marker's page; and a page that was a leaf is none
+ * again, nor anything else, before the grace period has ended. So a word that is found in a leaf is
+ * the key's when it is read. One that is 0 is a miss, which is believed if the marker's page has
+ * not changed since before the marker was read: then the leaf was the region's, and nobody was
+ * emptying it. A conversion holds the pages of all slots that come and go until it has ended. What
+ * else a marker says (its count, that it is unsettled, more blocks in use) changes at any time, as
+ * entries do: nothing that is there is found or missed by it.
+ *
  * Memory that readers may still look at is alive until the caller's grace period ends.
  *
  * Marks. hpt_mark() compares and exchanges the entry's word and then compares the version: if that
  * has changed, the word may have become another key's, and the mark is set again where the key is
  * now. A mark that went astray so was set in a word with the very same frame and flags: its page is
  * written back, or kept, for nothing. The writer takes entries out of words by exchange and changes
- * them by compare and exchange, so no mark is lost: it is in what moves, and in what is removed.
+ * them by compare and exchange, so no mark is lost: it is in what moves, and in what is removed. A
+ * run of adaptive has one word, as a superpage has, and so one mark. Pages that become a run were
+ * alike when the writer looked; what is marked until it takes them out is a mark of the run.
+ *
+ * The writer holds nothing while it asks for memory, retires it, or calls a visitor: whoever
+ * answers may wait for readers. (The library's own visitors do not.)
  *
  * Order. The writer stores odd version, then words, then even version; a reader loads version,
  * words, version again. x86 keeps stores in order, and loads; the compiler is kept from another

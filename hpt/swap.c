@@ -23,13 +23,8 @@ int hpt_swap_out(struct hpt *table, struct hpt_key key, uint64_t location, uint6
 		return -ENOENT;
 	if (!hpt_resident(found.entry))
 		return -EINVAL;
-	if (!found.word) {
-		int error = hpt_replace_in_run(table, key, hpt_swap_entry(location, found.entry));
-
-		if (old && !error)
-			*old = found.entry;
-		return error;
-	}
+	if (!found.word)
+		return hpt_replace_in_run(table, key, hpt_swap_entry(location, found.entry), old);
 	seen = HPT_LOAD(*found.word);
 	do
 		entry = hpt_seal(&table->desc, key, hpt_swap_entry(location, seen));
@@ -53,7 +48,7 @@ int hpt_swap_in(struct hpt *table, struct hpt_key key, uint64_t frame)
 		return -EINVAL;
 	entry = hpt_entry(frame, (found.entry & HPT_SWAP_KEPT) | HPT_PRESENT);
 	if (!found.word)
-		return hpt_replace_in_run(table, key, entry);
+		return hpt_replace_in_run(table, key, entry, NULL);
 	/* Readers mark resident pages only. */
 	hpt_store(found.word, hpt_seal(&table->desc, key, entry));
 	watch_tell(table, key, 1);

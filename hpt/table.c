@@ -43,8 +43,6 @@ int hpt_create(struct hpt *table, const struct hpt_config *config)
 
 	if (config->organisation >= HPT_ORGANISATIONS || config->hash >= HPT_HASH_FAMILIES)
 		return -EINVAL;
-	if (config->memory.retire && config->organisation == HPT_ADAPTIVE)
-		return -EOPNOTSUPP;
 	/* Not one initialiser: a compiler may build it on the stack first, all 36 KiB of it. */
 	*table = (struct hpt){0};
 	table->desc.magic = HPT_MAGIC;
@@ -240,38 +238,46 @@ static uint64_t visit_to_unmap_watched(void *context, struct hpt_key key, uint64
 	return 0;
 }
 
+struct replacement {
+	uint64_t entry;
+	uint64_t old;
+};
+
 static uint64_t visit_to_replace(void *context, struct hpt_key key, uint64_t entry)
 {
+	struct replacement *replacement = context;
+
 	(void)key;
-	(void)entry;
-	return *(const uint64_t *)context;
+	replacement->old = entry;
+	return replacement->entry;
 }
 
-int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry)
+int hpt_replace_in_run(struct hpt *table, struct hpt_key key, uint64_t entry, uint64_t *old)
 {
-	return hpt_visit_range(table, key, 1, visit_to_replace, &entry);
+	struct replacement replacement = {.entry = entry};
+	int error = hpt_visit_range(table, key, 1, visit_to_replace, &replacement);
+
+	if (old && !error)
+		*old = replacement.old;
+	return error;
 }
 
 int hpt_unmap(struct hpt *table, struct hpt_key key, uint64_t *old)
 {
 	struct hpt_found found;
-	int error = 0;
+	uint64_t entry;
 
 	if (!hpt_find(table, key, &found))
 		return -ENOENT;
-	if (found.word) {
-		uint64_t entry = shared_take(table, found.word);
-
-		found.entry = hpt_open(&table->desc, key, entry);
-		hpt_operations_of(table)->forget(table, key, found.word);
-		shared_done(table);
-		watch_tell(table, key, 1);
-	} else {
-		error = hpt_replace_in_run(table, key, 0);
-	}
-	if (old && !error)
-		*old = found.entry;
-	return error;
+	if (!found.word)
+		return hpt_replace_in_run(table, key, 0, old);
+	entry = shared_take(table, found.word);
+	if (old)
+		*old = hpt_open(&table->desc, key, entry);
+	hpt_operations_of(table)->forget(table, key, found.word);
+	shared_done(table);
+	watch_tell(table, key, 1);
+	return 0;
 }
 
 /* What may be changed: the size of a page is part of its key, SWAPPED says what the frame is. */
@@ -302,6 +308,7 @@ static uint64_t visit_to_change(void *context, struct hpt_key key, uint64_t entr
 
 int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t set)
 {
+	struct change change = {.clear = clear, .set = set, .never_empty = never_empty(table)};
 	struct hpt_found found;
 	uint64_t seen, next;
 
@@ -317,7 +324,7 @@ int hpt_change(struct hpt *table, struct hpt_key key, uint64_t clear, uint64_t s
 		if (seen & HPT_SWAPPED && set & HPT_PRESENT)
 			return -EINVAL;
 		if (!found.word)
-			return hpt_replace_in_run(table, key, next);
+			return hpt_visit_range(table, key, 1, visit_to_change, &change);
 	} while (!shared_replace(table, found.word, &seen, next));
 	if (next != seen)
 		watch_tell(table, key, 1);
@@ -328,6 +335,11 @@ bool hpt_answers_alike(hpt_visitor visit)
 {
 	return visit == visit_to_unmap || visit == visit_to_unmap_watched ||
 	       visit == visit_to_change;
+}
+
+bool hpt_visitor_is_own(hpt_visitor visit)
+{
+	return hpt_answers_alike(visit) || visit == visit_to_replace;
 }
 
 static int visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hpt_visitor visit,

@@ -33,6 +33,7 @@ for room in hpt ept vmm bench; do
 done
 suite torture-ept 120 build/tests/torture_ept 32 5
 suite torture-hpt 200 build/tests/torture_hpt 40
+suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
 bats_suite measure 300 tests/bench/measure.bats

@@ -5,17 +5,22 @@
 #include "hpt/adaptive_region.h"
 #include "tests/hpt/fixture.h"
 
-#define REGION	  UINT64_C(4096) /* vpn of the region that most tests fill */
-#define PAGES	  ADAPTIVE_PAGES
-#define MOVES_MAX (320 + 256) /* of one insertion: a group, and the pages of one region */
+#define REGION UINT64_C(4096) /* vpn of the region that most tests fill */
+#define PAGES  ADAPTIVE_PAGES
 
 static struct pair pair;
 
+static void begin_as(uint64_t salt, bool readers)
+{
+	struct hpt_config config = {.organisation = HPT_ADAPTIVE, .salt = salt};
+
+	pair = (struct pair){.memory = {.readers = readers}};
+	cr_assert_eq(pair_begin(&pair, &config), 0);
+}
+
 static void begin(uint64_t salt)
 {
-	const struct table_kind adaptive = {HPT_ADAPTIVE, HPT_4K};
-
-	begin_kind(&pair, &adaptive, salt, 0);
+	begin_as(salt, false);
 }
 
 static struct hpt_key key_of(uint64_t vpn)
@@ -200,17 +205,50 @@ Test(adaptive, the_table_grows_and_moves_a_bounded_number_while_regions_have_eve
 		struct hpt_counts before = pair.table.counts;
 
 		pair_map(&pair, key_of(vpn), i & 1 ? contiguous(vpn) : scattered(vpn));
-		cr_assert_leq(pair.table.counts.moves - before.moves, MOVES_MAX + before.spilled);
+		cr_assert_leq(pair.table.counts.moves - before.moves,
+			      ADAPTIVE_MOVES_MAX + before.spilled);
 		if (i % 1500 == 0)
 			pair_check(&pair);
 	}
 	pair_end(&pair);
 }
 
-/* A page of each of three runs is unmapped when there is no memory any more. */
-Test(adaptive, the_reserve_is_enough_for_two_runs_and_a_third_stays_as_it_was)
+/* Page i of four pieces of 64 contiguous pages. */
+static uint64_t piece_vpn(unsigned int i)
 {
-	begin(8);
+	return REGION + i / 64 * 128 + i % 64;
+}
+
+/*
+ * The most that is moved without growth: 255 pages, which have each a slot since they were not
+ * alike when they were mapped, become a leaf with the 256th, and that turns out to be four runs.
+ */
+Test(adaptive, an_insertion_that_makes_a_leaf_and_then_four_runs_moves_what_is_stated)
+{
+	struct hpt_config config = {.organisation = HPT_ADAPTIVE, .pages = 1 << 20};
+	uint64_t moves;
+
+	pair = (struct pair){0};
+	cr_assert_eq(pair_begin(&pair, &config), 0);
+	for (unsigned int i = 0; i < 255; i++)
+		map(piece_vpn(i), contiguous(piece_vpn(i)) ^ (i % 2 ? HPT_WRITE : 0));
+	for (unsigned int i = 1; i < 255; i += 2)
+		cr_assert_eq(pair_change(&pair, key_of(piece_vpn(i)), 0, HPT_WRITE), 0);
+	cr_assert_eq(form_of(REGION), ADAPTIVE_FORM_SPREAD);
+	cr_assert_eq(pair.table.counts.used, 1 + 255);
+	moves = pair.table.counts.moves;
+	map(piece_vpn(255), contiguous(piece_vpn(255)));
+	cr_assert_eq(form_of(REGION), ADAPTIVE_FORM_COMPACT);
+	cr_assert_eq(pair.table.counts.used, ADAPTIVE_SLOTS);
+	cr_assert_eq(pair.table.counts.moves - moves,
+		     ADAPTIVE_MOVES_MAX - HPT_GROUP_LINES * ADAPTIVE_LINE_SLOTS);
+	pair_end(&pair);
+}
+
+/* A page of each of three runs is unmapped when there is no memory any more. */
+static void use_reserve(bool readers)
+{
+	begin_as(8, readers);
 	for (uint64_t i = 0; i < 3; i++)
 		cr_assert_eq(pair_map_range(&pair, key_of(REGION + i * PAGES), PAGES,
 					    contiguous(REGION + 2 * i * PAGES)),
@@ -236,10 +274,16 @@ Test(adaptive, the_reserve_is_enough_for_two_runs_and_a_third_stays_as_it_was)
 	pair_end(&pair);
 }
 
-/* Every form up and down, the n-th allocation failing, alone or with all that follow. */
-static bool live_with_failure(uint64_t n, bool once)
+Test(adaptive, the_reserve_is_enough_for_two_runs_and_a_third_stays_as_it_was)
 {
-	begin(9);
+	use_reserve(false);
+	use_reserve(true);
+}
+
+/* Every form up and down, the n-th allocation failing, alone or with all that follow. */
+static bool live_with_failure(uint64_t n, bool once, bool readers)
+{
+	begin_as(9, readers);
 	pair.memory.first_failure = pair.memory.calls + n;
 	pair.memory.last_failure = once ? pair.memory.first_failure : UINT64_MAX;
 	for (unsigned int i = 0; i < PAGES; i++)
@@ -267,15 +311,21 @@ static bool live_with_failure(uint64_t n, bool once)
 	return n;
 }
 
-Test(adaptive, out_of_memory_at_every_allocation_changes_no_answer)
+static void live_with_failures(bool readers)
 {
 	uint64_t n = 1;
 
-	while (live_with_failure(n, true))
+	while (live_with_failure(n, true, readers))
 		n++;
 	cr_assert_gt(n, 6);
 	for (uint64_t i = 1; i < n; i++)
-		live_with_failure(i, false);
+		live_with_failure(i, false, readers);
+}
+
+Test(adaptive, out_of_memory_at_every_allocation_changes_no_answer)
+{
+	live_with_failures(false);
+	live_with_failures(true);
 }
 
 static double bytes_a_page(void)
@@ -321,10 +371,11 @@ Test(adaptive, a_wrong_marker_or_slot_is_named)
 	cr_assert_str_eq(hpt_check(&pair.table), "a leaf holds entries of 4 KiB pages");
 	adaptive_leaf(&pair.table, found.slot[0])[5] &= ~HPT_LARGE;
 	adaptive_find(&pair.table, adaptive_region_tag(key_of(REGION)), &found);
-	adaptive_set_slot(found.slot[0], adaptive_tag_of(found.slot[1]),
+	adaptive_set_slot(&pair.table, found.slot[0], adaptive_tag_of(found.slot[1]),
 			  *found.slot[0] & HPT_ENTRY_MASK);
 	cr_assert_str_eq(hpt_check(&pair.table), "no two slots have the same page");
-	adaptive_set_slot(found.slot[0], adaptive_region_tag(key_of(REGION)) | adaptive_pages(0, 0),
+	adaptive_set_slot(&pair.table, found.slot[0],
+			  adaptive_region_tag(key_of(REGION)) | adaptive_pages(0, 0),
 			  *found.slot[0] & HPT_ENTRY_MASK);
 	pair.table.spares.count--;
 	cr_assert_str_eq(hpt_check(&pair.table),

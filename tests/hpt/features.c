@@ -35,8 +35,6 @@ ParameterizedTestParameters(features, alone_and_in_pairs_they_agree_with_the_mod
 
 	for (int organisation = 0; organisation < HPT_ORGANISATIONS; organisation++) {
 		for (unsigned int features = 0; features < 1u << STREAM_FEATURES; features++) {
-			if (organisation == HPT_ADAPTIVE && features & STREAM_READERS)
-				continue; /* refused by hpt_create() */
 			if (__builtin_popcount(features) <= 2)
 				cases[count++] = (struct features_case){
 					(enum hpt_organisation)organisation, features};

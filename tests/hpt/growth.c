@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "hpt/adaptive_region.h"
 #include "hpt/chained.h"
 #include "hpt/clustered.h"
 #include "hpt/generation.h"
@@ -58,7 +59,7 @@ static uint64_t most_moves(const struct table_kind *kind)
 	case HPT_CUCKOO:
 		return 64 + 8;
 	case HPT_ADAPTIVE:
-		return 320 + 256;
+		return ADAPTIVE_MOVES_MAX;
 	default:
 		return 64;
 	}

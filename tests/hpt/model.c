@@ -31,6 +31,14 @@ uint64_t model_random(uint64_t *state)
 	return mix64_next(state);
 }
 
+static void expect_nothing_held(const struct test_memory *memory)
+{
+	const struct hpt *table = memory->table;
+
+	MODEL_EXPECT(!table || (!table->held && !(table->shape & 1)),
+		     "memory comes or goes while readers wait");
+}
+
 static int test_get(void *context, size_t size, uint64_t *address)
 {
 	struct test_memory *memory = context;
@@ -38,6 +46,7 @@ static int test_get(void *context, size_t size, uint64_t *address)
 
 	MODEL_EXPECT(size >= 4096 && size <= 2u << 20 && !(size & (size - 1)),
 		     "a block of %zu bytes was asked for", size);
+	expect_nothing_held(memory);
 	memory->calls++;
 	if (memory->calls >= memory->first_failure && memory->calls <= memory->last_failure) {
 		memory->failures++;
@@ -79,6 +88,7 @@ static void test_retire(void *context, uint64_t address, size_t size)
 {
 	struct test_memory *memory = context;
 
+	expect_nothing_held(memory);
 	memory->retired++;
 	test_put(context, address, size);
 }

@@ -33,7 +33,8 @@ struct test_block {
 /*
  * Gives zeroed blocks and aborts on a size, an alignment or a return that breaks the contract.
  * Calls number first_failure to last_failure (from 1 on) fail with -ENOMEM; 0 is never.
- * What comes back is overwritten and freed, so that a late read is seen.
+ * What comes back is overwritten and freed, so that a late read is seen. With `table` it aborts if
+ * it is called while readers wait for the writer.
  */
 struct test_memory {
 	struct test_block *blocks;
@@ -47,6 +48,7 @@ struct test_memory {
 	uintptr_t offset;
 	bool readers; /* there may be some: memory is retired */
 	uint64_t retired;
+	const struct hpt *table; /* whose it is, if known: no reader of it waits meanwhile */
 };
 
 /* The provider as the table wants it. memory->offset and readers must be set before. */

@@ -8,15 +8,6 @@
 #include "hpt/shared.h"
 #include "tests/hpt/fixture.h"
 
-/* Those that can have readers: all but adaptive, whose kinds are the last. */
-#define SHARED_KINDS (TABLE_KINDS - HPT_SIZES)
-#define SHARED_TEST(name)                                                                 \
-	ParameterizedTestParameters(shared, name)                                         \
-	{                                                                                 \
-		return cr_make_param_array(struct table_kind, table_kinds, SHARED_KINDS); \
-	}                                                                                 \
-	ParameterizedTest(struct table_kind *kind, shared, name)
-
 static struct pair pair;
 
 static void begin_shared(const struct table_kind *kind)
@@ -33,7 +24,7 @@ static void map(const struct table_kind *kind, uint64_t number)
 }
 
 /* With readers and without: A, D and both, of what is resident and of nothing else. */
-SHARED_TEST(a_mark_sets_accessed_and_dirty_of_a_resident_page)
+TABLE_TEST(shared, a_mark_sets_accessed_and_dirty_of_a_resident_page)
 {
 	static const uint64_t bad[] = {0, HPT_WRITE, HPT_DIRTY | HPT_SOFT, HPT_LARGE,
 				       UINT64_C(1) << 48};
@@ -60,7 +51,7 @@ SHARED_TEST(a_mark_sets_accessed_and_dirty_of_a_resident_page)
 }
 
 /* Every page is marked before the table grows to sixteen times its size, then they go. */
-SHARED_TEST(marks_are_in_what_is_unmapped_whatever_has_moved)
+TABLE_TEST(shared, marks_are_in_what_is_unmapped_whatever_has_moved)
 {
 	const uint64_t few = 200, many = 8000;
 
@@ -83,7 +74,7 @@ SHARED_TEST(marks_are_in_what_is_unmapped_whatever_has_moved)
 	pair_end(&pair);
 }
 
-SHARED_TEST(what_readers_may_see_is_retired_and_not_put_back)
+TABLE_TEST(shared, what_readers_may_see_is_retired_and_not_put_back)
 {
 	const uint64_t count = 8000;
 
@@ -100,7 +91,7 @@ SHARED_TEST(what_readers_may_see_is_retired_and_not_put_back)
 }
 
 /* The versions are a page beside what the table has anyway, and go back with it. */
-SHARED_TEST(readers_cost_a_page_of_memory)
+TABLE_TEST(shared, readers_cost_a_page_of_memory)
 {
 	uint64_t bytes;
 
@@ -115,7 +106,7 @@ SHARED_TEST(readers_cost_a_page_of_memory)
 	cr_assert_eq(pair.memory.retired, 0);
 }
 
-SHARED_TEST(a_table_that_cannot_be_made_leaves_no_memory_behind)
+TABLE_TEST(shared, a_table_that_cannot_be_made_leaves_no_memory_behind)
 {
 	struct hpt_config config = {.organisation = kind->organisation, .pages = 100000};
 	uint64_t calls;
@@ -132,7 +123,7 @@ SHARED_TEST(a_table_that_cannot_be_made_leaves_no_memory_behind)
 }
 
 /* A reader of a page waits while it is held: so all must be let go, on every path. */
-SHARED_TEST(nothing_is_held_after_an_operation)
+TABLE_TEST(shared, nothing_is_held_after_an_operation)
 {
 	begin_shared(kind);
 	for (uint64_t failing = 1; failing < 12; failing++) {
@@ -151,15 +142,4 @@ SHARED_TEST(nothing_is_held_after_an_operation)
 			cr_assert_eq(pair.table.shared->shards[i].count % 2, 0);
 	}
 	pair_end(&pair);
-}
-
-Test(shared, an_adaptive_table_with_readers_is_refused)
-{
-	struct test_memory memory = {.readers = true};
-	struct hpt_config config = {.organisation = HPT_ADAPTIVE,
-				    .memory = test_memory_of(&memory)};
-
-	cr_assert_eq(table_kinds[SHARED_KINDS].organisation, HPT_ADAPTIVE);
-	cr_assert_eq(hpt_create(&pair.table, &config), -EOPNOTSUPP);
-	cr_assert_eq(memory.calls, 0);
 }

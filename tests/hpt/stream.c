@@ -197,8 +197,7 @@ void stream_run(const struct stream *stream)
 
 	pair = (struct pair){
 		.memory = {.offset = stream->features & STREAM_OFFSET ? 0x40000 : 0,
-			   .readers = stream->features & STREAM_READERS &&
-				      stream->organisation != HPT_ADAPTIVE},
+			   .readers = stream->features & STREAM_READERS},
 		.model = {.bucket_count = 256},
 		.kept = stream->features & STREAM_WATCHED ? &kept : NULL,
 	};

@@ -5,13 +5,15 @@
  * changes, and visits; everything that is read is held against a model. No Criterion, so that it
  * can be built with -fsanitize=thread. TAP on stdout.
  *
- *	torture [SECONDS=12] [SEED=1]
+ *	torture [SECONDS=12] [SEED=1] [ORGANISATION]
  *
- * Memory is poisoned and freed when every reader has left the call that it was in.
+ * Memory is poisoned and freed when every reader has left the call that it was in. Threads are
+ * stopped wherever they are, so that each meets the others in the middle of things.
  */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,13 +23,14 @@
 
 #include "hpt/mix.h"
 #include "tests/hpt/torture_pages.h"
+#include "tests/hpt/torture_writer.h"
 
 #define READERS 3
-/* All organisations but adaptive, which refuses readers (hpt_create()). */
-#define TORTURED (HPT_ORGANISATIONS - 1)
-#define ROUNDS	 3
-#define BATCH	 24
-#define NS	 1000000000
+#define ROUNDS	3
+#define BATCH	24
+#define NS	1000000000
+#define WAITING 256
+#define TESTS	4 /* of each kind of table */
 
 struct reader {
 	_Atomic uint64_t calls; /* odd: in one */
@@ -35,16 +38,19 @@ struct reader {
 	pthread_t thread;
 } __attribute__((aligned(64)));
 
-struct writer {
-	uint64_t random;
-	uint64_t steps;
+/* Memory that waits for its end of the readers' calls. */
+struct retired {
+	uint64_t address;
+	size_t bytes;
+	uint64_t calls[READERS];
 };
 
-static struct hpt table;
 static struct reader readers[READERS];
 static atomic_bool stop;
-static atomic_ulong wrong, lost_marks, reads, marks;
-static unsigned long retired;
+static atomic_ulong reads, marks;
+static struct retired waiting[WAITING];
+static atomic_ulong retired; /* so many until now, ... */
+static unsigned long freed;  /* ... and of these given back */
 
 static int get(void *context, size_t bytes, uint64_t *address)
 {
@@ -65,16 +71,48 @@ static void put(void *context, uint64_t address, size_t bytes)
 	free((void *)(uintptr_t)address);
 }
 
-static void retire(void *context, uint64_t address, size_t bytes)
+/* Whether the call that a reader was in, if it was in one, has ended. */
+static bool has_left(unsigned int reader, uint64_t calls)
 {
-	for (unsigned int i = 0; i < READERS; i++) {
-		uint64_t calls = atomic_load(&readers[i].calls);
+	return !(calls & 1) || atomic_load(&readers[reader].calls) != calls;
+}
 
-		while (calls & 1 && atomic_load(&readers[i].calls) == calls)
+/* Frees what was retired first; false if a reader may still look at it. */
+static bool free_first(void)
+{
+	struct retired *first = &waiting[freed % WAITING];
+
+	for (unsigned int i = 0; i < READERS; i++) {
+		if (!has_left(i, first->calls[i]))
+			return false;
+	}
+	put(NULL, first->address, first->bytes);
+	freed++;
+	return true;
+}
+
+/* Frees until so many blocks wait. */
+static void free_down_to(unsigned long left)
+{
+	while (retired - freed > left) {
+		if (!free_first())
 			sched_yield();
 	}
-	retired++;
-	put(context, address, bytes);
+}
+
+/* Freed when each reader has left its call: now and then at once, so that it must be able to. */
+static void retire(void *context, uint64_t address, size_t bytes)
+{
+	/* What was unlinked before is seen by whoever is not in a call after this. */
+	struct retired *last = &waiting[atomic_fetch_add(&retired, 1) % WAITING];
+
+	(void)context;
+	*last = (struct retired){.address = address, .bytes = bytes};
+	for (unsigned int i = 0; i < READERS; i++)
+		last->calls[i] = atomic_load(&readers[i].calls);
+	free_down_to(retired % 32 ? WAITING - 1 : 0);
+	while (retired != freed && free_first())
+		;
 }
 
 static void enter(struct reader *reader)
@@ -91,20 +129,23 @@ static void check_answer(unsigned int id, uint64_t entry, uint32_t least, uint32
 {
 	if (!answer_right(id, entry, least, most))
 		wrong++;
+	if (entry & HPT_DIRTY && !may_show_mark(id))
+		stray_marks++;
 	reads++;
 }
 
 static void read_one(struct reader *reader, unsigned int id)
 {
-	uint32_t marked = atomic_load(&pages[id].marked);
 	uint32_t least = atomic_load(&pages[id].done);
 	uint64_t entry = 0;
+	uint32_t taken;
+	bool owed = owes_mark(id, &taken);
 
 	enter(reader);
-	hpt_lookup(&table, key_of(id), &entry, NULL);
+	hpt_lookup(&tortured, key_of(id), &entry, NULL);
 	leave(reader);
 	check_answer(id, entry, least, atomic_load(&pages[id].begun));
-	if (stays(id) && marked && !(entry & HPT_DIRTY))
+	if (owed && !(entry & HPT_DIRTY) && atomic_load(&pages[id].taken) == taken)
 		lost_marks++;
 }
 
@@ -121,7 +162,7 @@ static void read_batch(struct reader *reader)
 		least[i] = atomic_load(&pages[ids[i]].done);
 	}
 	enter(reader);
-	hpt_lookup_batch(&table, keys, entries, BATCH);
+	hpt_lookup_batch(&tortured, keys, entries, BATCH);
 	leave(reader);
 	for (unsigned int i = 0; i < BATCH; i++)
 		check_answer(ids[i], entries[i], least[i], atomic_load(&pages[ids[i]].begun));
@@ -130,20 +171,20 @@ static void read_batch(struct reader *reader)
 static void mark_one(struct reader *reader, unsigned int id)
 {
 	uint32_t least = atomic_load(&pages[id].done);
+	uint32_t taken = atomic_load(&pages[id].taken);
 	bool same;
 	int error;
 
 	enter(reader);
-	error = hpt_mark(&table, key_of(id), HPT_DIRTY);
+	error = hpt_mark(&tortured, key_of(id), HPT_DIRTY);
 	leave(reader);
 	/* The same page all the time: no mapping of it was begun or ended meanwhile. */
 	same = stays(id) || (least & 1 && atomic_load(&pages[id].begun) == least);
 	if (same && error)
 		wrong++;
-	if (same && !error) {
-		atomic_store(&pages[id].marked, least);
-		marks++;
-	}
+	if (!error && !(taken & 1) && atomic_load(&pages[id].taken) == taken)
+		atomic_store(&pages[id].marked, taken + 1);
+	marks += !error;
 }
 
 static void *read_pages(void *argument)
@@ -154,13 +195,17 @@ static void *read_pages(void *argument)
 		uint64_t random = mix64_next(&reader->random);
 		unsigned int id = (unsigned int)(random % PAGES);
 
+		/* Where something is going on. */
+		if (random >> 39 & 1)
+			id = atomic_load(&busy_segment) * SEGMENT_RUNS * RUN +
+			     id % (SEGMENT_RUNS * RUN);
 		if (random >> 40 & 1) {
 			while (!stays(id))
 				id = (id + RUN) % PAGES;
 		}
-		if (random >> 41 & 3)
+		if (random >> 41 & 1)
 			read_one(reader, id);
-		else if (random >> 43 & 1)
+		else if (random >> 42 & 3 && is_marked(id))
 			mark_one(reader, id);
 		else
 			read_batch(reader);
@@ -168,152 +213,36 @@ static void *read_pages(void *argument)
 	return NULL;
 }
 
-static void expect(bool right)
+/* Where a thread is stopped: in the middle of a lookup, or of a change. */
+static void stand_still(int number)
 {
-	if (!right)
-		wrong++;
+	static atomic_uint count;
+	unsigned int stop_number = atomic_fetch_add(&count, 1);
+	struct timespec time = {.tv_nsec = 1000L << stop_number % 9};
+	int error = errno;
+
+	(void)number;
+	nanosleep(&time, NULL);
+	errno = error;
 }
 
-static void map_run(struct writer *writer, unsigned int run)
+/*
+ * Stops readers and writer now and then, wherever they are, by a signal: what is open for a few
+ * instructions is so for thousands then.
+ */
+static void *disturb(void *argument)
 {
-	unsigned int id = run * RUN;
-	uint32_t version;
+	pthread_t *writer_thread = argument;
+	struct timespec pause = {.tv_nsec = 50000};
+	uint64_t random = 1;
 
-	begin_run(run, 1);
-	version = atomic_load(&pages[id].begun);
-	if (mix64_next(&writer->random) & 1) {
-		expect(!hpt_map_range(&table, key_of(id), RUN, entry_of(id, version)));
-	} else {
-		for (; id < (run + 1) * RUN; id++)
-			expect(!hpt_map(&table, key_of(id), entry_of(id, version)));
+	while (!atomic_load(&stop)) {
+		uint64_t number = mix64_next(&random) % (READERS + 1);
+
+		pthread_kill(number < READERS ? readers[number].thread : *writer_thread, SIGUSR1);
+		nanosleep(&pause, NULL);
 	}
-	end_run(run);
-}
-
-/* An entry that has been taken out: the last one, with what readers have marked. */
-static void check_last(unsigned int id, uint64_t entry)
-{
-	uint32_t version = atomic_load(&pages[id].done);
-
-	expect(entry_right(id, entry) && version_of(entry) == (version & VERSION_MASK));
-	if (atomic_load(&pages[id].marked) == version && !(entry & HPT_DIRTY))
-		lost_marks++;
-}
-
-/* Removes the pages of a run; *context has their last entries. */
-static uint64_t take_out(void *context, struct hpt_key key, uint64_t entry)
-{
-	uint64_t *last = context;
-
-	last[key.vpn / hpt_pages_in(kind.size) % RUN] = entry;
-	return 0;
-}
-
-static void unmap_run(struct writer *writer, unsigned int run)
-{
-	unsigned int first = run * RUN;
-	uint64_t last[RUN] = {0};
-
-	begin_run(run, 1);
-	switch (mix64_next(&writer->random) % 3) {
-	case 0:
-		for (unsigned int i = 0; i < RUN; i++) {
-			expect(!hpt_unmap(&table, key_of(first + i), &last[i]));
-			check_last(first + i, last[i]);
-		}
-		break;
-	case 1:
-		expect(!hpt_visit_range(&table, key_of(first), RUN, take_out, last));
-		for (unsigned int i = 0; i < RUN; i++)
-			check_last(first + i, last[i]);
-		break;
-	default:
-		expect(!hpt_unmap_range(&table, key_of(first), RUN));
-	}
-	end_run(run);
-}
-
-/* Unmaps whole segments, where none stays: nodes of a tree go. */
-static void unmap_segment(unsigned int segment)
-{
-	unsigned int first = segment * SEGMENT_RUNS;
-
-	for (unsigned int run = first; run < first + SEGMENT_RUNS; run++) {
-		if (mapped(run))
-			begin_run(run, 1);
-	}
-	expect(!hpt_unmap_range(&table, key_of(first * RUN), SEGMENT_RUNS * RUN));
-	for (unsigned int run = first; run < first + SEGMENT_RUNS; run++)
-		end_run(run);
-}
-
-/* Another frame: the next version of a page that stays. */
-static uint64_t renew(void *context, struct hpt_key key, uint64_t entry)
-{
-	unsigned int id = id_of(entry);
-
-	(void)context;
-	(void)key;
-	expect(id < PAGES);
-	if (id >= PAGES || !stays(id))
-		return entry;
-	atomic_store(&pages[id].begun, atomic_load(&pages[id].done) + 2);
-	return entry_of(id, atomic_load(&pages[id].begun)) |
-	       (entry & (BOTH | HPT_ACCESSED | HPT_DIRTY));
-}
-
-static void end_all(void)
-{
-	for (unsigned int run = 0; run < RUNS; run++)
-		end_run(run);
-}
-
-static void change_some(struct writer *writer)
-{
-	unsigned int id = (unsigned int)(mix64_next(&writer->random) % PAGES);
-	uint64_t random = mix64_next(&writer->random);
-	uint64_t set = random & 1 ? BOTH : 0;
-	bool is_mapped = mapped(id / RUN);
-
-	switch (random >> 1 & 15) {
-	case 0:
-		expect(!hpt_change_range(&table, hpt_key(1, 0, kind.size), UINT64_C(1) << 27, BOTH,
-					 set));
-		break;
-	case 1:
-		expect(!hpt_visit(&table, renew, NULL));
-		end_all();
-		break;
-	case 2:
-	case 3:
-	case 4:
-		expect(!hpt_visit_range(&table, key_of(id), 1, renew, NULL));
-		end_run(id / RUN);
-		break;
-	default:
-		expect(hpt_change(&table, key_of(id), BOTH, set) == (is_mapped ? 0 : -ENOENT));
-	}
-}
-
-static void step(struct writer *writer)
-{
-	uint64_t random = mix64_next(&writer->random);
-	unsigned int run = (unsigned int)(random % RUNS);
-	unsigned int segment = random >> 32 & (SEGMENTS - 1);
-
-	writer->steps++;
-	if (!(random >> 40 & 7))
-		change_some(writer);
-	else if (!(random >> 43 & 127) && hpt_settle(&table, 0) != -EAGAIN)
-		expect(kind.organisation == HPT_RADIX || !hpt_rekey(&table, random));
-	else if (!(random >> 43 & 255) && segment % 4)
-		unmap_segment(segment);
-	else if (run_stays(run))
-		return;
-	else if (mapped(run))
-		unmap_run(writer, run);
-	else
-		map_run(writer, run);
+	return NULL;
 }
 
 static double now(void)
@@ -324,18 +253,46 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / NS;
 }
 
-/* Without readers: the table has what the model says, and what was marked for good. */
+/* Without readers: the table has what the model says, and the marks that are left. */
 static void check_all(void)
 {
 	for (unsigned int id = 0; id < PAGES; id++) {
 		uint32_t version = atomic_load(&pages[id].done);
 		uint64_t entry = 0;
+		uint32_t taken;
 
-		hpt_lookup(&table, key_of(id), &entry, NULL);
+		hpt_lookup(&tortured, key_of(id), &entry, NULL);
 		check_answer(id, entry, version, version);
-		if (stays(id) && atomic_load(&pages[id].marked) && !(entry & HPT_DIRTY))
+		if (owes_mark(id, &taken) && !(entry & HPT_DIRTY))
 			lost_marks++;
 	}
+}
+
+/* The writer at work, for so long, beside readers and whoever disturbs them. */
+static void work(struct writer *writer, double seconds)
+{
+	pthread_t writer_thread = pthread_self();
+	double end = now() + seconds;
+	pthread_t disturber;
+
+	atomic_store(&stop, false);
+	for (unsigned int i = 0; i < READERS; i++) {
+		readers[i].random = mix64_next(&writer->random);
+		if (pthread_create(&readers[i].thread, NULL, read_pages, &readers[i]))
+			exit(1);
+	}
+	if (pthread_create(&disturber, NULL, disturb, &writer_thread))
+		exit(1);
+	for (unsigned int run = 0; now() < end; run++) {
+		/* The table grows to its end, whatever is unmapped again meanwhile. */
+		if (run < RUNS && !mapped(run))
+			writer_map_run(writer, run);
+		writer_step(writer);
+	}
+	atomic_store(&stop, true);
+	pthread_join(disturber, NULL);
+	for (unsigned int i = 0; i < READERS; i++)
+		pthread_join(readers[i].thread, NULL);
 }
 
 /*
@@ -352,36 +309,21 @@ static bool round_of(struct writer *writer, double seconds, int number)
 		.sealed = number == 1,
 	};
 	const char *broken;
-	double end;
 
-	if (hpt_create(&table, &config))
+	if (hpt_create(&tortured, &config))
 		exit(1);
-	number_pages(&table.desc);
+	number_pages(&tortured.desc);
 	for (unsigned int run = 0; run < RUNS; run++) {
 		if (run_stays(run))
-			map_run(writer, run);
+			writer_map_run(writer, run);
 	}
-	atomic_store(&stop, false);
-	end = now() + seconds;
-	for (unsigned int i = 0; i < READERS; i++) {
-		readers[i].random = mix64_next(&writer->random);
-		if (pthread_create(&readers[i].thread, NULL, read_pages, &readers[i]))
-			exit(1);
-	}
-	for (unsigned int run = 0; now() < end; run++) {
-		/* The table grows to its end, whatever is unmapped again meanwhile. */
-		if (run < RUNS && !mapped(run))
-			map_run(writer, run);
-		step(writer);
-	}
-	atomic_store(&stop, true);
-	for (unsigned int i = 0; i < READERS; i++)
-		pthread_join(readers[i].thread, NULL);
+	work(writer, seconds);
 	check_all();
-	broken = hpt_check(&table);
+	free_down_to(0);
+	broken = hpt_check(&tortured);
 	if (broken)
 		printf("# %s\n", broken);
-	hpt_destroy(&table);
+	hpt_destroy(&tortured);
 	return !broken;
 }
 
@@ -398,33 +340,49 @@ static int torture(struct writer *writer, unsigned int first, double seconds)
 	bool sound = true;
 	int failed = 0;
 
-	wrong = lost_marks = reads = marks = 0;
-	retired = writer->steps = 0;
+	wrong = lost_marks = stray_marks = reads = marks = 0;
+	retired = freed = writer->steps = 0;
 	for (int i = 0; i < ROUNDS; i++)
 		sound &= round_of(writer, seconds / ROUNDS, i);
 	printf("# %lu reads, %lu marks, %llu changes, %lu blocks retired\n", (unsigned long)reads,
 	       (unsigned long)marks, (unsigned long long)writer->steps, retired);
 	failed += result(first, !wrong, "a reader sees the old or the new entry");
 	failed += result(first + 1, !lost_marks, "no mark is lost");
-	failed += result(first + 2, sound, "the table is sound");
+	failed += result(first + 2, !stray_marks, "a mark shows where it was set");
+	failed += result(first + 3, sound, "the table is sound");
 	fflush(stdout);
 	return failed;
+}
+
+static int torture_forms(unsigned int number)
+{
+	bool all = writer_forms();
+
+	printf("%sok %u - adaptive, 4 KiB: regions come to each form\n", all ? "" : "not ", number);
+	return !all;
 }
 
 int main(int argc, char **argv)
 {
 	double seconds = argc > 1 ? strtod(argv[1], NULL) : 12;
 	struct writer writer = {.random = argc > 2 ? strtoull(argv[2], NULL, 0) : 1};
+	int only = argc > 3 ? hpt_organisation_find(argv[3]) : -1;
+	int first = only < 0 ? 0 : only;
+	int last = only < 0 ? HPT_ORGANISATIONS - 1 : only;
+	int kinds = (last - first + 1) * HPT_SIZES;
 	unsigned int test = 1;
 	int failed = 0;
 
-	printf("1..%d\n", 3 * TORTURED * HPT_SIZES);
-	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
-		for (int j = 0; j < HPT_SIZES && i != HPT_ADAPTIVE; j++, test += 3) {
+	signal(SIGUSR1, stand_still);
+	printf("1..%d\n", TESTS * kinds + (last == HPT_ADAPTIVE));
+	for (int i = first; i <= last; i++) {
+		for (int j = 0; j < HPT_SIZES; j++, test += TESTS) {
 			kind.organisation = (enum hpt_organisation)i;
 			kind.size = (enum hpt_size)j;
-			failed += torture(&writer, test, seconds / (TORTURED * HPT_SIZES));
+			failed += torture(&writer, test, seconds / kinds);
 		}
 	}
+	if (last == HPT_ADAPTIVE)
+		failed += torture_forms(test);
 	return failed != 0;
 }

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "hpt/adaptive.h"
 #include "hpt/bucket.h"
 #include "hpt/clustered.h"
 
@@ -18,12 +19,15 @@ static uint64_t hash_of(const struct hpt_desc *desc, struct hpt_key key)
 				bucket_hashed(bucket_tag(key), key.size == HPT_2M ? HPT_LARGE : 0));
 	if (kind.organisation == HPT_CLUSTERED || kind.organisation == HPT_CUCKOO)
 		return hpt_hash(desc, clustered_tag(key));
+	if (kind.organisation == HPT_ADAPTIVE)
+		return hpt_hash(desc, adaptive_region_tag(key));
 	return hpt_hash(desc, hpt_tag(key));
 }
 
 void number_pages(const struct hpt_desc *desc)
 {
 	uint64_t number = UINT64_C(1) << 20;
+	uint64_t step = has_forms() ? ADAPTIVE_PAGES : 2 * RUN;
 
 	memset(pages, 0, sizeof(pages));
 	for (unsigned int id = 0; id < PAGES; id++) {
@@ -36,7 +40,7 @@ void number_pages(const struct hpt_desc *desc)
 		}
 		if (id % RUN == 0) {
 			do
-				number += 2 * RUN;
+				number += step;
 			while (hash_of(desc,
 				       hpt_key(1, number * hpt_pages_in(kind.size), kind.size)) >>
 				       56 !=
@@ -50,7 +54,46 @@ bool run_stays(unsigned int run)
 {
 	if (run >= SEGMENTS * SEGMENT_RUNS)
 		return run % 8 == 0;
-	return run / SEGMENT_RUNS % 4 == 0 && run % 2;
+	switch (run / SEGMENT_RUNS % 4) {
+	case 0:
+		return run % 2;
+	case 1:
+		return false;
+	case 2:
+		return run % 16 == 5;
+	default:
+		return run % 64 == 9;
+	}
+}
+
+bool none_stays(unsigned int segment)
+{
+	return segment % 4 == 1;
+}
+
+bool has_forms(void)
+{
+	return kind.organisation == HPT_ADAPTIVE && kind.size == HPT_4K;
+}
+
+/* Whether any page is marked that may be in one run with this one. */
+static bool surroundings_marked(unsigned int id)
+{
+	unsigned int run = id / RUN;
+
+	if (run < SEGMENTS * SEGMENT_RUNS)
+		return run / SEGMENT_RUNS % 8 != 5;
+	return run % 3;
+}
+
+bool is_marked(unsigned int id)
+{
+	return surroundings_marked(id) && id % RUN != 2;
+}
+
+bool may_show_mark(unsigned int id)
+{
+	return has_forms() ? surroundings_marked(id) : is_marked(id);
 }
 
 struct hpt_key key_of(unsigned int id)
@@ -89,6 +132,24 @@ bool answer_right(unsigned int id, uint64_t entry, uint32_t least, uint32_t most
 		return !stays(id) && (least != most || !(least & 1));
 	return entry_right(id, entry) &&
 	       ((version_of(entry) - least) & VERSION_MASK) <= ((most - least) & VERSION_MASK);
+}
+
+bool owes_mark(unsigned int id, uint32_t *taken)
+{
+	*taken = atomic_load(&pages[id].taken);
+	return !(*taken & 1) && atomic_load(&pages[id].marked) == *taken + 1;
+}
+
+void begin_taking(unsigned int id)
+{
+	uint32_t taken = atomic_fetch_add(&pages[id].taken, 1);
+
+	pages[id].owed = atomic_load(&pages[id].marked) == taken + 1;
+}
+
+void end_taking(unsigned int id)
+{
+	atomic_fetch_add(&pages[id].taken, 1);
 }
 
 void begin_run(unsigned int run, uint32_t more)
