@@ -64,7 +64,8 @@
 #define ADAPTIVE_SPILL_PAGES 200
 
 #define ADAPTIVE_PAGES_SHIFT 32
-#define ADAPTIVE_PAGES_MASK  (UINT64_C(0x3ff) << ADAPTIVE_PAGES_SHIFT)
+#define ADAPTIVE_CODE_MASK   UINT64_C(0x3ff)
+#define ADAPTIVE_PAGES_MASK  (ADAPTIVE_CODE_MASK << ADAPTIVE_PAGES_SHIFT)
 #define ADAPTIVE_ASID_LOW    5 /* bits of the ASID below `pages` */
 #define ADAPTIVE_ASID_SHIFT  27
 #define ADAPTIVE_HIGH_SHIFT  42
@@ -78,9 +79,11 @@
 #define ADAPTIVE_SPREAD	    (UINT64_C(1) << 11)
 #define ADAPTIVE_PAIR_LOG2  4 /* pages that a bit of `blocks in use` is for */
 
-#define ADAPTIVE_WORD_SHIFT 48 /* where a word has its part of the tag, and word 7 has `passed` */
-#define ADAPTIVE_TOP_SHIFT  32 /* where word 7 has the top bits of slot 0's tag */
-#define ADAPTIVE_TOP_BITS   3
+#define ADAPTIVE_WORD_SHIFT	 48 /* where a word has its part of the tag, and word 7 has `passed` */
+#define ADAPTIVE_WORD_LOW	 16 /* how far it is from where the tag has it */
+#define ADAPTIVE_ASID_WORD_SHIFT (ADAPTIVE_HIGH_SHIFT + ADAPTIVE_WORD_LOW)
+#define ADAPTIVE_TOP_SHIFT	 32 /* where word 7 has the top bits of slot 0's tag */
+#define ADAPTIVE_TOP_BITS	 3
 
 typedef uint32_t __attribute__((may_alias)) adaptive_half;
 #define ADAPTIVE_HALF(slot) (10 + (slot))
@@ -121,7 +124,7 @@ static inline unsigned int adaptive_page(struct hpt_key key)
 
 static inline unsigned int adaptive_code(uint64_t tag)
 {
-	return tag >> ADAPTIVE_PAGES_SHIFT & 0x3ff;
+	return tag >> ADAPTIVE_PAGES_SHIFT & ADAPTIVE_CODE_MASK;
 }
 
 /* First page, and number of pages, of a tag that is no marker's. */
@@ -212,6 +215,54 @@ static inline unsigned int adaptive_candidates(const uint64_t *line, uint32_t ha
 	for (unsigned int slot = 0; slot < ADAPTIVE_LINE_SLOTS; slot++)
 		candidates |= (unsigned int)(HPT_LOAD(halves[slot]) == half) << slot;
 	return candidates;
+}
+
+/*
+ * The slot of its home line that a tag takes if it is free, and where a lookup looks first. Tags
+ * that share a line have hashes that lie evenly in it where regions are neighbours (Knuth, The Art
+ * of Computer Programming 3, section 6.4, theorem S), and so have different ones.
+ */
+static inline unsigned int adaptive_preferred_slot(struct hpt_spot spot)
+{
+	uint64_t in_line = spot.hash << HPT_LOAD(spot.generation->lines_log2);
+
+	return (in_line >> 32) * ADAPTIVE_LINE_SLOTS >> 32;
+}
+
+/*
+ * Whether a slot has a tag of the key's region that is not one of its blocks'; or, for region 0 of
+ * ASID 0, is free. The key fits.
+ */
+static inline bool adaptive_slot_is_of(const uint64_t *line, unsigned int slot, struct hpt_key key)
+{
+	adaptive_half half = ((const adaptive_half *)line)[ADAPTIVE_HALF(slot)];
+	uint64_t top = line[HPT_LINE_WORDS - 1] >> (ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * slot);
+	uint64_t asid = (top & 7) << 6 | line[slot] >> ADAPTIVE_ASID_WORD_SHIFT;
+
+	return half == (uint32_t)adaptive_region_tag(key) && asid == key.asid >> ADAPTIVE_ASID_LOW;
+}
+
+/* Another slot of the home line that is of the region: ADAPTIVE_LINE_SLOTS if there is none. */
+static inline unsigned int adaptive_other_slot(const uint64_t *line, struct hpt_key key)
+{
+	unsigned int candidates = adaptive_candidates(line, (uint32_t)adaptive_region_tag(key));
+
+	for (; candidates; candidates &= candidates - 1) {
+		unsigned int slot = (unsigned int)__builtin_ctz(candidates);
+
+		if (adaptive_slot_is_of(line, slot, key))
+			return slot;
+	}
+	return ADAPTIVE_LINE_SLOTS;
+}
+
+/* Of a slot's word, with the part of the tag that is in it. */
+static inline bool adaptive_word_names_leaf(uint64_t word)
+{
+	uint64_t looked_at =
+		ADAPTIVE_PAGES_MASK << ADAPTIVE_WORD_LOW | ADAPTIVE_SPREAD | ADAPTIVE_MARKER;
+
+	return (word & looked_at) == ADAPTIVE_MARKER;
 }
 
 /* Whether the pages of the first tag have those of the second, or it is their region's marker. */

@@ -110,8 +110,10 @@ static void count_passing(struct hpt *table, struct sequence sequence, uint64_t 
 	}
 }
 
-static uint64_t *free_slot(uint64_t *line)
+static uint64_t *free_slot(uint64_t *line, unsigned int preferred)
 {
+	if (!slot_used(&line[preferred]))
+		return &line[preferred];
 	for (unsigned int slot = 0; slot < LINE_SLOTS; slot++) {
 		if (!slot_used(&line[slot]))
 			return &line[slot];
@@ -128,7 +130,8 @@ uint64_t *adaptive_add(struct hpt *table, uint64_t tag, uint64_t word)
 		if (sequence.index == HPT_GROUP_LINES + table->desc.spill_lines &&
 		    (table->held || generation_more_spill(table)))
 			return NULL;
-		slot = free_slot(line_at(table, &sequence));
+		slot = free_slot(line_at(table, &sequence),
+				 adaptive_preferred_slot(hpt_spot(&table->desc, sequence.number)));
 		if (slot)
 			break;
 	}

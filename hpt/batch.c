@@ -1,71 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * Lookups in batches, with about IN_FLIGHT lines on their way. Two pipelines:
- *
- *  - of walks, where one takes several lines: each is taken as far as its next line, which is
- *    fetched while the others go on (Kocberber et al., "Asynchronous Memory Access Chaining",
- *    VLDB'15). A walk that ends leaves its place to the next key, whatever the others are at.
- *  - of first lines, where these answer nearly always: the line of the key IN_FLIGHT further on is
- *    fetched, then the key whose turn it is is looked up (software prefetching at a distance, as in
- *    Chen et al., "Improving Hash Join Performance through Prefetching", ICDE'04). No state is kept
- *    for a key, which is half of the instructions; a walk that must go on waits for its line.
- */
-#include "hpt/lookup.h"
+/* Batches of lookups: the pipeline of walks, and who takes which (batch.h). */
+#include "hpt/batch.h"
+
 #include "hpt/shared.h"
 
-#define IN_FLIGHT 16
-
-struct flight {
-	struct hpt_probe probe;
-	size_t number; /* of the key */
-};
-
 /* Starts the walk of the first key from *next on that has a line to be read at all. */
-HPT_INLINE bool take_off(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
-			 size_t count, size_t *next, struct flight *flight,
+HPT_INLINE bool take_off(const struct batch *batch, size_t *next, struct flight *flight,
 			 enum hpt_organisation organisation)
 {
-	while (*next < count) {
+	while (*next < batch->count) {
 		size_t number = (*next)++;
 
-		entries[number] = 0;
-		hpt_probe_start_as(&table->desc, keys[number], &flight->probe, organisation);
+		batch->entries[number] = 0;
+		hpt_probe_start_as(&batch->table->desc, batch->keys[number], &flight->probe,
+				   organisation);
 		if (flight->probe.line) {
 			flight->number = number;
-			__builtin_prefetch(hpt_word(table, flight->probe.line));
+			__builtin_prefetch(hpt_word(batch->table, flight->probe.line));
 			return true;
 		}
 	}
 	return false;
 }
 
-HPT_INLINE void lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
-			     size_t count, enum hpt_organisation organisation)
+/* Reads the line that a walk waits for: whether there is another one, which is fetched. */
+HPT_INLINE bool fly_on(const struct batch *batch, struct flight *flight,
+		       enum hpt_organisation organisation)
 {
-	struct flight flights[IN_FLIGHT];
+	const struct hpt *table = batch->table;
+	struct hpt_probe *probe = &flight->probe;
+	uint64_t entry;
+
+	switch (hpt_probe_step_as(&table->desc, probe, hpt_word(table, probe->line), &entry,
+				  organisation)) {
+	case HPT_NEXT:
+		__builtin_prefetch(hpt_word(table, probe->line));
+		return true;
+	case HPT_HIT:
+		batch->entries[flight->number] = entry;
+		return false;
+	default:
+		return false;
+	}
+}
+
+HPT_INLINE void walk_all(const struct batch *batch, enum hpt_organisation organisation)
+{
+	struct flight flights[BATCH_AHEAD];
 	unsigned int flying = 0;
 	size_t next = 0;
 
-	while (flying < IN_FLIGHT &&
-	       take_off(table, keys, entries, count, &next, &flights[flying], organisation))
+	while (flying < BATCH_AHEAD && take_off(batch, &next, &flights[flying], organisation))
 		flying++;
 	while (flying) {
 		for (unsigned int i = 0; i < flying;) {
 			struct flight *flight = &flights[i];
-			struct hpt_probe *probe = &flight->probe;
-			uint64_t entry;
-			enum hpt_answer answer =
-				hpt_probe_step_as(&table->desc, probe, hpt_word(table, probe->line),
-						  &entry, organisation);
 
-			if (answer == HPT_NEXT) {
-				__builtin_prefetch(hpt_word(table, probe->line));
-				i++;
-				continue;
-			}
-			if (answer == HPT_HIT)
-				entries[flight->number] = entry;
-			if (take_off(table, keys, entries, count, &next, flight, organisation))
+			if (fly_on(batch, flight, organisation) ||
+			    take_off(batch, &next, flight, organisation))
 				i++;
 			else
 				flights[i] = flights[--flying];
@@ -73,69 +65,72 @@ HPT_INLINE void lookup_batch(const struct hpt *table, const struct hpt_key *keys
 	}
 }
 
-HPT_INLINE void fetch_first(const struct hpt *table, struct hpt_key key,
-			    enum hpt_organisation organisation)
+/* The oldest one reads its line, and is done or goes to the end. */
+static void late_step(const struct batch *batch, struct late *late)
 {
-	struct hpt_probe probe;
+	struct flight *flight = &late->flights[late->first++ % BATCH_AHEAD];
 
-	hpt_probe_start_as(&table->desc, key, &probe, organisation);
-	if (probe.line)
-		__builtin_prefetch(hpt_word(table, probe.line));
+	if (fly_on(batch, flight, batch_organisation(batch)))
+		late->flights[late->end++ % BATCH_AHEAD] = *flight;
 }
 
-HPT_INLINE void lookup_ahead(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
-			     size_t count, enum hpt_organisation organisation)
+void batch_late_add(const struct batch *batch, struct late *late, size_t number)
 {
-	size_t first = count < IN_FLIGHT ? count : IN_FLIGHT;
+	struct flight *flight;
 
-	for (size_t i = 0; i < first; i++)
-		fetch_first(table, keys[i], organisation);
-	for (size_t i = 0; i < count; i++) {
-		struct hpt_found found;
-
-		if (i + IN_FLIGHT < count)
-			fetch_first(table, keys[i + IN_FLIGHT], organisation);
-		entries[i] = hpt_find_by_line(table, keys[i], &found, organisation, false)
-				     ? found.entry
-				     : 0;
-	}
+	while (late->end - late->first == BATCH_AHEAD)
+		late_step(batch, late);
+	flight = &late->flights[late->end % BATCH_AHEAD];
+	flight->number = number;
+	hpt_probe_start_as(&batch->table->desc, batch->keys[number], &flight->probe,
+			   batch_organisation(batch));
+	if (flight->probe.line && fly_on(batch, flight, batch_organisation(batch)))
+		late->end++;
 }
 
-static void find_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
-		       size_t count)
+void batch_late_finish(const struct batch *batch, struct late *late)
 {
-	switch ((enum hpt_organisation)table->desc.organisation) {
+	while (late->end != late->first)
+		late_step(batch, late);
+}
+
+static void find_by_walks(const struct batch *batch)
+{
+	switch (batch_organisation(batch)) {
 	case HPT_RADIX:
-		lookup_batch(table, keys, entries, count, HPT_RADIX);
+		walk_all(batch, HPT_RADIX);
 		return;
 	case HPT_CHAINED:
-		lookup_batch(table, keys, entries, count, HPT_CHAINED);
+		walk_all(batch, HPT_CHAINED);
 		return;
 	case HPT_OPEN:
-		lookup_ahead(table, keys, entries, count, HPT_OPEN);
+		walk_all(batch, HPT_OPEN);
 		return;
 	case HPT_BUCKET:
-		lookup_ahead(table, keys, entries, count, HPT_BUCKET);
+		walk_all(batch, HPT_BUCKET);
 		return;
 	case HPT_CUCKOO:
-		lookup_batch(table, keys, entries, count, HPT_CUCKOO);
+		walk_all(batch, HPT_CUCKOO);
 		return;
 	case HPT_ADAPTIVE:
-		lookup_batch(table, keys, entries, count, HPT_ADAPTIVE);
+		walk_all(batch, HPT_ADAPTIVE);
 		return;
 	default:
-		lookup_ahead(table, keys, entries, count, HPT_CLUSTERED);
+		walk_all(batch, HPT_CLUSTERED);
 	}
 }
 
 void hpt_lookup_batch(const struct hpt *table, const struct hpt_key *keys, uint64_t *entries,
 		      size_t count)
 {
+	const struct batch batch = {table, keys, entries, count};
+
 	if (table->shared) {
 		shared_lookup_batch(table, keys, entries, count);
 		return;
 	}
-	find_batch(table, keys, entries, count);
+	if (!batch_find_ahead(&batch))
+		find_by_walks(&batch);
 	for (size_t i = 0; table->desc.sealed && i < count; i++) {
 		if (entries[i])
 			entries[i] = hpt_open(&table->desc, keys[i], entries[i]);

@@ -107,21 +107,25 @@ static inline uint32_t bucket_line_passed(const uint64_t *line)
 	return HPT_LOAD(((const bucket_half *)line)[BUCKET_PASSED]);
 }
 
-/* A bit for the slot that has the page: without a branch, which would be guessed wrong often. */
-static inline unsigned int bucket_matches(const uint64_t *line, const struct bucket_probe *probe)
+/*
+ * A bit for the slot that has the page: without a branch, which would be guessed wrong often. Of
+ * `tag` only the 48 bits of a tag count.
+ */
+static inline unsigned int bucket_matches(const uint64_t *line, uint64_t tag, uint64_t large)
 {
 	const bucket_half *high = (const bucket_half *)line + BUCKET_HIGH(0);
-	uint64_t wanted = probe->tag << BUCKET_LOW_SHIFT | probe->large;
+	uint32_t wanted_high = (uint32_t)(tag >> BUCKET_LOW_BITS);
+	uint64_t wanted = tag << BUCKET_LOW_SHIFT | large;
 	uint64_t looked_at = (uint64_t)UINT16_MAX << BUCKET_LOW_SHIFT | HPT_LARGE;
 	unsigned int matches = 0;
 
 #pragma GCC unroll 5
-	for (unsigned int slot = 0; slot < BUCKET_SLOTS; slot++) {
+	for (int slot = BUCKET_SLOTS - 1; slot >= 0; slot--) {
 		uint64_t word = HPT_LOAD(line[slot]);
 		uint64_t differs = (word ^ wanted) & looked_at;
 
-		differs |= HPT_LOAD(high[slot]) ^ (uint32_t)(probe->tag >> BUCKET_LOW_BITS);
-		matches |= (unsigned int)(!differs & !!(word & HPT_ENTRY_MASK)) << slot;
+		differs |= HPT_LOAD(high[slot]) ^ wanted_high;
+		matches = 2 * matches + (!differs & !!(word & HPT_ENTRY_MASK));
 	}
 	return matches;
 }
@@ -139,7 +143,7 @@ static inline bool bucket_goes_on(const struct hpt_desc *desc, const struct buck
 static inline enum hpt_answer bucket_step(const struct hpt_desc *desc, struct bucket_probe *probe,
 					  const uint64_t *line, uint64_t *entry)
 {
-	unsigned int matches = bucket_matches(line, probe);
+	unsigned int matches = bucket_matches(line, probe->tag, probe->large);
 
 	if (matches) {
 		probe->word = (uint32_t)__builtin_ctz(matches);

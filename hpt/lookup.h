@@ -133,9 +133,11 @@ HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 	found->probes = 0;
 	found->word = NULL;
 	hpt_probe_start_as(&table->desc, key, probe, organisation);
-	if (organisation == HPT_CUCKOO && probe->line)
+	if (!probe->line)
+		return false;
+	if (organisation == HPT_CUCKOO)
 		hpt_fetch_ways(table, &probe->cuckoo);
-	while (probe->line) {
+	do {
 		uint64_t *next = hpt_word(table, probe->line);
 
 		if (counting) {
@@ -146,15 +148,100 @@ HPT_INLINE bool hpt_find_by_line(const struct hpt *table, struct hpt_key key,
 		answer = hpt_probe_step_as(&table->desc, probe, line, &found->entry, organisation);
 		found->probes++;
 		found->word = &line[probe->word];
-		if (answer != HPT_NEXT)
-			break;
-	}
+	} while (answer == HPT_NEXT);
 	if (organisation == HPT_ADAPTIVE && answer == HPT_HIT && probe->adaptive.is_run)
 		found->word = NULL;
 	return answer == HPT_HIT;
 }
 
-/* Whether the key is mapped: any organisation, sealed or not. (table.c) */
+/* The home line of a hash. A table of one chunk, as most of adaptive are, saves a load. */
+HPT_INLINE uint64_t *hpt_adaptive_home(const struct hpt *table, struct hpt_spot spot)
+{
+	const struct hpt_desc *desc = &table->desc;
+	uint32_t lines_log2 = spot.generation->lines_log2;
+	uint64_t line = spot.hash >> (64 - lines_log2);
+
+	if (__builtin_expect(lines_log2 > HPT_CHUNK_LINES_LOG2, 0))
+		return hpt_word(table, hpt_line_address(desc, spot.generation, line));
+	return hpt_word(table, desc->directory[spot.generation->first_chunk]) +
+	       line * HPT_LINE_WORDS;
+}
+
+/* What a slot says that is of the key's region. */
+enum hpt_glance {
+	HPT_GLANCE_LEAF,   /* found->word is the page's word */
+	HPT_GLANCE_RUN,	   /* found->entry is its entry */
+	HPT_GLANCE_NOTHING /* a search says */
+};
+
+HPT_INLINE enum hpt_glance hpt_adaptive_glance(const struct hpt *table, struct hpt_key key,
+					       const uint64_t *slot, struct hpt_found *found)
+{
+	unsigned int page = adaptive_page(key);
+	unsigned int code, count, first;
+	uint64_t word = *slot;
+
+	if (key.size == HPT_4K && adaptive_word_names_leaf(word)) {
+		found->word = hpt_word(table, word & HPT_FRAME_MASK) + page;
+		return HPT_GLANCE_LEAF;
+	}
+	code = word >> ADAPTIVE_WORD_SHIFT & ADAPTIVE_CODE_MASK;
+	count = code & -code;
+	first = (code ^ count) >> 1;
+	if (!!(word & HPT_LARGE) != (key.size == HPT_2M) || page - first >= count)
+		return HPT_GLANCE_NOTHING;
+	found->entry = (word + ((uint64_t)(page - first) << HPT_FRAME_SHIFT)) & HPT_ENTRY_MASK;
+	found->word = NULL;
+	if (count == 1 || key.size == HPT_2M)
+		found->word = (uint64_t *)(uintptr_t)slot;
+	return HPT_GLANCE_RUN;
+}
+
+/*
+ * A table as for hpt_find_clustered(). Nearly always the region's marker, or the one run there is,
+ * stands where it is looked for first. What is found there is decided by branches, so that the CPU
+ * reads the leaf while the tag is still being compared. HPT_NEXT: a search says. `all_slots`, a
+ * constant: of the home line.
+ */
+HPT_INLINE enum hpt_answer hpt_find_adaptive_at_once(const struct hpt *table, struct hpt_key key,
+						     struct hpt_found *found, bool all_slots)
+{
+	uint64_t hash = hpt_hash_fibonacci(&table->desc, adaptive_region_tag(key));
+	struct hpt_spot spot = hpt_spot_hashed(&table->desc, hash);
+	const uint64_t *line = hpt_adaptive_home(table, spot);
+	unsigned int slot = adaptive_preferred_slot(spot);
+
+	if (__builtin_expect(!hpt_key_fits(key, ADAPTIVE_VPN_BITS, ADAPTIVE_ASID_BITS), 0))
+		return HPT_NEXT;
+	if (__builtin_expect(!adaptive_slot_is_of(line, slot, key), 0)) {
+		slot = all_slots ? adaptive_other_slot(line, key) : ADAPTIVE_LINE_SLOTS;
+		if (slot == ADAPTIVE_LINE_SLOTS)
+			return HPT_NEXT;
+	}
+	switch (hpt_adaptive_glance(table, key, &line[slot], found)) {
+	case HPT_GLANCE_LEAF:
+		found->probes = 2;
+		found->entry = *found->word & HPT_ENTRY_MASK;
+		return found->entry ? HPT_HIT : HPT_MISS;
+	case HPT_GLANCE_RUN:
+		found->probes = 1;
+		return HPT_HIT;
+	default:
+		return HPT_NEXT;
+	}
+}
+
+HPT_INLINE bool hpt_find_adaptive(const struct hpt *table, struct hpt_key key,
+				  struct hpt_found *found)
+{
+	enum hpt_answer answer = hpt_find_adaptive_at_once(table, key, found, true);
+
+	if (__builtin_expect(answer == HPT_NEXT, 0))
+		return hpt_find_by_line(table, key, found, HPT_ADAPTIVE, false);
+	return answer == HPT_HIT;
+}
+
+/* Whether the key is mapped: any organisation, sealed or not. (find.c) */
 bool hpt_find(const struct hpt *table, struct hpt_key key, struct hpt_found *found);
 
 /* Adds what a search cost to a ledger. The ways of cuckoo are one step. */

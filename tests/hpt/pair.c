@@ -314,14 +314,22 @@ int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
 	return error;
 }
 
+/* The ways in which a table is asked are several in code: with a ledger, without, and in a batch.
+ */
 int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger)
 {
 	uint64_t expected = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
-	uint64_t entry = 0;
+	struct hpt_ledger other = {0};
+	uint64_t entry = 0, again = 0, in_batch = 1;
 	int error = hpt_lookup(&pair->table, key, &entry, ledger);
 
 	MODEL_EXPECT(error == (expected ? 0 : -ENOENT), "lookup gave %d", error);
 	MODEL_EXPECT(error || entry == expected, "lookup gave another entry");
+	MODEL_EXPECT(hpt_lookup(&pair->table, key, &again, ledger ? NULL : &other) == error &&
+			     again == entry,
+		     "a lookup %s a ledger gave another entry", ledger ? "without" : "with");
+	hpt_lookup_batch(&pair->table, &key, &in_batch, 1);
+	MODEL_EXPECT(in_batch == expected, "a batch gave another entry");
 	return error;
 }
 
