@@ -196,20 +196,6 @@ static json_t *result_json(struct command_state *command, uint64_t wrong)
 			 (json_int_t)wrong);
 }
 
-static int finish_file(struct output *output, struct message *message)
-{
-	bool failed;
-
-	if (!output->stream)
-		return 0;
-	failed = ferror(output->stream) || fflush(output->stream);
-	if (output->stream != stdout && fclose(output->stream))
-		failed = true;
-	if (failed)
-		return message_set(message, -EIO, STATUS_NOINPUT, "%s: cannot write", output->name);
-	return 0;
-}
-
 static int open_files(struct command_state *command, struct message *message)
 {
 	struct measure_options *measured = &command->options;
@@ -254,9 +240,9 @@ static int measure_all(struct command_state *command, struct message *message)
 	if (command->json.stream)
 		error = output_json(&command->json, result_json(command, wrong), message);
 	if (!error)
-		error = finish_file(&command->csv, message);
+		error = output_close(&command->csv, message);
 	if (!error)
-		error = finish_file(&command->slots, message);
+		error = output_close(&command->slots, message);
 	if (!error && command->options.plot)
 		error = measure_plot(command->options.plot, command->plotted,
 				     command->plotted_count, message);

@@ -46,12 +46,12 @@ void measure_print_row(FILE *stream, const struct measure_row *row)
 {
 	char size[24];
 
-	fprintf(stream, "%-10s %5s %-4s %-9s %-9s %7.3f %7.3f %7.3f %6.2f %8.1f",
-		stream_name(row->work.workload), measure_size_text(row->work.footprint, size),
-		form_kind(row->form)->name, hpt_organisation_name(row->guest_table),
-		hpt_organisation_name(row->host_table), a_translation(row, row->ledger.refs),
-		row->model.refs, a_translation(row, row->ledger.steps),
-		a_translation(row, row->ledger.lines), row->latency);
+	fprintf(stream, "%-10s %5s %-4s %-9s %-9s %7.3f %7.3f %7.3f %6.2f %8.1f", measure_name(row),
+		measure_size_text(row->work.footprint, size), form_kind(row->form)->name,
+		hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table),
+		a_translation(row, row->ledger.refs), row->model.refs,
+		a_translation(row, row->ledger.steps), a_translation(row, row->ledger.lines),
+		row->latency);
 	print_ratio(stream, row->latency / row->ref1);
 	print_ratio(stream, row->latency / row->ref2);
 	print_ratio(stream, row->over_rr);
@@ -125,8 +125,8 @@ void measure_csv_row(FILE *stream, const struct measure_row *row)
 		row->work.caches == MMU_NONE ? NAN : row->modelled_steps,
 	};
 
-	fprintf(stream, "%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%" PRIu64,
-		stream_name(row->work.workload), row->work.footprint, form_kind(row->form)->name,
+	fprintf(stream, "%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%" PRIu64, measure_name(row),
+		row->work.footprint, form_kind(row->form)->name,
 		hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table),
 		pages_name(row->work.guest_pages), pages_name(row->work.host_pages),
 		layout_frames_name(row->work.frames), mmu_profile_name(row->work.caches),
@@ -147,8 +147,8 @@ void measure_slots_row(FILE *stream, const struct measure_row *row)
 {
 	char prefix[128];
 
-	snprintf(prefix, sizeof(prefix), "%s,%" PRIu64 ",%s,%s,%s,",
-		 stream_name(row->work.workload), row->work.footprint, form_kind(row->form)->name,
+	snprintf(prefix, sizeof(prefix), "%s,%" PRIu64 ",%s,%s,%s,", measure_name(row),
+		 row->work.footprint, form_kind(row->form)->name,
 		 hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table));
 	walk_ledger_csv(&row->ledger, prefix, stream);
 }
@@ -176,10 +176,9 @@ json_t *measure_json_row(const struct measure_row *row)
 {
 	const struct walk_ledger *ledger = &row->ledger;
 	json_t *object = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "workload",
-		stream_name(row->work.workload), "footprint", (json_int_t)row->work.footprint,
-		"form", form_kind(row->form)->name, "guest_table",
-		hpt_organisation_name(row->guest_table), "host_table",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "workload", measure_name(row),
+		"footprint", (json_int_t)row->work.footprint, "form", form_kind(row->form)->name,
+		"guest_table", hpt_organisation_name(row->guest_table), "host_table",
 		hpt_organisation_name(row->host_table), "pages", pages_name(row->work.guest_pages),
 		"host_pages", pages_name(row->work.host_pages), "frames",
 		layout_frames_name(row->work.frames), "caches", mmu_profile_name(row->work.caches),
