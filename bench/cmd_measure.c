@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/audit_report.h"
 #include "bench/commands.h"
 #include "bench/measure_options.h"
 #include "bench/measure_print.h"
@@ -26,6 +27,7 @@ enum {
 	OPTION_CSV,
 	OPTION_SLOTS,
 	OPTION_PLOT,
+	OPTION_AUDIT,
 };
 
 struct command_state {
@@ -56,6 +58,10 @@ static const struct argp_option options[] = {
 	 3},
 	{"plot", OPTION_PLOT, "FILE.svg", 0,
 	 "draw the latencies, with the limits as lines (by gnuplot)", 3},
+	{"audit", OPTION_AUDIT, "TRACE", 0,
+	 "replay a memory trace (see `twostage help replay') under real tables and under the formulas "
+	 "of DMT and EMT instead, and print by how much these err; caches are skylake's unless told",
+	 4},
 	{0},
 };
 
@@ -115,6 +121,9 @@ static int parse_value(struct command_state *command, int key, char *argument,
 	case OPTION_PLOT:
 		measured->plot = argument;
 		return 0;
+	case OPTION_AUDIT:
+		measured->audit = argument;
+		return 0;
 	default:
 		return measure_table_option(measured, key, argument, message);
 	}
@@ -133,6 +142,18 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+/* A trace is a workload of its own, and an audit has forms of its own. */
+static void check_audit(const struct command_state *command, struct argp_state *state)
+{
+	const struct measure_options *measured = &command->options;
+
+	if (measured->audit && (command->workloads_given || measured->matrix.footprint_count ||
+				measured->forms_given || measured->load < 1 || measured->csv ||
+				measured->slots || measured->plot))
+		argp_error(state, "--audit: found one of --workload, --footprint, --form, --load, "
+				  "--csv, --slots and --plot as well, wanted none of them");
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	switch (key) {
@@ -141,6 +162,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		return command_no_argument(state, argument);
+	case ARGP_KEY_END:
+		check_audit(state->input, state);
+		return 0;
 	default:
 		return take_option(key, argument, state);
 	}
@@ -291,6 +315,13 @@ int cmd_measure(int argc, char **argv)
 	measure_options_begin(&command.options);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &command))
 		return STATUS_USAGE;
+	if (command.options.audit) {
+		measure_options_end(&command.options);
+		audit_command(&command.options, &message);
+		if (message.status)
+			fprintf(stderr, "%s: %s\n", argv[0], message.text);
+		return message.status;
+	}
 	set_defaults(&command);
 	command.rows = json_array();
 	if (!open_files(&command, &message))
