@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench/audit_report.h"
 #include "bench/commands.h"
 #include "bench/measure_options.h"
 #include "bench/measure_print.h"
@@ -26,6 +27,7 @@ enum {
 	OPTION_CSV,
 	OPTION_SLOTS,
 	OPTION_PLOT,
+	OPTION_AUDIT,
 };
 
 struct command_state {
@@ -58,6 +60,10 @@ static const struct argp_option options[] = {
 	 3},
 	{"plot", OPTION_PLOT, "FILE.svg", 0,
 	 "draw the latencies, with the limits as lines (by gnuplot)", 3},
+	{"audit", OPTION_AUDIT, "TRACE", 0,
+	 "replay a memory trace (see `twostage help replay') under real tables and under the formulas "
+	 "of DMT and EMT instead, and print by how much these err; caches are skylake's unless told",
+	 4},
 	{0},
 };
 
@@ -117,6 +123,9 @@ static int parse_value(struct command_state *command, int key, char *argument,
 	case OPTION_PLOT:
 		measured->plot = argument;
 		return 0;
+	case OPTION_AUDIT:
+		measured->audit = argument;
+		return 0;
 	default:
 		return measure_table_option(measured, key, argument, message);
 	}
@@ -135,6 +144,18 @@ static error_t take_option(int key, char *argument, struct argp_state *state)
 	return 0;
 }
 
+/* A trace is a workload of its own, and an audit has forms of its own. */
+static void check_audit(const struct command_state *command, struct argp_state *state)
+{
+	const struct measure_options *measured = &command->options;
+
+	if (measured->audit && (command->workloads_given || measured->matrix.footprint_count ||
+				measured->forms_given || measured->load < 1 || measured->csv ||
+				measured->slots || measured->plot))
+		argp_error(state, "--audit: found one of --workload, --footprint, --form, --load, "
+				  "--csv, --slots and --plot as well, wanted none of them");
+}
+
 static error_t parse_option(int key, char *argument, struct argp_state *state)
 {
 	switch (key) {
@@ -143,6 +164,9 @@ static error_t parse_option(int key, char *argument, struct argp_state *state)
 		return 0;
 	case ARGP_KEY_ARG:
 		return command_no_argument(state, argument);
+	case ARGP_KEY_END:
+		check_audit(state->input, state);
+		return 0;
 	default:
 		return take_option(key, argument, state);
 	}
@@ -200,20 +224,6 @@ static json_t *result_json(struct command_state *command, uint64_t wrong)
 			 (json_int_t)wrong);
 }
 
-static int finish_file(struct output *output, struct message *message)
-{
-	bool failed;
-
-	if (!output->stream)
-		return 0;
-	failed = ferror(output->stream) || fflush(output->stream);
-	if (output->stream != stdout && fclose(output->stream))
-		failed = true;
-	if (failed)
-		return message_set(message, -EIO, STATUS_NOINPUT, "%s: cannot write", output->name);
-	return 0;
-}
-
 static int open_files(struct command_state *command, struct message *message)
 {
 	struct measure_options *measured = &command->options;
@@ -256,9 +266,9 @@ static int measure_all(struct command_state *command, struct message *message)
 	if (command->json.stream)
 		error = output_json(&command->json, result_json(command, wrong), message);
 	if (!error)
-		error = finish_file(&command->csv, message);
+		error = output_close(&command->csv, message);
 	if (!error)
-		error = finish_file(&command->slots, message);
+		error = output_close(&command->slots, message);
 	if (!error && command->options.plot)
 		error = measure_plot(command->options.plot, command->plotted,
 				     command->plotted_count, message);
@@ -307,6 +317,13 @@ int cmd_measure(int argc, char **argv)
 	measure_options_begin(&command.options);
 	if (argp_parse(&argp, argc, argv, 0, NULL, &command))
 		return STATUS_USAGE;
+	if (command.options.audit) {
+		measure_options_end(&command.options);
+		audit_command(&command.options, &message);
+		if (message.status)
+			fprintf(stderr, "%s: %s\n", argv[0], message.text);
+		return message.status;
+	}
 	set_defaults(&command);
 	command.rows = json_array();
 	if (!open_files(&command, &message))

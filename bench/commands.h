@@ -4,5 +4,6 @@
 #define BENCH_COMMANDS_H
 
 int cmd_measure(int argc, char **argv);
+int cmd_replay(int argc, char **argv);
 
 #endif

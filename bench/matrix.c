@@ -67,23 +67,23 @@ static void end_group(struct group *group)
 	}
 }
 
-static const struct measure_row *row_of(const struct group *group, enum form form)
+static const struct measure_row *row_of(const struct measure_row *rows, size_t count,
+					enum form form)
 {
-	for (size_t i = 0; i < group->count; i++) {
-		if (group->rows[i].form == form)
-			return &group->rows[i];
+	for (size_t i = 0; i < count; i++) {
+		if (rows[i].form == form)
+			return &rows[i];
 	}
 	return NULL;
 }
 
-/* What each row is over radix of the same rounds. */
-static void compare(struct group *group)
+void matrix_compare(struct measure_row *rows, size_t count)
 {
-	const struct measure_row *rr = row_of(group, FORM_RR);
-	const struct measure_row *rrp = row_of(group, FORM_RRP);
+	const struct measure_row *rr = row_of(rows, count, FORM_RR);
+	const struct measure_row *rrp = row_of(rows, count, FORM_RRP);
 
-	for (size_t i = 0; i < group->count; i++) {
-		struct measure_row *row = &group->rows[i];
+	for (size_t i = 0; i < count; i++) {
+		struct measure_row *row = &rows[i];
 
 		row->over_rr = rr ? row->latency / rr->latency : NAN;
 		row->over_rrp = rrp ? row->latency / rrp->latency : NAN;
@@ -103,7 +103,7 @@ static int measure_group(struct group *group, size_t first, uint64_t *wrong)
 	error = measure(subjects, group->count, &group->work);
 	if (error)
 		return error;
-	compare(group);
+	matrix_compare(group->rows, group->count);
 	for (size_t i = 0; i < group->count; i++) {
 		*wrong += group->rows[i].wrong;
 		if (i >= first && matrix->forms[group->rows[i].form])
@@ -113,8 +113,8 @@ static int measure_group(struct group *group, size_t first, uint64_t *wrong)
 }
 
 /* Whether a form is over tables of these kinds, guest and host hashed or not. */
-static bool form_uses(const struct matrix *matrix, enum form form, bool guest_hashed,
-		      bool host_hashed)
+bool matrix_form_is_used(const struct matrix *matrix, enum form form, bool guest_hashed,
+			 bool host_hashed)
 {
 	const struct form_kind *kind = form_kind(form);
 
@@ -122,7 +122,7 @@ static bool form_uses(const struct matrix *matrix, enum form form, bool guest_ha
 	       kind->host_hashed == host_hashed;
 }
 
-static bool pair_is_used(const struct matrix *matrix, enum hpt_organisation guest,
+bool matrix_pair_is_used(const struct matrix *matrix, enum hpt_organisation guest,
 			 enum hpt_organisation host)
 {
 	bool guest_wanted = guest == HPT_RADIX || matrix->guest_tables[guest];
@@ -131,7 +131,8 @@ static bool pair_is_used(const struct matrix *matrix, enum hpt_organisation gues
 	if ((guest == HPT_RADIX && host == HPT_RADIX) || !guest_wanted || !host_wanted)
 		return false;
 	for (int form = 0; form < FORMS; form++) {
-		if (form_uses(matrix, (enum form)form, guest != HPT_RADIX, host != HPT_RADIX))
+		if (matrix_form_is_used(matrix, (enum form)form, guest != HPT_RADIX,
+					host != HPT_RADIX))
 			return true;
 	}
 	return false;
@@ -168,8 +169,8 @@ static int run_pair(struct group *group, enum hpt_organisation guest, enum hpt_o
 	error = add_references(group);
 	references = group->count;
 	for (int form = 0; form < FORMS && !error; form++) {
-		if (form_uses(group->matrix, (enum form)form, guest != HPT_RADIX,
-			      host != HPT_RADIX))
+		if (matrix_form_is_used(group->matrix, (enum form)form, guest != HPT_RADIX,
+					host != HPT_RADIX))
 			error = add_walker(group, (enum form)form, stages);
 	}
 	if (!error)
@@ -194,8 +195,9 @@ static size_t count_pairs(const struct matrix *matrix)
 	size_t count = 0;
 
 	for (int pair = 0; pair < HPT_ORGANISATIONS * HPT_ORGANISATIONS; pair++)
-		count += pair_is_used(matrix, (enum hpt_organisation)(pair / HPT_ORGANISATIONS),
-				      (enum hpt_organisation)(pair % HPT_ORGANISATIONS));
+		count += matrix_pair_is_used(matrix,
+					     (enum hpt_organisation)(pair / HPT_ORGANISATIONS),
+					     (enum hpt_organisation)(pair % HPT_ORGANISATIONS));
 	return count;
 }
 
@@ -217,7 +219,7 @@ static int run_pairs(struct group *group, size_t *number, size_t groups, uint64_
 		enum hpt_organisation guest = (enum hpt_organisation)(pair / HPT_ORGANISATIONS);
 		enum hpt_organisation host = (enum hpt_organisation)(pair % HPT_ORGANISATIONS);
 
-		if (!pair_is_used(matrix, guest, host))
+		if (!matrix_pair_is_used(matrix, guest, host))
 			continue;
 		tell_group(group, guest, host, ++*number, groups);
 		error = run_pair(group, guest, host, wrong);

@@ -32,6 +32,17 @@ struct matrix {
 	void *context;
 };
 
+/* Whether a form is chosen and over tables of these kinds, hashed or not. */
+bool matrix_form_is_used(const struct matrix *matrix, enum form form, bool guest_hashed,
+			 bool host_hashed);
+
+/* Whether some form is over this pair of tables; radix over radix is not asked about. */
+bool matrix_pair_is_used(const struct matrix *matrix, enum hpt_organisation guest,
+			 enum hpt_organisation host);
+
+/* What each of these rows is over radix of the same rounds. */
+void matrix_compare(struct measure_row *rows, size_t count);
+
 /* 0; -ENOMEM where a group did not fit into memory. *wrong: translations that differed. */
 int matrix_run(const struct matrix *matrix, uint64_t *wrong);
 

@@ -12,7 +12,13 @@
 /* Translations that are counted, with a ledger. */
 #define COUNTED (1u << 14)
 /* With modelled caches as many, after as many that warm them. */
-#define MODELLED (1u << 16)
+#define MODELLED     (1u << 16)
+#define STREAM_BATCH 512
+
+const char *measure_name(const struct measure_row *row)
+{
+	return row->work.trace ? row->work.trace : stream_name(row->work.workload);
+}
 
 bool measure_differs(const struct measure_row *row)
 {
@@ -63,17 +69,8 @@ int measure_stages(const struct measure_work *work, enum hpt_organisation guest_
 /* Questions of the stream, and their answers. */
 struct questions {
 	struct stream stream;
-	struct stream_access *accesses;
-	struct query *queries;
-	size_t count;
+	const struct stages *stages;
 };
-
-static void questions_end(struct questions *questions)
-{
-	free(questions->accesses);
-	free(questions->queries);
-	stream_destroy(&questions->stream);
-}
 
 static int questions_begin(struct questions *questions, const struct measure_work *work,
 			   const struct stages *stages)
@@ -81,29 +78,33 @@ static int questions_begin(struct questions *questions, const struct measure_wor
 	struct stream_config config = {.workload = work->workload,
 				       .pages = stages->config.layout.pages,
 				       .seed = work->seed};
-	int error = stream_create(&questions->stream, &config);
 
-	if (error)
-		return error;
-	questions->count = work->queries;
-	questions->accesses = calloc(work->queries, sizeof(*questions->accesses));
-	questions->queries = calloc(work->queries, sizeof(*questions->queries));
-	if (questions->accesses && questions->queries)
-		return 0;
-	questions_end(questions);
-	return -ENOMEM;
+	questions->stages = stages;
+	return stream_create(&questions->stream, &config);
 }
 
-static void new_questions(struct questions *questions, const struct stages *stages)
+static void next_questions(void *context, struct query *queries, size_t count)
 {
-	stream_next(&questions->stream, questions->accesses, questions->count);
-	for (size_t i = 0; i < questions->count; i++) {
-		uint64_t page = questions->accesses[i].page;
+	struct questions *questions = context;
+	const struct stages *stages = questions->stages;
+	struct stream_access accesses[STREAM_BATCH];
 
-		questions->queries[i] =
-			(struct query){stages_key(stages, page).vpn, stages_expected(stages, page)};
+	for (size_t done = 0; done < count; done += STREAM_BATCH) {
+		size_t batch = count - done < STREAM_BATCH ? count - done : STREAM_BATCH;
+
+		stream_next(&questions->stream, accesses, batch);
+		for (size_t i = 0; i < batch; i++)
+			queries[done + i] =
+				(struct query){stages_key(stages, accesses[i].page).vpn,
+					       stages_expected(stages, accesses[i].page)};
 	}
 }
+
+/* The questions of a loop that is timed. */
+struct timed {
+	const struct measure_source *source;
+	struct query *queries;
+};
 
 struct samples {
 	double latency[ROUNDS], throughput[ROUNDS], batch[ROUNDS];
@@ -111,14 +112,15 @@ struct samples {
 };
 
 static double time_loop(uint64_t (*loop)(void *table, const struct query *queries, size_t count),
-			struct measure_subject *subject, struct questions *questions)
+			struct measure_subject *subject, struct timed *timed)
 {
+	const struct measure_source *source = timed->source;
 	uint64_t start;
 
-	new_questions(questions, subject->walker->stages);
+	source->next(source->context, timed->queries, source->count);
 	start = timing_own_ns();
-	subject->row->wrong += loop(subject->walker, questions->queries, questions->count);
-	return (double)(timing_own_ns() - start) / (double)questions->count;
+	subject->row->wrong += loop(subject->walker, timed->queries, source->count);
+	return (double)(timing_own_ns() - start) / (double)source->count;
 }
 
 static void time_limits(struct measure_subject *subject, struct samples *samples, int round,
@@ -138,15 +140,15 @@ static void time_limits(struct measure_subject *subject, struct samples *samples
 }
 
 static void time_round(struct measure_subject *subject, struct samples *samples, int round,
-		       struct questions *questions)
+		       struct timed *timed)
 {
 	/* Not timed: what caches can hold of a table, and a predictor of a mapping, is there. */
-	time_loop(walker_loops.throughput, subject, questions);
-	time_limits(subject, samples, round, questions->count, (uint64_t)round << 32);
-	time_loop(walker_loops.throughput, subject, questions);
-	samples->latency[round] = time_loop(walker_loops.latency, subject, questions);
-	samples->throughput[round] = time_loop(walker_loops.throughput, subject, questions);
-	samples->batch[round] = time_loop(walker_loops.batch, subject, questions);
+	time_loop(walker_loops.throughput, subject, timed);
+	time_limits(subject, samples, round, timed->source->count, (uint64_t)round << 32);
+	time_loop(walker_loops.throughput, subject, timed);
+	samples->latency[round] = time_loop(walker_loops.latency, subject, timed);
+	samples->throughput[round] = time_loop(walker_loops.throughput, subject, timed);
+	samples->batch[round] = time_loop(walker_loops.batch, subject, timed);
 }
 
 static void note_times(struct measure_row *row, struct samples *samples)
@@ -192,22 +194,19 @@ static int count_row(struct measure_subject *subject, const struct measure_work 
 	row->counted = COUNTED;
 	row->model = walker_model(subject->walker);
 	row->bytes_per_page = walker_bytes_per_page(subject->walker);
-	questions_end(&questions);
+	stream_destroy(&questions.stream);
 	return 0;
 }
 
-/* A translation with the caches of a core before it and in it. */
-static uint64_t model_one(struct measure_subject *subject, const struct walk *walk,
-			  const struct stream_access *access, struct walk_ledger *ledger)
+bool measure_modelled(struct walker *walker, const struct walk *walk, struct hpt_key key,
+		      uint64_t expected, struct walk_ledger *ledger)
 {
-	struct walker *walker = subject->walker;
-	struct hpt_key key = stages_key(walker->stages, access->page);
 	struct walk_result result;
 	enum hpt_size size;
 	uint64_t value;
 
 	if (mmu_tlb_find(walk->caches, key.asid, key.vpn, &size, &value) != MMU_TLB_MISS)
-		return 0;
+		return false;
 	if (form_kind(walker->form)->combined)
 		walker_count(walker, key, &result, ledger);
 	else
@@ -215,7 +214,7 @@ static uint64_t model_one(struct measure_subject *subject, const struct walk *wa
 	if (result.outcome == WALK_TRANSLATED)
 		mmu_tlb_put(walk->caches, key.asid, key.vpn,
 			    result.entry & HPT_LARGE ? HPT_2M : HPT_4K, result.entry);
-	return (result.entry & WALKER_COMPARED) != stages_expected(walker->stages, access->page);
+	return (result.entry & WALKER_COMPARED) != expected;
 }
 
 static int model_row(struct measure_subject *subject, const struct measure_work *work)
@@ -241,13 +240,15 @@ static int model_row(struct measure_subject *subject, const struct measure_work 
 			mmu_caches_reset_counts(&caches);
 		}
 		stream_next(&questions.stream, &access, 1);
-		row->wrong += model_one(subject, &walk, &access, &ledger);
+		row->wrong += measure_modelled(
+			subject->walker, &walk, stages_key(subject->walker->stages, access.page),
+			stages_expected(subject->walker->stages, access.page), &ledger);
 	}
 	if (!error) {
 		row->modelled_refs = (double)ledger.refs / MODELLED;
 		row->modelled_steps = (double)ledger.steps / MODELLED;
 		mmu_caches_report(&caches, row->hits);
-		questions_end(&questions);
+		stream_destroy(&questions.stream);
 	}
 	mmu_caches_destroy(&caches);
 	return error;
@@ -259,12 +260,32 @@ static double ticks_a_nanosecond(uint64_t ticks, uint64_t nanoseconds)
 	return (double)(__rdtsc() - ticks) / (double)(timing_now_ns() - nanoseconds);
 }
 
-int measure(struct measure_subject *subjects, size_t count, const struct measure_work *work)
+int measure_times(struct measure_subject *subjects, size_t count,
+		  const struct measure_source *source)
 {
 	static struct samples samples[MEASURE_SUBJECTS_MAX];
+	struct timed timed = {source, calloc(source->count, sizeof(*timed.queries))};
 	uint64_t ticks = __rdtsc();
 	uint64_t nanoseconds = timing_now_ns();
+
+	if (!timed.queries)
+		return -ENOMEM;
+	for (int round = 0; round < ROUNDS; round++) {
+		for (size_t i = 0; i < count; i++)
+			time_round(&subjects[i], &samples[i], round, &timed);
+	}
+	free(timed.queries);
+	for (size_t i = 0; i < count; i++) {
+		note_times(subjects[i].row, &samples[i]);
+		subjects[i].row->cycles = ticks_a_nanosecond(ticks, nanoseconds);
+	}
+	return 0;
+}
+
+int measure(struct measure_subject *subjects, size_t count, const struct measure_work *work)
+{
 	struct questions questions;
+	struct measure_source source = {next_questions, &questions, work->queries};
 	int error = 0;
 
 	for (size_t i = 0; i < count && !error; i++) {
@@ -273,19 +294,11 @@ int measure(struct measure_subject *subjects, size_t count, const struct measure
 		if (!error && work->caches != MMU_NONE)
 			error = model_row(&subjects[i], work);
 	}
+	if (!error)
+		error = questions_begin(&questions, work, subjects[0].walker->stages);
 	if (error)
 		return error;
-	error = questions_begin(&questions, work, subjects[0].walker->stages);
-	if (error)
-		return error;
-	for (int round = 0; round < ROUNDS; round++) {
-		for (size_t i = 0; i < count; i++)
-			time_round(&subjects[i], &samples[i], round, &questions);
-	}
-	questions_end(&questions);
-	for (size_t i = 0; i < count; i++) {
-		note_times(subjects[i].row, &samples[i]);
-		subjects[i].row->cycles = ticks_a_nanosecond(ticks, nanoseconds);
-	}
-	return 0;
+	error = measure_times(subjects, count, &source);
+	stream_destroy(&questions.stream);
+	return error;
 }

@@ -14,6 +14,7 @@
 /* What is measured: one workload over one footprint. */
 struct measure_work {
 	enum stream_workload workload;
+	const char *trace;  /* or NULL: what is measured is not a workload but this trace */
 	uint64_t footprint; /* bytes of mapped memory; of `sparse`: from the first page to the last
 			     */
 	enum layout_frames frames;
@@ -45,11 +46,22 @@ struct measure_row {
 	uint64_t wrong;
 	/* With modelled caches: references a translation, and hits by kind. */
 	double modelled_refs, modelled_steps;
+	uint64_t walks; /* of a replay: accesses that the modelled TLBs did not answer */
 	struct mmu_report hits[MMU_KINDS];
 };
 
+/* What its questions are of: the workload's name, or the trace's. */
+const char *measure_name(const struct measure_row *row);
+
 /* Whether the counts are further from the model than WALK_MODEL_TOLERANCE. */
 bool measure_differs(const struct measure_row *row);
+
+/*
+ * One translation with the caches of `walk` before it and in it, that is walk->caches, which is all
+ * by which it differs from the walker's own. Whether it was wrong.
+ */
+bool measure_modelled(struct walker *walker, const struct walk *walk, struct hpt_key key,
+		      uint64_t expected, struct walk_ledger *ledger);
 
 /* Walkers that are measured together; each has a row. */
 struct measure_subject {
@@ -67,5 +79,16 @@ int measure_stages(const struct measure_work *work, enum hpt_organisation guest_
  */
 #define MEASURE_SUBJECTS_MAX 16
 int measure(struct measure_subject *subjects, size_t count, const struct measure_work *work);
+
+/* Where the questions of timed loops come from: the next ones of some order of accesses. */
+struct measure_source {
+	void (*next)(void *context, struct query *queries, size_t count);
+	void *context;
+	size_t count; /* of a loop */
+};
+
+/* What measure() does after counting: fills in the times alone. 0 or -ENOMEM. */
+int measure_times(struct measure_subject *subjects, size_t count,
+		  const struct measure_source *source);
 
 #endif

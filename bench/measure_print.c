@@ -46,7 +46,7 @@ static void print_heading(FILE *stream, const struct measure_row *row)
 
 	fprintf(stream,
 		"%s, %s: %s over %s%s; ref1 %.1f ns, ref2 %.1f ns, ref2 in batches %.1f ns\n",
-		stream_name(row->work.workload), measure_size_text(row->work.footprint, size),
+		measure_name(row), measure_size_text(row->work.footprint, size),
 		hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table),
 		row->work.sealed ? ", sealed" : "", row->ref1, row->ref2, row->limit_batch);
 	fprintf(stream, "%-4s %7s %7s %7s %6s %8s %6s %6s %6s %6s %8s %8s %6s %7s%s\n", "form",
@@ -137,8 +137,8 @@ void measure_csv_row(FILE *stream, const struct measure_row *row)
 		row->work.caches == MMU_NONE ? NAN : row->modelled_steps,
 	};
 
-	fprintf(stream, "%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%" PRIu64,
-		stream_name(row->work.workload), row->work.footprint, form_kind(row->form)->name,
+	fprintf(stream, "%s,%" PRIu64 ",%s,%s,%s,%s,%s,%s,%s,%" PRIu64, measure_name(row),
+		row->work.footprint, form_kind(row->form)->name,
 		hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table),
 		pages_name(row->work.guest_pages), pages_name(row->work.host_pages),
 		layout_frames_name(row->work.frames), mmu_profile_name(row->work.caches),
@@ -159,8 +159,8 @@ void measure_slots_row(FILE *stream, const struct measure_row *row)
 {
 	char prefix[128];
 
-	snprintf(prefix, sizeof(prefix), "%s,%" PRIu64 ",%s,%s,%s,",
-		 stream_name(row->work.workload), row->work.footprint, form_kind(row->form)->name,
+	snprintf(prefix, sizeof(prefix), "%s,%" PRIu64 ",%s,%s,%s,", measure_name(row),
+		 row->work.footprint, form_kind(row->form)->name,
 		 hpt_organisation_name(row->guest_table), hpt_organisation_name(row->host_table));
 	walk_ledger_csv(&row->ledger, prefix, stream);
 }
@@ -188,10 +188,9 @@ json_t *measure_json_row(const struct measure_row *row)
 {
 	const struct walk_ledger *ledger = &row->ledger;
 	json_t *object = json_pack(
-		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "workload",
-		stream_name(row->work.workload), "footprint", (json_int_t)row->work.footprint,
-		"form", form_kind(row->form)->name, "guest_table",
-		hpt_organisation_name(row->guest_table), "host_table",
+		"{s:s, s:I, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:I}", "workload", measure_name(row),
+		"footprint", (json_int_t)row->work.footprint, "form", form_kind(row->form)->name,
+		"guest_table", hpt_organisation_name(row->guest_table), "host_table",
 		hpt_organisation_name(row->host_table), "pages", pages_name(row->work.guest_pages),
 		"host_pages", pages_name(row->work.host_pages), "frames",
 		layout_frames_name(row->work.frames), "caches", mmu_profile_name(row->work.caches),

@@ -15,12 +15,6 @@
 /* Frames of table pages, below those of data. */
 #define TABLE_FRAMES (TABLE_SPACE / HPT_PAGE_SIZE)
 
-/* Whether the run of 512 pages with this number is one page of 2 MiB. */
-static bool is_large(enum stages_pages pages, uint64_t run)
-{
-	return pages == STAGES_2M || (pages == STAGES_MIXED && run % 2);
-}
-
 /* Stage 2 of pages that the guest's table gets: frames in order. */
 static int map_table(struct stages *stages, uint64_t gpa, size_t size)
 {
@@ -54,6 +48,7 @@ static void put(void *context, uint64_t address, size_t size)
 	struct stages *stages = context;
 	struct hpt_memory memory = arena_memory(&stages->guest_memory);
 
+	/* The host is not told: stage 2 goes on to map what the guest has freed. */
 	memory.put(memory.context, address - stages->table_gfn * HPT_PAGE_SIZE, size);
 }
 
@@ -85,7 +80,7 @@ static int map_page(struct hpt *table, enum stages_pages pages, uint16_t asid, u
 		    uint64_t frame, uint64_t flags, uint64_t *done)
 {
 	*done = 1;
-	if (!is_large(pages, number / RUN))
+	if (!stages_is_large(pages, number / RUN))
 		return hpt_map(table, hpt_key(asid, number, HPT_4K), hpt_entry(frame, flags));
 	if (number % RUN || frame % RUN)
 		return -EINVAL;
@@ -124,27 +119,72 @@ static int map_host(struct stages *stages)
 	return 0;
 }
 
-int stages_build(struct stages *stages, const struct stages_config *config)
+/* Both tables, with nothing in them. */
+static int begin(struct stages *stages, const struct stages_config *config, uint64_t table_gfn)
 {
 	int error;
 
-	*stages = (struct stages){.config = *config};
-	stages->table_gfn = (config->layout.pages + RUN - 1) / RUN * RUN;
+	*stages = (struct stages){
+		.config = *config, .pages = config->layout.pages, .table_gfn = table_gfn};
 	error = arena_begin(&stages->guest_memory, TABLE_SPACE);
 	if (error)
 		return error;
 	error = arena_begin(&stages->host_memory, TABLE_SPACE);
 	if (!error) {
 		error = create(stages);
-		if (!error)
-			error = map_guest(stages);
-		if (!error)
-			error = map_host(stages);
 		if (error)
 			arena_end(&stages->host_memory);
 	}
 	if (error)
 		arena_end(&stages->guest_memory);
+	return error;
+}
+
+int stages_build(struct stages *stages, const struct stages_config *config)
+{
+	int error = begin(stages, config, (config->layout.pages + RUN - 1) / RUN * RUN);
+
+	if (error)
+		return error;
+	error = map_guest(stages);
+	if (!error)
+		error = map_host(stages);
+	if (error)
+		stages_destroy(stages);
+	return error;
+}
+
+int stages_begin(struct stages *stages, const struct stages_config *config)
+{
+	return begin(stages, config, STAGES_DEMAND_FRAMES);
+}
+
+/* Maps a page, or the page of 2 MiB that it is in unless that is there. */
+static int map_once(struct hpt *table, bool large, uint16_t asid, uint64_t number, uint64_t frame,
+		    uint64_t flags)
+{
+	int error;
+
+	if (!large)
+		return hpt_map(table, hpt_key(asid, number, HPT_4K), hpt_entry(frame, flags));
+	if (number % RUN != frame % RUN)
+		return -EINVAL;
+	error = hpt_map(table, hpt_key(asid, number / RUN * RUN, HPT_2M),
+			hpt_entry(frame / RUN * RUN, flags | HPT_LARGE));
+	return error == -EEXIST ? 0 : error;
+}
+
+int stages_map(struct stages *stages, const struct stages_page *page)
+{
+	int error =
+		map_once(&stages->guest, page->guest_large, 1, page->vpn, page->gfn, GUEST_FLAGS);
+
+	if (!error)
+		error = stages->error;
+	if (!error)
+		error = map_once(&stages->host, page->host_large, 0, page->gfn,
+				 TABLE_FRAMES + page->hfn, HOST_FLAGS);
+	stages->pages += !error;
 	return error;
 }
 
@@ -173,15 +213,25 @@ struct walk stages_walk(const struct stages *stages, bool slab)
 	};
 }
 
+uint64_t stages_page_expected(const struct stages_page *page)
+{
+	bool large = page->guest_large && page->host_large;
+
+	return hpt_entry(TABLE_FRAMES + page->hfn,
+			 HPT_PRESENT | HPT_WRITE | HPT_USER | (large ? HPT_LARGE : 0));
+}
+
 uint64_t stages_expected(const struct stages *stages, uint64_t i)
 {
 	const struct stages_config *config = &stages->config;
+	uint64_t vpn = layout_vpn(&config->layout, i);
 	uint64_t gfn = layout_gfn(&config->layout, i);
-	uint64_t hfn = TABLE_FRAMES + layout_hfn(&config->layout, gfn);
-	bool large = is_large(config->guest_pages, layout_vpn(&config->layout, i) / RUN) &&
-		     is_large(config->host_pages, gfn / RUN);
 
-	return hpt_entry(hfn, HPT_PRESENT | HPT_WRITE | HPT_USER | (large ? HPT_LARGE : 0));
+	return stages_page_expected(&(struct stages_page){
+		.hfn = layout_hfn(&config->layout, gfn),
+		.guest_large = stages_is_large(config->guest_pages, vpn / RUN),
+		.host_large = stages_is_large(config->host_pages, gfn / RUN),
+	});
 }
 
 /* The page of either size that has this number. */
@@ -192,9 +242,8 @@ static int find(const struct hpt *table, uint16_t asid, uint64_t number, uint64_
 	return hpt_lookup(table, hpt_key(asid, number, HPT_2M), entry, NULL);
 }
 
-int stages_entries(const struct stages *stages, uint64_t i, uint64_t *stage1, uint64_t *stage2)
+int stages_entries(const struct stages *stages, uint64_t vpn, uint64_t *stage1, uint64_t *stage2)
 {
-	uint64_t vpn = layout_vpn(&stages->config.layout, i);
 	uint64_t gfn;
 	int error = find(&stages->guest, 1, vpn, stage1);
 

@@ -6,30 +6,34 @@
 
 #define BATCH 1024
 
-/* The address space of a machine's guest: what stages_key() has. */
-#define ASID 1
+/* A page of 2 MiB is filled with its first page, or on demand with each that is asked for. */
+static int fill_page(struct walker *walker, uint64_t vpn, bool first_only)
+{
+	struct shadow_page page;
+	uint64_t stage1, stage2;
+	int error = stages_entries(walker->stages, vpn, &stage1, &stage2);
+
+	if (error)
+		return error;
+	if (!shadow_join(WALKER_ASID, vpn, stage1, stage2, &page) ||
+	    (first_only && page.key.size == HPT_2M && page.key.vpn != vpn))
+		return 0;
+	return shadow_fill(&walker->shadow, page.key, page.gfn, page.entry);
+}
 
 static int fill_shadow(struct walker *walker)
 {
-	struct stages *stages = walker->stages;
+	const struct layout *layout = &walker->stages->config.layout;
+	int error = 0;
 
-	for (uint64_t i = 0; i < stages->config.layout.pages; i++) {
-		struct hpt_key key = stages_key(stages, i);
-		struct shadow_page page;
-		uint64_t stage1, stage2;
-		int error = stages_entries(stages, i, &stage1, &stage2);
+	for (uint64_t i = 0; i < layout->pages && !error; i++)
+		error = fill_page(walker, layout_vpn(layout, i), true);
+	return error;
+}
 
-		if (error)
-			return error;
-		/* A page of 2 MiB is filled once. */
-		if (!shadow_join(key.asid, key.vpn, stage1, stage2, &page) ||
-		    (page.key.size == HPT_2M && page.key.vpn != key.vpn))
-			continue;
-		error = shadow_fill(&walker->shadow, page.key, page.gfn, page.entry);
-		if (error)
-			return error;
-	}
-	return 0;
+int walker_add(struct walker *walker, uint64_t vpn)
+{
+	return form_kind(walker->form)->combined ? fill_page(walker, vpn, false) : 0;
 }
 
 static int create_shadow(struct walker *walker)
@@ -54,16 +58,21 @@ static int create_shadow(struct walker *walker)
 	return error;
 }
 
+#define REGIONS_LOG2 20 /* at most, and where it is not known what will be mapped */
+
 /* Room for every region of 512 pages that has one. */
 static unsigned int regions_log2(const struct stages *stages)
 {
-	uint64_t last = layout_vpn(&stages->config.layout, stages->config.layout.pages - 1);
-	uint64_t regions = stages->config.layout.space == LAYOUT_DENSE
-				   ? stages->config.layout.pages / HPT_LARGE_PAGES
-				   : last / HPT_LARGE_PAGES;
+	const struct layout *layout = &stages->config.layout;
 	unsigned int log2 = 9;
+	uint64_t regions;
 
-	while (log2 < 20 && UINT64_C(1) << log2 < regions)
+	if (!layout->pages)
+		return REGIONS_LOG2;
+	regions = layout->space == LAYOUT_DENSE ? layout->pages
+						: layout_vpn(layout, layout->pages - 1);
+	regions /= HPT_LARGE_PAGES;
+	while (log2 < REGIONS_LOG2 && UINT64_C(1) << log2 < regions)
 		log2++;
 	return log2;
 }
@@ -104,13 +113,13 @@ LOOP_INLINE void find(void *table, uint64_t vpn, uint64_t *entry)
 {
 	const struct walker *walker = table;
 
-	*entry = walk_one(&walker->walk, hpt_key(ASID, vpn, HPT_4K)) & WALKER_COMPARED;
+	*entry = walk_one(&walker->walk, hpt_key(WALKER_ASID, vpn, HPT_4K)) & WALKER_COMPARED;
 }
 
 /* A page of 2 MiB in the combined table: the entry of one of its pages. */
 static void find_large(const struct walker *walker, uint64_t vpn, uint64_t *entry)
 {
-	if (!hpt_lookup(&walker->shadow.table, hpt_key(ASID, vpn, HPT_2M), entry, NULL))
+	if (!hpt_lookup(&walker->shadow.table, hpt_key(WALKER_ASID, vpn, HPT_2M), entry, NULL))
 		*entry += (vpn & (HPT_LARGE_PAGES - 1)) << HPT_FRAME_SHIFT;
 }
 
@@ -118,7 +127,7 @@ LOOP_INLINE void find_combined(void *table, uint64_t vpn, uint64_t *entry)
 {
 	const struct walker *walker = table;
 
-	if (hpt_lookup(&walker->shadow.table, hpt_key(ASID, vpn, HPT_4K), entry, NULL) &&
+	if (hpt_lookup(&walker->shadow.table, hpt_key(WALKER_ASID, vpn, HPT_4K), entry, NULL) &&
 	    walker->shadow.large)
 		find_large(walker, vpn, entry);
 	*entry &= WALKER_COMPARED;
@@ -166,7 +175,7 @@ static uint64_t batch(void *table, const struct query *queries, size_t count)
 		size_t in_batch = count - start < BATCH ? count - start : BATCH;
 
 		for (size_t i = 0; i < in_batch; i++)
-			keys[i] = hpt_key(ASID, queries[start + i].vpn, HPT_4K);
+			keys[i] = hpt_key(WALKER_ASID, queries[start + i].vpn, HPT_4K);
 		ask_batch(table, keys, entries, in_batch);
 		for (size_t i = 0; i < in_batch; i++)
 			wrong += (entries[i] & WALKER_COMPARED) != queries[start + i].entry;
@@ -223,7 +232,7 @@ double walker_bytes_per_page(const struct walker *walker)
 		shadow_count(&walker->shadow, &counts);
 		bytes = counts.table_bytes + counts.reverse_bytes;
 	}
-	return (double)bytes / (double)stages->config.layout.pages;
+	return (double)bytes / (double)stages->pages;
 }
 
 static struct walk_model_table model_table(const struct hpt *table, enum stages_pages pages,

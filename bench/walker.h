@@ -14,6 +14,9 @@
 #include "ept/shadow.h"
 #include "ept/walk_ledger.h"
 
+/* The address space of a machine's guest: what stages_key() has. */
+#define WALKER_ASID 1
+
 struct walker {
 	enum form form;
 	struct stages *stages;
@@ -26,12 +29,18 @@ struct walker {
 
 /*
  * Makes the walker of a form over tables that stay. The caches of RRP are of `profile`; the
- * combined table of SHD is filled with every page, by walks. 0, -ENOMEM or -EINVAL. *walker stays
+ * combined table of SHD is filled with every page, by lookups. 0, -ENOMEM or -EINVAL. *walker stays
  * where it is until walker_destroy().
  */
 int walker_create(struct walker *walker, enum form form, struct stages *stages,
 		  enum mmu_profile profile);
 void walker_destroy(struct walker *walker);
+
+/*
+ * A page that was mapped on demand after the walker was made: a combined table gets it. -ENOMEM;
+ * -ENOENT where the stages do not have it.
+ */
+int walker_add(struct walker *walker, uint64_t vpn);
 
 /* Loops whose table is a struct walker; the keys are of the machine's address space. */
 extern const struct loops walker_loops;

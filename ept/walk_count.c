@@ -25,6 +25,7 @@ void walk_note(struct walk_count *count, unsigned int column, const void *line, 
 	ledger->refs++;
 	ledger->early++;
 	ledger->slots[count->row][column]++;
+	ledger->step = count->steps;
 	if (ledger->reference)
 		ledger->reference(ledger->context, count->row, column, line);
 	ledger->pages += !seen_before(count, at, HPT_PAGE_SIZE);

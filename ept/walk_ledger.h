@@ -43,6 +43,9 @@ struct walk_ledger {
 	 */
 	void (*reference)(void *context, unsigned int row, unsigned int column, const void *line);
 	void *context;
+	/* While that is called: the reference's place in the translation's longest chain of
+	 * dependent ones, from 1; ways have the same one. */
+	uint64_t step;
 };
 
 /*

@@ -19,6 +19,7 @@ static const struct command commands[] = {
 	{"run", "boot an image on two page tables and pass its exit status through", cmd_run},
 	{"measure", "measure walks through both stages, in software, over real tables",
 	 cmd_measure},
+	{"replay", "walk both stages for every access of a memory trace", cmd_replay},
 	{"inspect", "say what a file is and whether it can be launched", cmd_inspect},
 	{"info", "say which KVM this is and what that means for timings", cmd_info},
 	{"version", "print the version", cmd_version},

@@ -2,6 +2,7 @@
 #include "vmm/output.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "vmm/status.h"
@@ -38,4 +39,19 @@ int output_json(struct output *output, json_t *object, struct message *message)
 	output->stream = NULL;
 	json_decref(object);
 	return error;
+}
+
+int output_close(struct output *output, struct message *message)
+{
+	bool broken;
+
+	if (!output->stream)
+		return 0;
+	broken = ferror(output->stream) || fflush(output->stream);
+	if (output->stream != stdout && fclose(output->stream))
+		broken = true;
+	output->stream = NULL;
+	if (broken)
+		return message_set(message, -EIO, STATUS_NOINPUT, "%s: cannot write", output->name);
+	return 0;
 }

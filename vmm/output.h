@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The file of `--json FILE`. It is opened before anything is done, so that a name that cannot be
- * written is found out at once, and `-` is standard output.
+ * The file of `--json FILE`, or of another such option. It is opened before anything is done, so
+ * that a name that cannot be written is found out at once, and `-` is standard output.
  */
 #ifndef VMM_OUTPUT_H
 #define VMM_OUTPUT_H
@@ -21,5 +21,8 @@ int output_open(struct output *output, const char *name, struct message *message
 
 /* Writes the object and a newline, closes, and drops the reference. As output_open(). */
 int output_json(struct output *output, json_t *object, struct message *message);
+
+/* Closes a file that holds anything else. As output_open(). */
+int output_close(struct output *output, struct message *message);
 
 #endif
