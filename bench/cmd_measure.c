@@ -34,13 +34,10 @@ struct command_state {
 	struct measure_options options;
 	bool workloads_given;
 	struct output json, csv, slots;
-	json_t *rows;
+	struct measure_report report;
 	struct measure_row *plotted;
 	size_t plotted_count;
 	bool progress;
-	bool quiet; /* standard output has JSON or CSV */
-	bool printed;
-	struct measure_row last; /* that was printed */
 };
 
 static const struct argp_option options[] = {
@@ -178,15 +175,7 @@ static void show_row(void *context, const struct measure_row *row)
 {
 	struct command_state *command = context;
 
-	if (!command->quiet)
-		measure_print_row(stdout, command->printed ? &command->last : NULL, row);
-	command->printed = true;
-	command->last = *row;
-	json_array_append_new(command->rows, measure_json_row(row));
-	if (command->csv.stream)
-		measure_csv_row(command->csv.stream, row);
-	if (command->slots.stream)
-		measure_slots_row(command->slots.stream, row);
+	measure_report_row(&command->report, row);
 	if (command->plotted && command->plotted_count < MATRIX_ROWS_MAX)
 		command->plotted[command->plotted_count++] = *row;
 }
@@ -220,14 +209,15 @@ static json_t *result_json(struct command_state *command, uint64_t wrong)
 	host_read(&host);
 	return json_pack("{s:s, s:s, s:o, s:o, s:O, s:I}", "twostage", TWOSTAGE_VERSION, "command",
 			 "measure", "host", host_json(&host), "config",
-			 measure_options_json(&command->options), "rows", command->rows, "wrong",
-			 (json_int_t)wrong);
+			 measure_options_json(&command->options), "rows", command->report.rows,
+			 "wrong", (json_int_t)wrong);
 }
 
 static int open_files(struct command_state *command, struct message *message)
 {
 	struct measure_options *measured = &command->options;
 	int error = output_open(&command->json, measured->json, message);
+	bool quiet;
 
 	if (!error)
 		error = output_open(&command->csv, measured->csv, message);
@@ -235,12 +225,12 @@ static int open_files(struct command_state *command, struct message *message)
 		error = output_open(&command->slots, measured->slots, message);
 	if (error)
 		return error;
-	command->quiet = command->json.stream == stdout || command->csv.stream == stdout ||
-			 command->slots.stream == stdout;
-	if (command->csv.stream)
-		measure_csv_head(command->csv.stream);
-	if (command->slots.stream)
-		measure_slots_head(command->slots.stream);
+	quiet = command->json.stream == stdout || command->csv.stream == stdout ||
+		command->slots.stream == stdout;
+	command->report.table = quiet ? NULL : stdout;
+	command->report.csv = command->csv.stream;
+	command->report.slots = command->slots.stream;
+	measure_report_begin(&command->report);
 	if (measured->plot)
 		command->plotted = calloc(MATRIX_ROWS_MAX, sizeof(*command->plotted));
 	return 0;
@@ -325,10 +315,10 @@ int cmd_measure(int argc, char **argv)
 		return message.status;
 	}
 	set_defaults(&command);
-	command.rows = json_array();
+	command.report.rows = json_array();
 	if (!open_files(&command, &message))
 		measure_all(&command, &message);
-	json_decref(command.rows);
+	json_decref(command.report.rows);
 	free(command.plotted);
 	if (message.status)
 		fprintf(stderr, "%s: %s\n", argv[0], message.text);

@@ -29,7 +29,7 @@ struct command_state {
 	struct measure_options options;
 	const char *path;
 	struct output json, csv, slots;
-	json_t *rows;
+	struct measure_report report;
 	bool quiet; /* standard output has JSON or CSV */
 	struct replay replay;
 };
@@ -113,13 +113,7 @@ static void show_row(void *context, const struct measure_row *row)
 {
 	struct command_state *command = context;
 
-	if (!command->quiet)
-		measure_print_row(stdout, row);
-	json_array_append_new(command->rows, measure_json_row(row));
-	if (command->csv.stream)
-		measure_csv_row(command->csv.stream, row);
-	if (command->slots.stream)
-		measure_slots_row(command->slots.stream, row);
+	measure_report_row(&command->report, row);
 }
 
 static json_t *result_json(struct command_state *command, const struct trace *trace, uint64_t wrong)
@@ -131,7 +125,7 @@ static json_t *result_json(struct command_state *command, const struct trace *tr
 			 "command", "replay", "host", host_json(&host), "config",
 			 measure_options_json(&command->options), "trace",
 			 trace_json(trace, command->path, demand_pages(&command->replay.demand)),
-			 "rows", command->rows, "wrong", (json_int_t)wrong);
+			 "rows", command->report.rows, "wrong", (json_int_t)wrong);
 }
 
 static int open_files(struct command_state *command, struct message *message)
@@ -180,14 +174,12 @@ static int show_all(struct command_state *command, const struct trace *trace,
 	uint64_t wrong;
 	int error;
 
-	if (!command->quiet) {
+	if (!command->quiet)
 		trace_print(stdout, trace, command->path, demand_pages(&command->replay.demand));
-		measure_print_head(stdout);
-	}
-	if (command->csv.stream)
-		measure_csv_head(command->csv.stream);
-	if (command->slots.stream)
-		measure_slots_head(command->slots.stream);
+	command->report.table = command->quiet ? NULL : stdout;
+	command->report.csv = command->csv.stream;
+	command->report.slots = command->slots.stream;
+	measure_report_begin(&command->report);
 	error = replay_finish(&command->replay, &wrong);
 	if (error)
 		return no_memory(error, message);
@@ -248,11 +240,11 @@ int cmd_replay(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &command))
 		return STATUS_USAGE;
 	measure_options_end(&command.options);
-	command.rows = json_array();
+	command.report.rows = json_array();
 	if (!open_files(&command, &message) && !trace_open(&trace, command.path, &message))
 		replay_all(&command, trace, &message);
 	trace_close(trace);
-	json_decref(command.rows);
+	json_decref(command.report.rows);
 	if (message.status)
 		fprintf(stderr, "%s: %s\n", argv[0], message.text);
 	return message.status;

@@ -231,3 +231,25 @@ json_t *measure_json_row(const struct measure_row *row)
 	json_object_set_new(object, "wrong", json_integer((json_int_t)row->wrong));
 	return object;
 }
+
+void measure_report_begin(struct measure_report *report)
+{
+	if (report->csv)
+		measure_csv_head(report->csv);
+	if (report->slots)
+		measure_slots_head(report->slots);
+}
+
+void measure_report_row(struct measure_report *report, const struct measure_row *row)
+{
+	if (report->table)
+		measure_print_row(report->table, report->begun ? &report->last : NULL, row);
+	if (report->rows)
+		json_array_append_new(report->rows, measure_json_row(row));
+	if (report->csv)
+		measure_csv_row(report->csv, row);
+	if (report->slots)
+		measure_slots_row(report->slots, row);
+	report->last = *row;
+	report->begun = true;
+}

@@ -33,6 +33,19 @@ json_t *measure_json_row(const struct measure_row *row);
 int measure_plot(const char *file, const struct measure_row *rows, size_t count,
 		 struct message *message);
 
+/* Where rows go as they come: each of these may be NULL. */
+struct measure_report {
+	FILE *table, *csv, *slots;
+	json_t *rows;		 /* an array */
+	struct measure_row last; /* that was told, if any was */
+	bool begun;
+};
+
+/* Writes the headings of CSV files. */
+void measure_report_begin(struct measure_report *report);
+
+void measure_report_row(struct measure_report *report, const struct measure_row *row);
+
 /* "512G" */
 const char *measure_size_text(uint64_t bytes, char text[24]);
 

@@ -98,7 +98,7 @@ TABLE_TEST(watch, a_page_that_changes_is_told_once)
 	expect_one(key, 1);
 	cr_assert_eq(hpt_swap_in(&table, inside, 512), 0);
 	expect_one(key, 1);
-	cr_assert_eq(hpt_replace_in_run(&table, key, entry_of(kind, 1024)), 0);
+	cr_assert_eq(hpt_replace_in_run(&table, key, entry_of(kind, 1024), NULL), 0);
 	expect_one(key, 1);
 	cr_assert_eq(hpt_unmap(&table, inside, &old), 0);
 	expect_one(key, 1);
