@@ -223,6 +223,8 @@ json_t *measure_json_row(const struct measure_row *row)
 	if (row->work.caches != MMU_NONE) {
 		set_number(object, "modelled_refs", row->modelled_refs);
 		set_number(object, "modelled_steps", row->modelled_steps);
+		if (row->work.trace)
+			json_object_set_new(object, "walks", json_integer((json_int_t)row->walks));
 	}
 	set_number(model, "refs", row->model.refs);
 	set_number(model, "steps", row->model.steps);

@@ -66,7 +66,7 @@ dumped() { # TEXT
 
 @test "--help lists the commands" {
 	run -0 "$twostage" --help
-	for command in run inspect info version; do
+	for command in run measure replay inspect info version; do
 		[[ $output == *"  $command "* ]]
 	done
 }
@@ -77,7 +77,7 @@ dumped() { # TEXT
 		# shellcheck disable=SC2086 # words
 		"$twostage" $how | cmp - "$BATS_TEST_TMPDIR/all"
 	done
-	for command in run inspect info version; do
+	for command in run measure replay inspect info version; do
 		"$twostage" $command --help >"$BATS_TEST_TMPDIR/one"
 		"$twostage" help $command | cmp - "$BATS_TEST_TMPDIR/one"
 		"$twostage" $command -h | cmp - "$BATS_TEST_TMPDIR/one"
@@ -86,7 +86,7 @@ dumped() { # TEXT
 }
 
 @test "every command has --help" {
-	for command in run inspect info version; do
+	for command in run measure replay inspect info version; do
 		run -0 "$twostage" $command --help
 		[[ $output == "Usage: "*"$command"* ]]
 	done
@@ -207,6 +207,92 @@ dumped() { # TEXT
 	jq -e '.command == "info" and .twostage and (.host.kind | IN("vmx", "svm", "pvm", "none"))' \
 		"$BATS_TEST_TMPDIR/json"
 	"$twostage" info --json - | jq -e .host.timings
+}
+
+# trace TEXT...: a trace of lackey's, a line an argument
+trace() {
+	printf '%s\n' "$@" >"$BATS_TEST_TMPDIR/trace"
+}
+
+# replayed ARG...: what replay's JSON says, in $output
+replayed() {
+	run -0 timeout 120 "$twostage" replay --json - "$@"
+}
+
+@test "replay counts a trace that is small enough to count by hand" {
+	trace 'I  04016b80,3' ' L 1ffeffe7e0,8' '==7== a line of valgrind' ' M 04017ffc,8' \
+		' S 1ffeffe7e8,8'
+	replayed --form RR,RH,HR,HH,HHp,HHs,SHD "$BATS_TEST_TMPDIR/trace"
+	jq -e '.command == "replay" and .wrong == 0 and
+		([.rows[] | [.form, .translations, .refs]] | sort) == [["HH", 5, 3], ["HHp", 5, 2],
+		["HHs", 5, 2], ["HR", 5, 9], ["RH", 5, 9], ["RR", 5, 24], ["SHD", 5, 1]] and
+		(.trace | .format == "lackey" and .pages == 4 and .splits == 1 and .records == 5 and
+		.ignored == {"lines of valgrind": 1} and .accesses.modify == 2)' <<<"$output"
+}
+
+@test "replay reads a pipe, and prints what it ignored" {
+	trace 'I  04016b80,3' 'SB 04016b80' ' L 1ffeffe7e0,8'
+	run -0 "$twostage" replay --form HHp - < <(cat "$BATS_TEST_TMPDIR/trace")
+	[[ $output == *"-: lackey, none: 2 accesses of 2 pages"* ]]
+	[[ $output == *"ignored: 1 superblocks"* ]]
+	[[ $output == *"trace "*" HHp "* ]]
+}
+
+@test "replay's modelled caches have hit rates, and its CSV a row a form" {
+	trace ' L 1000,8' ' L 1008,8' ' L 1010,8' ' L 1018,8'
+	replayed --caches zen4 --form RR "$BATS_TEST_TMPDIR/trace"
+	jq -e '.rows[0] | .hit_rates["l1-tlb"] == 0.75 and .walks == 1 and .refs == 24' \
+		<<<"$output"
+	run -0 "$twostage" replay --csv - "$BATS_TEST_TMPDIR/trace"
+	[ "${#lines[@]}" -eq 7 ]
+}
+
+@test "a trace that is malformed, 65 with the line" {
+	trace 'I  04016b80,3' ' L 1ffeffe7e0,-8'
+	for command in replay "measure --audit"; do
+		# shellcheck disable=SC2086 # words
+		run -65 "$twostage" $command "$BATS_TEST_TMPDIR/trace"
+		[[ $output == *"trace: line 2: "*"-8"* ]]
+	done
+	printf 'I  04016b80,3\n L 1ffe' >"$BATS_TEST_TMPDIR/trace"
+	run -65 "$twostage" replay - <"$BATS_TEST_TMPDIR/trace"
+	[[ $output == *"standard input: line 2: "* ]]
+}
+
+@test "a trace that cannot be read, 66" {
+	run -66 "$twostage" replay /nowhere/trace
+	[[ $output == *"/nowhere/trace: "* ]]
+	run -66 "$twostage" measure --audit /nowhere/trace
+}
+
+@test "bad options of replay and of an audit, 64" {
+	usage "found no trace" replay
+	usage 'found "b" as well' replay a b
+	usage '--form: found "XX"' replay --form XX -
+	usage '--caches: found "z80"' replay --caches z80 -
+	usage '--load: found 0.5' replay --load 0.5 -
+	usage "unrecognized option" replay --workload uniform -
+	usage "--audit: found one of" measure --audit - --workload uniform
+	usage "--audit: found one of" measure --audit - --form RR
+}
+
+@test "an audit prices one walk as by hand" {
+	trace ' L 1ffeffe00000,8'
+	run -0 "$twostage" measure --frames runs --audit "$BATS_TEST_TMPDIR/trace" --json -
+	jq -e '.wrong == 0 and (.audit | .walks == 1 and .caches == "skylake" and
+		([.metrics[] | {(.metric): .cycles}] | add) == {"radix": 2415, "hashed": 600,
+		"cuckoo": 600, "cuckoo-cwc": 612, "dmt": 416, "emt-max": 600, "emt-early": 600,
+		"emt-cwc": 612})' <<<"$output"
+	run -0 "$twostage" measure --frames runs --audit - <"$BATS_TEST_TMPDIR/trace"
+	[[ $output == *"dmt "*"416.00"*"-32.0%*"* ]]
+}
+
+@test "what valgrind writes of a program is replayed from its pipe" {
+	valgrind --tool=lackey --version >/dev/null 2>&1 || skip "valgrind is missing"
+	valgrind --tool=lackey --trace-mem=yes --log-fd=9 /bin/true 9>&1 >/dev/null |
+		timeout 120 "$twostage" replay --caches skylake --json "$BATS_TEST_TMPDIR/json" -
+	jq -e '.wrong == 0 and (.rows | length) == 6 and .trace.instructions > 10000 and
+		all(.rows[]; .modelled_refs < 0.1)' "$BATS_TEST_TMPDIR/json"
 }
 
 @test "standard output that cannot be written, 66" {
