@@ -23,7 +23,8 @@ struct hpt_found {
 				a word of its own; NULL for one page of a run (adaptive) */
 	unsigned int probes; /* reads of lines */
 	unsigned int again;  /* only where asked for: reads of a line that had been read */
-	struct hpt_probe probe;
+	struct hpt_probe
+		probe; /* where the search ended; of adaptive only hpt_find_by_line() says */
 };
 
 HPT_INLINE uint64_t *hpt_word(const struct hpt *table, uint64_t address)
@@ -179,7 +180,7 @@ HPT_INLINE enum hpt_glance hpt_adaptive_glance(const struct hpt *table, struct h
 {
 	unsigned int page = adaptive_page(key);
 	unsigned int code, count, first;
-	uint64_t word = *slot;
+	uint64_t word = HPT_LOAD(*slot);
 
 	if (key.size == HPT_4K && adaptive_word_names_leaf(word)) {
 		found->word = hpt_word(table, word & HPT_FRAME_MASK) + page;
@@ -221,7 +222,7 @@ HPT_INLINE enum hpt_answer hpt_find_adaptive_at_once(const struct hpt *table, st
 	switch (hpt_adaptive_glance(table, key, &line[slot], found)) {
 	case HPT_GLANCE_LEAF:
 		found->probes = 2;
-		found->entry = *found->word & HPT_ENTRY_MASK;
+		found->entry = HPT_LOAD(*found->word) & HPT_ENTRY_MASK;
 		return found->entry ? HPT_HIT : HPT_MISS;
 	case HPT_GLANCE_RUN:
 		found->probes = 1;

@@ -220,8 +220,10 @@ static int mark_alone(struct hpt *table, struct hpt_key key, uint64_t flags)
 	if (!hpt_find(table, key, &found) || !hpt_resident(found.entry))
 		return -ENOENT;
 	word = found.word;
-	if (!word)
+	if (!word) {
+		hpt_find_by_line(table, key, &found, HPT_ADAPTIVE, false);
 		word = hpt_word(table, found.probe.line) + found.probe.word;
+	}
 	HPT_STORE(*word, HPT_LOAD(*word) | flags);
 	return 0;
 }
