@@ -179,7 +179,7 @@ HPT_INLINE enum hpt_glance hpt_adaptive_glance(const struct hpt *table, struct h
 {
 	unsigned int page = adaptive_page(key);
 	unsigned int code, count, first;
-	uint64_t word = *slot;
+	uint64_t word = HPT_LOAD(*slot);
 
 	if (key.size == HPT_4K && adaptive_word_names_leaf(word)) {
 		found->word = hpt_word(table, word & HPT_FRAME_MASK) + page;
@@ -221,7 +221,7 @@ HPT_INLINE enum hpt_answer hpt_find_adaptive_at_once(const struct hpt *table, st
 	switch (hpt_adaptive_glance(table, key, &line[slot], found)) {
 	case HPT_GLANCE_LEAF:
 		found->probes = 2;
-		found->entry = *found->word & HPT_ENTRY_MASK;
+		found->entry = HPT_LOAD(*found->word) & HPT_ENTRY_MASK;
 		return found->entry ? HPT_HIT : HPT_MISS;
 	case HPT_GLANCE_RUN:
 		found->probes = 1;
