@@ -236,8 +236,8 @@ static inline unsigned int adaptive_preferred_slot(struct hpt_spot spot)
 static inline bool adaptive_slot_is_of(const uint64_t *line, unsigned int slot, struct hpt_key key)
 {
 	adaptive_half half = HPT_LOAD(((const adaptive_half *)line)[ADAPTIVE_HALF(slot)]);
-	uint64_t top = HPT_LOAD(line[HPT_LINE_WORDS - 1]) >>
-		       (ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * slot);
+	uint64_t last = HPT_LOAD(line[HPT_LINE_WORDS - 1]);
+	uint64_t top = last >> (ADAPTIVE_TOP_SHIFT + ADAPTIVE_TOP_BITS * slot);
 	uint64_t asid = (top & 7) << 6 | HPT_LOAD(line[slot]) >> ADAPTIVE_ASID_WORD_SHIFT;
 
 	return half == (uint32_t)adaptive_region_tag(key) && asid == key.asid >> ADAPTIVE_ASID_LOW;

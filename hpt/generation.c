@@ -267,6 +267,13 @@ static void begin_growth(struct hpt *table)
 		begin(table, &next);
 }
 
+uint64_t generation_spill_places(const struct hpt *table)
+{
+	const struct hpt_operations *operations = hpt_operations_of(table);
+
+	return operations->spills ? HPT_GROUP_LINES * operations->line_places : 0;
+}
+
 /*
  * Whether a page of spill is full, which every lookup that passes its group reads. Not in a table
  * that is less than half as full as it may be: in twice the lines it would be the same again. Where
@@ -274,11 +281,10 @@ static void begin_growth(struct hpt *table)
  */
 static bool spills_too_much(const struct hpt *table)
 {
-	const struct hpt_operations *operations = hpt_operations_of(table);
 	uint64_t part = table->desc.family == HPT_LOCAL ? 4 : 2;
 
-	return operations->spills &&
-	       table->counts.spilled >= HPT_GROUP_LINES * operations->line_places &&
+	return hpt_operations_of(table)->spills &&
+	       table->counts.spilled >= generation_spill_places(table) &&
 	       table->counts.used >= capacity(table, &table->desc.current) / part;
 }
 

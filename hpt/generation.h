@@ -55,6 +55,14 @@ void generation_destroy(struct hpt *table);
  */
 void generation_grow(struct hpt *table);
 
+/*
+ * How many places a page of spill has, 0 where nothing spills. So many may have spilled from one
+ * group before the table grows, and come home with it: with the places of a step, that is what one
+ * insertion moves at most. More it is only where there was no memory to grow, the table is the
+ * largest, or the keys are chosen.
+ */
+uint64_t generation_spill_places(const struct hpt *table);
+
 /* As hpt_rekey() and hpt_settle(). */
 int generation_rekey(struct hpt *table, uint64_t salt);
 int generation_settle(struct hpt *table, uint64_t steps);

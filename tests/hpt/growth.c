@@ -80,6 +80,7 @@ TABLE_TEST(growth, an_insert_moves_a_bounded_number_of_lines)
 		cr_assert(!error || error == -EEXIST);
 		cr_assert_leq(pair.table.counts.moves - before.moves,
 			      most_moves(kind) + before.spilled);
+		cr_assert_leq(before.spilled, generation_spill_places(&pair.table));
 		grown += pair.table.counts.lines > before.lines;
 	}
 	pair_compare(&pair);
