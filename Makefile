@@ -283,7 +283,7 @@ FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
 $(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[ch]) \
-	tests/hpt/pair.c tests/hpt/stream.c tests/hpt/kept.c $(wildcard tests/hpt/*.h)
+	tests/hpt/pair.c tests/hpt/pair_mark.c tests/hpt/stream.c tests/hpt/kept.c $(wildcard tests/hpt/*.h)
 $(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
 $(BUILD)/fuzz/trace: tests/bench/fuzz_trace.c tests/bench/trace_fixture.c \
 	tests/bench/trace_golden.c $(wildcard tests/bench/trace_*.h bench/trace*.[ch]) vmm/message.c

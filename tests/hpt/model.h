@@ -115,6 +115,7 @@ int pair_unmap(struct pair *pair, struct hpt_key key);
 int pair_change(struct pair *pair, struct hpt_key key, uint64_t clear, uint64_t set);
 int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location);
 int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame);
+void pair_mark_in_model(struct pair *pair, struct hpt_key key, uint64_t flags);
 int pair_mark(struct pair *pair, struct hpt_key key, uint64_t flags);
 int pair_lookup(struct pair *pair, struct hpt_key key, struct hpt_ledger *ledger);
 int pair_map_range(struct pair *pair, struct hpt_key key, uint64_t count, uint64_t entry);
