@@ -308,20 +308,35 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
 	return copy(ept, gpa, target, NULL, size);
 }
 
-int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn)
+int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry)
 {
 	struct hpt_key key = hpt_key(0, gpa >> HPT_PAGE_SHIFT, HPT_4K);
-	uint64_t entry;
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
-	ret = hpt_lookup(&ept->table, key, &entry, NULL);
+	ret = hpt_lookup(&ept->table, key, entry, NULL);
 	pthread_mutex_unlock(&ept->lock);
+	return ret;
+}
+
+int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn)
+{
+	uint64_t entry;
+	int ret = ept_entry(ept, gpa, &entry);
+
 	if (ret == 0 && !hpt_resident(entry))
 		return -ENOENT;
 	if (ret == 0)
 		*hfn = hpt_frame(entry);
 	return ret;
+}
+
+void ept_with_table(struct ept *ept, void (*look)(void *context, const struct hpt *table),
+		    void *context)
+{
+	pthread_mutex_lock(&ept->lock);
+	look(context, &ept->table);
+	pthread_mutex_unlock(&ept->lock);
 }
 
 const char *ept_failure(struct ept *ept, gpa_t *gpa)

@@ -126,6 +126,16 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
  */
 int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn);
 
+/* The same, whatever the entry says, and all of it: 0 or -ENOENT. */
+int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry);
+
+/*
+ * Calls look(context, table) while nobody changes the table: for walkers that read it in place. The
+ * lock is held meanwhile, so `look` must not call a function of this header.
+ */
+void ept_with_table(struct ept *ept, void (*look)(void *context, const struct hpt *table),
+		    void *context);
+
 /* NULL, or why a miss could not be resolved (static text) and the gPA of its page. */
 const char *ept_failure(struct ept *ept, gpa_t *gpa);
 

@@ -111,7 +111,8 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
 
 /*
  * Chooses the functions for a walk that is filled in but for `one` and `batch`. -EINVAL: no sizes,
- * a descriptor that is not valid, or a predictor without a slab.
+ * a descriptor that is not valid, a stage-1 line that would not lie in one page, or a predictor
+ * without a slab.
  */
 int walk_prepare(struct walk *walk);
 

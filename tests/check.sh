@@ -20,7 +20,7 @@ bats_suite() {
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
-		--file build/tests/agree)
+		--file tests/guest/walk_check.sh --file build/tests/agree)
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
@@ -47,8 +47,9 @@ if have_kvm; then
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
 	suite agree 300 build/tests/agree build/images/touch 16M
 	suite agree-window-64 300 build/tests/agree build/images/touch 16M 64
+	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64; do
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

@@ -18,6 +18,7 @@
 #include "vmm/report.h"
 #include "vmm/run_options.h"
 #include "vmm/status.h"
+#include "vmm/walk_check.h"
 
 /* One run, with all that it owns. */
 struct run {
@@ -30,6 +31,7 @@ struct run {
 	struct image image;
 	struct image kernel; /* IMAGE itself, or the built-in one */
 	struct cmdline command_line;
+	struct walk_check walk_check; /* used if the options ask for it */
 	struct machine machine;
 	struct machine_exit how;
 	struct report report;
@@ -185,8 +187,13 @@ static int make_machine(struct run *run)
 	if (choose_kernel(run, &config) || write_command_line(run))
 		return -1;
 	config.command_line = run->command_line.text;
+	if (options->walk_check)
+		config.walk_check = &run->walk_check;
 	if (machine_create(&run->machine, &config, &message))
 		return refuse(run, message.status, message.text);
+	if (options->walk_check)
+		walk_check_init(&run->walk_check, options->walk_check, options->seed,
+				run->image.kind == IMAGE_STATIC_PROGRAM);
 	return 0;
 }
 
@@ -206,6 +213,7 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.host_table = options->host_table,
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
+		.walk_check = options->walk_check,
 	};
 }
 
@@ -243,14 +251,20 @@ static int run_image(struct run *run)
 	has_machine = !read_image(run) && !make_machine(run);
 	if (has_machine) {
 		machine_run(&run->machine, &run->how);
+		if (run->options.walk_check && !run->walk_check.counts.walks)
+			fprintf(stderr, "twostage run: --walk-check: nothing was walked: %s\n",
+				run->walk_check.counts.no_table_why);
 		if (run->how.by == MACHINE_VMM && run->how.status != STATUS_NOINPUT)
 			dump_write(stderr, &run->machine, &run->how);
 		else if (run->how.by == MACHINE_VMM)
 			fprintf(stderr, "twostage run: %s\n", run->how.reason);
 	}
 	status = report(run, has_machine);
-	if (has_machine)
+	if (has_machine) {
 		machine_destroy(&run->machine);
+		if (run->options.walk_check)
+			walk_check_destroy(&run->walk_check);
+	}
 	return status;
 }
 

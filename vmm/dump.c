@@ -160,8 +160,8 @@ static void dump_address(FILE *stream, struct machine *machine, struct stage1 *s
 		dump_stage2(stream, machine, window);
 }
 
-static void dump_translations(FILE *stream, struct machine *machine, const struct kvm_regs *r,
-			      const struct kvm_sregs *s)
+static void dump_translations(FILE *stream, struct machine *machine, const struct machine_exit *how,
+			      const struct kvm_regs *r, const struct kvm_sregs *s)
 {
 	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	struct stage1 *table = NULL;
@@ -172,6 +172,9 @@ static void dump_translations(FILE *stream, struct machine *machine, const struc
 		table = &stage1;
 	else
 		fprintf(stream, "stage 1: no table of the guest: %s\n", why);
+	if (how->has_wrong_gva)
+		dump_address(stream, machine, table, "the walk that is wrong", how->wrong_gva,
+			     paging);
 	dump_address(stream, machine, table, "cs:rip", s->cs.base + r->rip, paging);
 	if (s->cr2 && s->cr2 != r->rip)
 		dump_address(stream, machine, table, "cr2", s->cr2, paging);
@@ -197,5 +200,5 @@ void dump_write(FILE *stream, struct machine *machine, const struct machine_exit
 		fputs("These are the values after a reset: on this kind of KVM (svm) a triple "
 		      "fault leaves no others.\n",
 		      stream);
-	dump_translations(stream, machine, &registers, &special);
+	dump_translations(stream, machine, how, &registers, &special);
 }

@@ -30,6 +30,8 @@
 #define MACHINE_MEM_MIN (UINT64_C(4) << 20)
 #define MACHINE_MEM_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 
+struct walk_check;
+
 struct machine_config {
 	uint64_t mem;	   /* bytes of guest RAM, a multiple of 4 KiB, MACHINE_MEM_MIN to _MAX */
 	uint64_t host_mem; /* bytes of host frames, a multiple of 4 KiB */
@@ -44,8 +46,9 @@ struct machine_config {
 	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
 	const void *module;	  /* NULL: none */
 	size_t module_size;
-	int out_fd; /* the guest's console and standard output */
-	int err_fd; /* its standard error, and the devices' diagnostics */
+	int out_fd;		       /* the guest's console and standard output */
+	int err_fd;		       /* its standard error, and the devices' diagnostics */
+	struct walk_check *walk_check; /* NULL: none; else what walks when (vmm/walk_check.h) */
 };
 
 enum machine_ender { MACHINE_GUEST, MACHINE_VMM };
@@ -57,6 +60,8 @@ struct machine_exit {
 	char reason[512]; /* one line: "exit", "timeout: ...", "triple fault", ... */
 	bool has_address; /* the access that failed is known: */
 	gpa_t address;
+	bool has_wrong_gva; /* a walk was wrong (STATUS_INTERNAL), to this address: */
+	uint64_t wrong_gva;
 };
 
 /* Exits from the guest, by what was done about them. */

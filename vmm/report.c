@@ -183,6 +183,8 @@ void report_collect(struct report *report, const struct host *host,
 	report->exits = machine->counts;
 	report->unknown_ports = machine->devices.unknown_ports;
 	report->ignored_doorbells = machine->devices.ignored_doorbells;
+	if (machine->config.walk_check)
+		report->walk_check = &machine->config.walk_check->counts;
 	/* Before anything else looks around in the guest's memory. */
 	collect_stage2(report, machine);
 	collect_stage1(report, machine);

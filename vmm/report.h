@@ -14,6 +14,7 @@
 #include "guest/abi.h"
 #include "vmm/host.h"
 #include "vmm/machine.h"
+#include "vmm/walk_check.h"
 
 /* What the user asked for. Strings are the caller's. */
 struct report_config {
@@ -26,6 +27,7 @@ struct report_config {
 	enum hpt_organisation host_table;
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */
+	uint64_t walk_check; /* pages at a stop; 0: none */
 };
 
 /* One stage, in the same words for both. */
@@ -91,6 +93,7 @@ struct report {
 	struct report_stage stage2;
 	struct ept_counts ept;
 	struct report_leg legs[REPORT_LEGS];
+	const struct walk_check_counts *walk_check; /* NULL: not asked for; the machine's */
 };
 
 /* A report of a run that did not get as far as a machine. */

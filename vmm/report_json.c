@@ -47,6 +47,7 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "seed", number(config->seed));
 	set(object, "timeout_s",
 	    config->timeout_ns ? json_real((double)config->timeout_ns / 1e9) : json_null());
+	set(object, "walk_check", config->walk_check ? number(config->walk_check) : json_null());
 	return object;
 }
 
@@ -193,5 +194,7 @@ json_t *report_json(const struct report *report)
 	set(object, "legs", legs_json(report));
 	set(object, "regions", regions_json(report));
 	set(object, "exits", exits_json(report));
+	if (report->walk_check)
+		set(object, "walk_check", walk_check_json(report->walk_check));
 	return object;
 }

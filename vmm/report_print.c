@@ -141,6 +141,8 @@ void report_print(FILE *stream, const struct report *report)
 	print_stages(stream, report);
 	print_legs(stream, report);
 	print_regions(stream, report);
+	if (report->walk_check)
+		walk_check_print(stream, report->walk_check);
 	fprintf(stream,
 		"\nexits: %" PRIu64 " port, %" PRIu64 " memory-mapped, %" PRIu64 " interruptions; "
 		"ignored: %" PRIu64 " doorbells, %" PRIu64 " bytes at unknown ports\n",

@@ -30,6 +30,7 @@
 #include "vmm/exits.h"
 #include "vmm/machine.h"
 #include "vmm/status.h"
+#include "vmm/walk_check.h"
 
 #define FLUSH_NS    100000000 /* how long half a line may wait */
 #define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
@@ -169,7 +170,7 @@ static void set_flush(struct loop *loop)
 }
 
 /* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
-static bool handle_port(struct loop *loop)
+static bool serve_port(struct loop *loop)
 {
 	struct machine *machine = loop->machine;
 	struct devices *devices = &machine->devices;
@@ -193,6 +194,30 @@ static bool handle_port(struct loop *loop)
 	}
 	set_flush(loop);
 	return false;
+}
+
+/* Ends the run if a walk is wrong; true then. */
+static bool walks_are_wrong(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	struct walk_check *check = machine->config.walk_check;
+
+	if (!check || !walk_check_is_due(check, machine) || walk_check_stop(check, machine))
+		return false;
+	exit_set(loop->how, STATUS_INTERNAL, "walk check: %s", check->wrong_text);
+	loop->how->has_wrong_gva = true;
+	loop->how->wrong_gva = check->wrong_gva;
+	return true;
+}
+
+/* True ends the run. */
+static bool handle_port(struct loop *loop)
+{
+	bool over = serve_port(loop);
+
+	if (over && !loop->machine->devices.exited)
+		return true;
+	return walks_are_wrong(loop) || over;
 }
 
 /* Nothing is outside RAM: reads give ones, writes go nowhere. */

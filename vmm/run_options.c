@@ -10,6 +10,7 @@
 #include "vmm/message.h"
 #include "vmm/options.h"
 #include "vmm/status.h"
+#include "vmm/walk_check.h"
 
 #define DEFAULT_MEM	     (UINT64_C(256) << 20)
 #define DEFAULT_ORGANISATION HPT_CLUSTERED
@@ -21,6 +22,7 @@ enum {
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
+	OPTION_WALK_CHECK,
 	OPTION_SEED,
 	OPTION_TIMEOUT,
 	OPTION_STATS,
@@ -38,6 +40,10 @@ static const struct argp_option rows[] = {
 	 0},
 	{"host-table", OPTION_HOST_TABLE, "ORG", 0,
 	 "organisation of the stage-2 table: radix, chained, open, bucket, clustered, cuckoo or adaptive (clustered)",
+	 0},
+	{"walk-check", OPTION_WALK_CHECK, "N", 0,
+	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "
+	 "tables, and compare with what the machine has; status 70 if a walk is wrong",
 	 0},
 	{"seed", OPTION_SEED, "N", 0,
 	 "what everything random is derived from (0): runs of one seed are alike", 0},
@@ -121,6 +127,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 	struct message message;
 
 	switch (key) {
+	case OPTION_WALK_CHECK:
+		return check(state,
+			     option_count("--walk-check", text, 1, WALK_CHECK_PAGES_MAX,
+					  &options->walk_check, &message),
+			     &message);
 	case OPTION_SEED:
 		return check(state,
 			     option_count("--seed", text, 0, INT64_MAX, &options->seed, &message),
@@ -155,7 +166,8 @@ static const struct argp argp = {
 	       "its own exit status becomes that of this command.\v"
 	       "SIZE is a whole number with an optional K, M or G (powers of two), a multiple of "
 	       "4K. A PVH kernel brings its own page tables: --window and --guest-table are not "
-	       "for it, and the ARGs are its command line.\n\n"
+	       "for it, --walk-check walks only what it publishes as the built-in one does, and the "
+	       "ARGs are its command line.\n\n"
 	       "Exit status, where it is not the guest's own: 64 usage, 65 the image is malformed, "
 	       "66 a file cannot be read or written (standard output too), 69 KVM or userfaultfd "
 	       "is missing, 70 internal error, 124 timeout, 125 the guest died. With --json, "

@@ -19,6 +19,7 @@ struct run_options {
 	enum hpt_organisation host_table;
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */
+	uint64_t walk_check; /* pages at a stop; 0: none */
 	bool stats;
 	const char *json; /* NULL: none */
 	const char *image;

@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages. Prints TAP.
+# Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages, walks of
+# both tables beside the machine. Prints TAP.
 set -u
 cd /files || exit 1
 
@@ -16,3 +17,4 @@ for both in chained open bucket cuckoo adaptive; do
 done
 ./agree /build/images/touch 8M
 ./agree /build/images/touch 8M 64
+sh walk_check.sh /build/images/touch testbed

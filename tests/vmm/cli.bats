@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem window guest-table host-table seed timeout stats json; do
+	for option in mem host-mem window guest-table host-table walk-check seed timeout stats json; do
 		[[ $output == *"--$option"* ]]
 	done
 }
@@ -115,7 +115,7 @@ dumped() { # TEXT
 
 @test "unknown options, and options of later versions, 64" {
 	for option in --fly --cpus=2 --swap=x --dedup --disk=x --initrd=x --append=x --snapshot=x \
-		--restore=x --walk-check=1 --host-pages=2m -x; do
+		--restore=x --host-pages=2m -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -123,7 +123,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem window guest-table host-table seed timeout json; do
+	for option in mem host-mem window guest-table host-table walk-check seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -159,6 +159,10 @@ dumped() { # TEXT
 	usage '--window: found "64K", wanted' run --window 64K I
 	usage '--guest-table: found "hash", wanted an organisation: one of' run --guest-table hash I
 	usage '--host-table: found "", wanted an organisation: one of' run --host-table= I
+	for count in 0 -1 65537 1K ""; do
+		usage "--walk-check: found \"$count\", wanted a whole number from 1 to 65536" \
+			run "--walk-check=$count" I
+	done
 	usage '--seed: found "-1", wanted a whole number' run --seed -1 I
 	usage '--timeout: found "0", wanted SECONDS' run --timeout 0 I
 	usage '--timeout: found "1m", wanted SECONDS' run --timeout 1m I
@@ -494,6 +498,48 @@ replayed() {
 	guest liar 124 --timeout 0.3
 	dumped "... 32762 more probes"
 	jq -e '.stage1.organisation == "clustered"' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "walks through both tables agree with the machine" {
+	need_kvm
+	run -0 timeout 60 "$twostage" run --timeout 50 --walk-check 64 --window 64 --stats \
+		--json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 2M --order random
+	jq -c .walk_check "$BATS_TEST_TMPDIR/json"
+	jq -e '.config.walk_check == 64 and (.walk_check | .pages == 64 and .stops >= 3 and
+		.walks == 64 * .stops and .wrong == 0 and .lied == 0 and
+		.walks == .translated + .absent_stage1 + .absent_stage2 + .absent_table and
+		.kvm_agrees > 0 and .not_in_window > 0 and .kvm_not_asked == 0 and
+		.frames_compared + .frames_skipped > 0 and ."4k".refs >= 3 and
+		."4k".model == {"refs": 3, "steps": 3})' "$BATS_TEST_TMPDIR/json"
+	[[ $output == *"KVM_TRANSLATE"*"the same gPA and rights"*"wrong "*" 0"* ]]
+}
+
+@test "a user who is told no PFNs: frames are skipped, and that is said" {
+	need_kvm
+	local without=(setpriv --bounding-set -sys_admin --inh-caps -sys_admin)
+	"${without[@]}" true || skip "this user cannot give a capability up"
+	"${without[@]}" timeout 60 "$twostage" run --timeout 50 --walk-check 64 --stats \
+		--json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 1M \
+		>/dev/null 2>"$BATS_TEST_TMPDIR/err"
+	dumped "the kernel tells PFNs to root only"
+	jq -e '.walk_check | .frames_compared == 0 and .frames_skipped > 0 and .wrong == 0 and
+		.kvm_agrees > 0 and .frames_skipped_reason' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a kernel of others without a table: nothing is walked, and that is said" {
+	need_kvm
+	guest hello 42 --walk-check 8 --stats
+	dumped "--walk-check: nothing was walked: the guest has published no table"
+	dumped "nothing to walk"
+	jq -e '.walk_check | .stops == 1 and .stops_without_table == 1 and .walks == 0' \
+		"$BATS_TEST_TMPDIR/json"
+}
+
+@test "a table that lies is counted as lying, and ends the stop" {
+	need_kvm
+	guest liar 124 --timeout 0.3 --walk-check 8
+	jq -e '.walk_check | .stops == 1 and .walks == 1 and .lied == 1 and .wrong == 0' \
+		"$BATS_TEST_TMPDIR/json"
 }
 
 @test "--stats goes to stderr, the console stays exact" {

@@ -214,6 +214,60 @@ Test(report, the_table_names_both_stages_and_says_what_is_emulated)
 	free(text);
 }
 
+static const struct walk_check_counts checked = {
+	.pages = 8,
+	.stops = 3,
+	.no_table = 1,
+	.no_table_why = "there is none",
+	.walks = 16,
+	.translated = 9,
+	.absent1 = 4,
+	.absent2 = 2,
+	.untouched = 1,
+	.kvm_same = 11,
+	.kvm_absent = 3,
+	.not_in_window = 1,
+	.frames_same = 5,
+	.skipped = 4,
+	.skipped_why = "nobody looked",
+	.costs = {[HPT_4K] = {.walks = 8, .refs = 26, .ideal_refs = 24}},
+};
+
+Test(report, walk_checks_stand_in_both_if_they_were_asked_for)
+{
+	json_t *object, *small;
+	char *text = NULL;
+	FILE *stream;
+	size_t size;
+
+	fill_report();
+	object = report_json(&report);
+	cr_expect_null(json_object_get(object, "walk_check"));
+	cr_expect(json_is_null(at(object, "config", "walk_check")));
+	json_decref(object);
+	config.walk_check = 8;
+	report.walk_check = &checked;
+	object = report_json(&report);
+	cr_expect_eq(json_integer_value(at(object, "config", "walk_check")), 8);
+	cr_expect_eq(json_integer_value(at(object, "walk_check", "walks")), 16);
+	cr_expect_eq(json_integer_value(at(object, "walk_check", "absent_table")), 1);
+	cr_expect_eq(json_integer_value(at(object, "walk_check", "wrong")), 0);
+	cr_expect_str_eq(json_string_value(at(object, "walk_check", "no_table_reason")),
+			 "there is none");
+	small = at(object, "walk_check", "4k");
+	cr_expect_eq(json_real_value(json_object_get(small, "refs")), 3.25);
+	cr_expect_eq(json_real_value(at(small, "model", "refs")), 3);
+	json_decref(object);
+	stream = open_memstream(&text, &size);
+	report_print(stream, &report);
+	fclose(stream);
+	cr_expect(strstr(text, "\nwalks                          16  at 3 stops\n"), "%s", text);
+	cr_expect(strstr(text, " 1  stops: there is none\n"), "%s", text);
+	cr_expect(strstr(text, " 4  nobody looked\n"), "%s", text);
+	cr_expect(strstr(text, "\nwrong                           0\n"), "%s", text);
+	free(text);
+}
+
 Test(report, the_table_says_no_more_than_it_must)
 {
 	char *text = NULL;

@@ -12,13 +12,13 @@
 
 #define ROOM_SIZE (UINT64_C(16) << 20)
 
-static inline void room_create(struct machine *machine)
+static inline void room_create_with(struct machine *machine, enum hpt_organisation organisation)
 {
 	struct ept_config config = {
 		.ranges = {{0, ROOM_SIZE}},
 		.range_count = 1,
 		.host_mem = ROOM_SIZE,
-		.organisation = HPT_CLUSTERED,
+		.organisation = organisation,
 		.cpu = -1,
 	};
 	const char *what = "";
@@ -29,6 +29,11 @@ static inline void room_create(struct machine *machine)
 	if (ept_create(&machine->ept, &config, &what))
 		cr_skip_test("%s", what);
 	machine->has_ept = true;
+}
+
+static inline void room_create(struct machine *machine)
+{
+	room_create_with(machine, HPT_CLUSTERED);
 }
 
 #endif

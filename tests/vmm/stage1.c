@@ -4,9 +4,8 @@
 #include <criterion/parameterized.h>
 
 #include <errno.h>
-#include <stdlib.h>
-#include <string.h>
 
+#include "tests/vmm/published.h"
 #include "tests/vmm/room.h"
 #include "vmm/stage1.h"
 
@@ -17,77 +16,14 @@ _Static_assert(offsetof(struct hpt_desc, spill_lines) == 16 &&
 		       offsetof(struct hpt_desc, directory) == 128 && HPT_CLUSTERED == 4,
 	       "the descriptor that liar.S publishes is one");
 
-#define TABLE_START UINT64_C(0x400000) /* gPA of the table's memory */
-#define TABLE_SIZE  UINT64_C(0x800000)
-#define PAGE_GPA    UINT64_C(0x20000)
-#define DESC_GPA    UINT64_C(0x30000)
-#define COUNTS_GPA  UINT64_C(0x50000)
-#define ASID	    7
-
 static struct machine machine;
 static struct stage1 stage1;
-static struct hpt table;
-static struct abi_page page;
-static char *memory; /* what goes to TABLE_START */
-static uint64_t memory_used;
-
-/* A guest's allocator: addresses are gPAs, and the table reaches them by an offset. */
-static int get_memory(void *context, size_t size, uint64_t *address)
-{
-	(void)context;
-	memory_used = (memory_used + size - 1) & ~(size - 1);
-	if (memory_used + size > TABLE_SIZE)
-		return -ENOMEM;
-	*address = TABLE_START + memory_used;
-	memory_used += size;
-	return 0;
-}
-
-static void put_memory(void *context, uint64_t address, size_t size)
-{
-	(void)context;
-	(void)address;
-	(void)size;
-}
-
-static void make_table(enum hpt_organisation organisation)
-{
-	struct hpt_config config = {.organisation = organisation,
-				    .salt = 99,
-				    .memory = {.get = get_memory, .put = put_memory}};
-
-	memory = aligned_alloc(TABLE_SIZE, TABLE_SIZE);
-	memset(memory, 0, TABLE_SIZE);
-	config.memory.offset = (uintptr_t)memory - TABLE_START;
-	cr_assert_eq(hpt_create(&table, &config), 0);
-}
-
-/* Puts table, descriptor and page where a guest would have them, and rings the doorbell. */
-static void publish(void)
-{
-	page = (struct abi_page){.magic = ABI_MAGIC,
-				 .version = ABI_VERSION,
-				 .desc = DESC_GPA,
-				 .counts = COUNTS_GPA,
-				 .asid = ASID};
-	cr_assert_eq(ept_copy_in(&machine.ept, TABLE_START, memory, TABLE_SIZE), 0);
-	cr_assert_eq(ept_copy_in(&machine.ept, DESC_GPA, &table.desc, sizeof(table.desc)), 0);
-	cr_assert_eq(ept_copy_in(&machine.ept, COUNTS_GPA, &table.counts, sizeof(table.counts)), 0);
-	cr_assert_eq(ept_copy_in(&machine.ept, PAGE_GPA, &page, sizeof(page)), 0);
-	machine.devices.published = true;
-	machine.devices.page = PAGE_GPA;
-}
-
-static void republish(void)
-{
-	cr_assert_eq(ept_copy_in(&machine.ept, PAGE_GPA, &page, sizeof(page)), 0);
-	cr_assert_eq(ept_copy_in(&machine.ept, DESC_GPA, &table.desc, sizeof(table.desc)), 0);
-}
+static struct published guest;
 
 static void create(enum hpt_organisation organisation)
 {
 	room_create(&machine);
-	make_table(organisation);
+	published_table(&guest, organisation);
 }
 
 ParameterizedTestParameters(stage1, it_answers_as_the_guests_own_lookup_does)
@@ -115,7 +51,7 @@ static void expect_same(uint64_t vpn)
 	struct hpt_ledger ledger = {0};
 	uint64_t wanted = 0, found = 0;
 	unsigned int probes = 0;
-	int error = hpt_lookup(&table, key, &wanted, &ledger);
+	int error = hpt_lookup(&guest.table, key, &wanted, &ledger);
 
 	cr_assert_eq(stage1_lookup(&stage1, key, &found, count_probe, &probes), error);
 	if (!error)
@@ -130,10 +66,10 @@ ParameterizedTest(enum hpt_organisation *organisation, stage1,
 
 	create(*organisation);
 	for (uint64_t i = 0; i < 20000; i++)
-		cr_assert_eq(hpt_map(&table, hpt_key(ASID, i * 37 % 65521, HPT_4K),
+		cr_assert_eq(hpt_map(&guest.table, hpt_key(ASID, i * 37 % 65521, HPT_4K),
 				     hpt_entry(i, HPT_PRESENT | HPT_USER)),
 			     0);
-	publish();
+	publish(&guest, &machine);
 	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
 	cr_expect_eq(stage1.counts.entries, 20000);
 	for (uint64_t vpn = 0; vpn < 70000; vpn += 3)
@@ -147,10 +83,12 @@ Test(stage1, addresses_are_translated_in_both_sizes_and_halves, .timeout = 60)
 	gpa_t gpa = 0;
 
 	create(HPT_CLUSTERED);
-	hpt_map(&table, hpt_key(ASID, 0x1234, HPT_4K), hpt_entry(0x55, HPT_PRESENT));
-	hpt_map(&table, hpt_key(ASID, 0x200, HPT_2M), hpt_entry(0x400, HPT_PRESENT | HPT_LARGE));
-	hpt_map(&table, hpt_key(0, 0xffff88000 & 0xfffffffff, HPT_4K), hpt_entry(3, HPT_PRESENT));
-	publish();
+	hpt_map(&guest.table, hpt_key(ASID, 0x1234, HPT_4K), hpt_entry(0x55, HPT_PRESENT));
+	hpt_map(&guest.table, hpt_key(ASID, 0x200, HPT_2M),
+		hpt_entry(0x400, HPT_PRESENT | HPT_LARGE));
+	hpt_map(&guest.table, hpt_key(0, 0xffff88000 & 0xfffffffff, HPT_4K),
+		hpt_entry(3, HPT_PRESENT));
+	publish(&guest, &machine);
 	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
 	cr_expect_eq(stage1_translate(&stage1, 0x1234567, &gpa), 0);
 	cr_expect_eq(gpa, 0x55567);
@@ -171,9 +109,9 @@ Test(stage1, a_page_that_is_swapped_out_has_an_entry_but_no_address, .timeout = 
 	gpa_t gpa = 0;
 
 	create(HPT_RADIX);
-	hpt_map(&table, hpt_key(ASID, 0x1234, HPT_4K), small);
-	hpt_map(&table, hpt_key(ASID, 0x200, HPT_2M), large);
-	publish();
+	hpt_map(&guest.table, hpt_key(ASID, 0x1234, HPT_4K), small);
+	hpt_map(&guest.table, hpt_key(ASID, 0x200, HPT_2M), large);
+	publish(&guest, &machine);
 	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
 	cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 0x1234, HPT_4K), &entry, NULL, NULL), 0);
 	cr_expect_eq(entry, small);
@@ -198,7 +136,7 @@ static void expect_invalid(const char *wanted)
 {
 	const char *why = "";
 
-	republish();
+	published_again(&guest, &machine);
 	cr_expect_eq(stage1_read(&stage1, &machine, &why), -EINVAL);
 	cr_expect_str_eq(why, wanted);
 }
@@ -206,22 +144,22 @@ static void expect_invalid(const char *wanted)
 Test(stage1, what_is_not_valid_is_refused, .timeout = 60)
 {
 	create(HPT_CLUSTERED);
-	publish();
-	page.version = 2;
+	publish(&guest, &machine);
+	guest.page.version = 2;
 	expect_invalid("the published page has a wrong magic or version");
-	page.version = ABI_VERSION;
-	page.desc = ROOM_SIZE - 8;
+	guest.page.version = ABI_VERSION;
+	guest.page.desc = ROOM_SIZE - 8;
 	expect_invalid("the published descriptor is not guest RAM");
-	page.desc = UINT64_MAX - 8;
+	guest.page.desc = UINT64_MAX - 8;
 	expect_invalid("the published descriptor is not guest RAM");
-	page.desc = DESC_GPA;
-	table.desc.current.lines_log2 = 63;
+	guest.page.desc = DESC_GPA;
+	guest.table.desc.current.lines_log2 = 63;
 	expect_invalid("the published descriptor is not valid");
-	table.desc.current.lines_log2 = HPT_LINES_LOG2_MIN;
-	table.desc.current.first_chunk = UINT32_MAX;
+	guest.table.desc.current.lines_log2 = HPT_LINES_LOG2_MIN;
+	guest.table.desc.current.first_chunk = UINT32_MAX;
 	expect_invalid("the published descriptor is not valid");
-	table.desc.current.first_chunk = 0;
-	page.counts = UINT64_MAX;
+	guest.table.desc.current.first_chunk = 0;
+	guest.page.counts = UINT64_MAX;
 	expect_invalid("the published counts are not guest RAM");
 	machine_destroy(&machine);
 }
@@ -234,10 +172,10 @@ Test(stage1, a_walk_out_of_ram_is_an_error, .timeout = 60)
 	uint64_t entry;
 
 	create(HPT_CLUSTERED);
-	publish();
+	publish(&guest, &machine);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		table.desc.directory[0] = bad[i];
-		republish();
+		guest.table.desc.directory[0] = bad[i];
+		published_again(&guest, &machine);
 		cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
 		cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 1, HPT_4K), &entry, NULL, NULL),
 			     -EFAULT, "%lx", bad[i]);
