@@ -208,12 +208,35 @@ static void swap(struct change *change)
 	}
 }
 
+/*
+ * A mark in a run of an adaptive table is one of all its pages (hpt.h): which these are, the table
+ * is believed, for these flags and pages of this region alone.
+ */
+static void mark_run(struct change *change, uint64_t flags)
+{
+	struct hpt_key key = change->key;
+
+	key.vpn &= ~(uint64_t)(HPT_LARGE_PAGES - 1);
+	for (unsigned int i = 0; i < HPT_LARGE_PAGES; i++, key.vpn++) {
+		uint64_t entry, *known;
+
+		if (hpt_lookup(&change->stage->table, key, &entry, NULL))
+			continue;
+		known = cell(change->stage, change->asid, key);
+		if (!((entry ^ *known) & ~flags))
+			*known |= entry & flags;
+	}
+}
+
 static void mark(struct change *change)
 {
 	uint64_t flags = pick(change, 2) ? HPT_ACCESSED : HPT_ACCESSED | HPT_DIRTY;
 
-	if (!hpt_mark(&change->stage->table, change->key, flags))
-		*cell(change->stage, change->asid, change->key) |= flags;
+	if (hpt_mark(&change->stage->table, change->key, flags))
+		return;
+	*cell(change->stage, change->asid, change->key) |= flags;
+	if (change->stage->table.desc.organisation == HPT_ADAPTIVE && change->key.size == HPT_4K)
+		mark_run(change, flags);
 }
 
 /* A range: within a region, over two, or over all that 36 bits have. */
