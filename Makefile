@@ -180,7 +180,8 @@ $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_hash.o
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
-$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS)
+$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS) \
+	$(BUILD)/obj/host/tests/hpt/model.o $(BUILD)/obj/host/tests/hpt/pair.o
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
