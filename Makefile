@@ -195,7 +195,8 @@ $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/
 
 $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_hash.o
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
-$(BUILD)/tests/ept: $(call unit_objects,ept) $(BUILD)/obj/host/tests/hpt/model.o $(LIB_OBJECTS)
+$(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS) \
+	$(patsubst %,$(BUILD)/obj/host/tests/hpt/%.o,model pair pair_mark kept)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 $(UNIT_TESTS):

@@ -7,8 +7,8 @@
 
 #include "ept/walk_functions.h"
 
-/* Nobody has the memory for more, and 1 can be shifted by less. */
-#define WALK_PREDICTOR_LOG2_END 48
+/* So many regions there are. */
+#define WALK_REGIONS_LOG2 (HPT_VPN_BITS - 9)
 
 static const walk_host_table *const hosts[HPT_ORGANISATIONS] = {
 	[HPT_RADIX] = &walk_over_radix,		[HPT_CHAINED] = &walk_over_chained,
@@ -99,8 +99,9 @@ int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2)
 {
 	predictor->log2 = log2;
 	predictor->difference = NULL;
-	if (log2 < WALK_PREDICTOR_LOG2_END)
-		predictor->difference = calloc((size_t)1 << log2, sizeof(*predictor->difference));
+	if (log2 > WALK_REGIONS_LOG2)
+		return -EINVAL;
+	predictor->difference = calloc((size_t)1 << log2, sizeof(*predictor->difference));
 	return predictor->difference ? 0 : -ENOMEM;
 }
 

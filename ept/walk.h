@@ -134,7 +134,10 @@ void walk_batch(const struct walk *walk, const struct hpt_key *keys, uint64_t *e
 void walk_count(const struct walk *walk, struct hpt_key key, struct walk_result *result,
 		struct walk_ledger *ledger);
 
-/* A predictor for 2^log2 regions; walk_predictor_destroy() frees it. -ENOMEM. */
+/*
+ * A predictor for 2^log2 regions, at most the 2^36 that there are (-EINVAL). -ENOMEM.
+ * walk_predictor_destroy() frees it.
+ */
 int walk_predictor_create(struct walk_predictor *predictor, unsigned int log2);
 void walk_predictor_destroy(struct walk_predictor *predictor);
 
