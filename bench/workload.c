@@ -6,7 +6,8 @@
 
 #include "hpt/mix.h"
 
-#define ZIPF_SKEW 0.99
+#define ZIPF_SKEW    0.99
+#define MAPPED_AHEAD 64
 
 const char *workload_name(enum pattern pattern)
 {
@@ -18,11 +19,22 @@ const char *workload_name(enum pattern pattern)
 	return names[pattern];
 }
 
+/* A batch of lookups first has the lines of the next pages come near, all at once. */
 int workload_map(const struct workload *workload, struct hpt *table)
 {
+	struct hpt_key keys[MAPPED_AHEAD];
+	uint64_t entries[MAPPED_AHEAD];
+
 	for (uint64_t i = 0; i < workload->pages; i++) {
-		int error = hpt_map(table, hpt_key(1, workload_vpn(workload, i), HPT_4K),
-				    workload_entry(workload, i));
+		uint64_t next = i % MAPPED_AHEAD;
+		int error;
+
+		if (!next) {
+			for (uint64_t j = 0; j < MAPPED_AHEAD; j++)
+				keys[j] = hpt_key(1, workload_vpn(workload, i + j), HPT_4K);
+			hpt_lookup_batch(table, keys, entries, MAPPED_AHEAD);
+		}
+		error = hpt_map(table, keys[next], workload_entry(workload, i));
 		if (error)
 			return error;
 	}
@@ -30,9 +42,8 @@ int workload_map(const struct workload *workload, struct hpt *table)
 }
 
 /* A rank of the Zipf distribution, by the inverse of its continuous form; ranks lie scattered. */
-static uint64_t zipf(uint64_t pages, double random)
+static uint64_t zipf(uint64_t pages, double top, double random)
 {
-	double top = pow((double)pages, 1 - ZIPF_SKEW) - 1;
 	uint64_t rank = (uint64_t)pow(1 + top * random, 1 / (1 - ZIPF_SKEW)) - 1;
 
 	return rank * UINT64_C(0x9e3779b97f4a7c15) & (pages - 1);
@@ -41,6 +52,7 @@ static uint64_t zipf(uint64_t pages, double random)
 void workload_queries(const struct workload *workload, uint64_t *state, struct query *queries,
 		      size_t count)
 {
+	double top = pow((double)workload->pages, 1 - ZIPF_SKEW) - 1;
 	uint64_t start = mix64_next(state);
 
 	for (size_t n = 0; n < count; n++) {
@@ -52,7 +64,7 @@ void workload_queries(const struct workload *workload, uint64_t *state, struct q
 			i = (start + n) & (workload->pages - 1);
 			break;
 		case ZIPF:
-			i = zipf(workload->pages, (double)(random >> 11) * 0x1p-53);
+			i = zipf(workload->pages, top, (double)(random >> 11) * 0x1p-53);
 			break;
 		default:
 			i = random & (workload->pages - 1);
