@@ -14,6 +14,7 @@
 
 #define PATTERNS_IN_LAYOUT 3
 #define FOOTPRINTS	   5
+#define FEWER_ROUNDS	   3
 #define MOST_ROWS	   (FOOTPRINTS * PATTERNS * HPT_ORGANISATIONS)
 
 /* Patterns that ask for the same pages, so that one table serves all of them. */
@@ -31,14 +32,14 @@ static const struct layout layouts[] = {
 #define LAYOUTS (sizeof(layouts) / sizeof(layouts[0]))
 
 struct samples {
-	double latency[ROUNDS], throughput[ROUNDS], batch[ROUNDS], ref1[ROUNDS];
+	double latency[ROUNDS], throughput[ROUNDS], batch[ROUNDS], ref1[ROUNDS], limit[ROUNDS];
 };
 
 struct row {
 	struct workload workload;
 	enum hpt_organisation organisation;
 	uint64_t footprint_gib; /* 0: 64 MiB */
-	double latency, throughput, batch, ref1;
+	double latency, throughput, batch, ref1, limit;
 	double lines, bytes_per_page, load;
 	uint64_t wrong;
 };
@@ -81,9 +82,12 @@ static void time_round(struct row *row, struct subject *subject, struct samples 
 		subject_time(subject_loops.throughput, table, queries, &row->wrong);
 	new_queries(row);
 	into->batch[round] = subject_time(subject_loops.batch, table, queries, &row->wrong);
+	new_queries(row);
+	into->limit[round] = subject_time_limit(subject, queries);
 }
 
-static void finish_row(struct row *row, const struct subject *subject, struct samples *from)
+static void finish_row(struct row *row, const struct subject *subject, struct samples *from,
+		       size_t rounds)
 {
 	const struct hpt_counts *counts = &subject->table.counts;
 	struct hpt_ledger ledger = {0};
@@ -94,31 +98,44 @@ static void finish_row(struct row *row, const struct subject *subject, struct sa
 	row->lines = (double)ledger.lines / (double)ledger.lookups;
 	row->bytes_per_page = (double)counts->bytes / (double)row->workload.pages;
 	row->load = (double)counts->used / (double)counts->places;
-	row->latency = timing_median(from->latency, ROUNDS);
-	row->throughput = timing_median(from->throughput, ROUNDS);
-	row->batch = timing_median(from->batch, ROUNDS);
-	row->ref1 = timing_median(from->ref1, ROUNDS);
+	row->latency = timing_median(from->latency, rounds);
+	row->throughput = timing_median(from->throughput, rounds);
+	row->batch = timing_median(from->batch, rounds);
+	row->ref1 = timing_median(from->ref1, rounds);
+	row->limit = timing_median(from->limit, rounds);
 }
 
 static void print_row(const struct row *row)
 {
-	printf("%-10s %5s %-10s %8.1f %8.1f %8.1f %8.1f %6.3f %6.3f %8.2f %6.3f %s\n",
+	printf("%-10s %5s %-10s %8.1f %8.1f %8.1f %8.1f %6.3f %6.1f %6.3f %6.3f %8.2f %6.3f %s\n",
 	       workload_name(row->workload.pattern), footprint_name(row->footprint_gib),
 	       hpt_organisation_name(row->organisation), row->latency, row->throughput, row->batch,
-	       row->ref1, row->latency / row->ref1, row->lines, row->bytes_per_page, row->load,
-	       row->wrong ? "WRONG" : "");
+	       row->ref1, row->latency / row->ref1, row->limit, row->batch / row->limit, row->lines,
+	       row->bytes_per_page, row->load, row->wrong ? "WRONG" : "");
 	fflush(stdout);
 }
 
 static json_t *row_json(const struct row *row)
 {
-	return json_pack("{s:s, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "workload",
+	return json_pack("{s:s, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:I}", "workload",
 			 workload_name(row->workload.pattern), "pages",
 			 (json_int_t)row->workload.pages, "organisation",
 			 hpt_organisation_name(row->organisation), "latency_ns", row->latency,
 			 "throughput_ns", row->throughput, "batch_ns", row->batch, "ref1_ns",
-			 row->ref1, "lines", row->lines, "bytes_per_page", row->bytes_per_page,
-			 "load", row->load, "wrong", (json_int_t)row->wrong);
+			 row->ref1, "limit_ns", row->limit, "lines", row->lines, "bytes_per_page",
+			 row->bytes_per_page, "load", row->load, "wrong", (json_int_t)row->wrong);
+}
+
+/*
+ * Rounds of a row: all of them where a bar depends on it, which is all at 16 GiB, and uniform
+ * above.
+ */
+static int rounds_of(const struct row *row)
+{
+	if (row->footprint_gib == 16 ||
+	    (row->footprint_gib > 16 && row->workload.pattern == UNIFORM))
+		return ROUNDS;
+	return FEWER_ROUNDS;
 }
 
 /* One row for each of `count` tables, whose organisations are `built`. */
@@ -126,17 +143,18 @@ static void measure(struct bench *bench, const struct row *like, const enum hpt_
 		    int count)
 {
 	struct row *first = &rows[row_count];
+	int rounds = rounds_of(like);
 
 	for (int i = 0; i < count; i++) {
 		first[i] = *like;
 		first[i].organisation = built[i];
 	}
-	for (int round = 0; round < ROUNDS; round++) {
+	for (int round = 0; round < rounds; round++) {
 		for (int i = 0; i < count; i++)
 			time_round(&first[i], &subjects[i], &samples[i], round);
 	}
 	for (int i = 0; i < count; i++) {
-		finish_row(&first[i], &subjects[i], &samples[i]);
+		finish_row(&first[i], &subjects[i], &samples[i], (size_t)rounds);
 		print_row(&first[i]);
 		bench_row(bench, "rows", row_json(&first[i]));
 		bench->failures += first[i].wrong;
@@ -310,8 +328,9 @@ static void run(struct bench *bench)
 	int count = bench->quick ? 2 : FOOTPRINTS;
 	uint64_t wrong = 0;
 
-	printf("%-10s %5s %-10s %8s %8s %8s %8s %6s %6s %8s %6s\n", "pattern", "", "table",
-	       "latency", "through", "batch", "ref1", "/ref1", "lines", "B/page", "load");
+	printf("%-10s %5s %-10s %8s %8s %8s %8s %6s %6s %6s %6s %8s %6s\n", "pattern", "", "table",
+	       "latency", "through", "batch", "ref1", "/ref1", "limit", "/limit", "lines", "B/page",
+	       "load");
 	for (int i = 0; i < count; i++) {
 		for (size_t layout = 0; layout < LAYOUTS; layout++)
 			run_layout(bench, &layouts[layout], gibs[i]);

@@ -38,4 +38,11 @@ double subject_time(uint64_t (*loop)(void *table, const struct query *queries, s
 /* Nanoseconds a load: random lines of the table's memory, each load waits for the one before. */
 double subject_time_ref1(const struct subject *subject, const struct query *queries);
 
+/*
+ * Nanoseconds a load where none waits for another, the limit of batches: keys are given and words
+ * taken as by hpt_lookup_batch(), with as many lines fetched ahead as that has on their way, or as
+ * the CPU finds by itself, whichever is faster.
+ */
+double subject_time_limit(const struct subject *subject, const struct query *queries);
+
 #endif

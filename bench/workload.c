@@ -5,6 +5,8 @@
 #include "bench/zipf.h"
 #include "hpt/mix.h"
 
+#define MAPPED_AHEAD 64
+
 const char *workload_name(enum pattern pattern)
 {
 	static const char *const names[PATTERNS] = {
@@ -15,11 +17,22 @@ const char *workload_name(enum pattern pattern)
 	return names[pattern];
 }
 
+/* A batch of lookups first has the lines of the next pages come near, all at once. */
 int workload_map(const struct workload *workload, struct hpt *table)
 {
+	struct hpt_key keys[MAPPED_AHEAD];
+	uint64_t entries[MAPPED_AHEAD];
+
 	for (uint64_t i = 0; i < workload->pages; i++) {
-		int error = hpt_map(table, hpt_key(1, workload_vpn(workload, i), HPT_4K),
-				    workload_entry(workload, i));
+		uint64_t next = i % MAPPED_AHEAD;
+		int error;
+
+		if (!next) {
+			for (uint64_t j = 0; j < MAPPED_AHEAD; j++)
+				keys[j] = hpt_key(1, workload_vpn(workload, i + j), HPT_4K);
+			hpt_lookup_batch(table, keys, entries, MAPPED_AHEAD);
+		}
+		error = hpt_map(table, keys[next], workload_entry(workload, i));
 		if (error)
 			return error;
 	}

@@ -91,6 +91,7 @@ HPT_INLINE enum hpt_answer answer_of(const struct ahead *ahead, uint64_t *entry,
 
 	switch (organisation) {
 	case HPT_OPEN:
+#pragma GCC unroll 4
 		for (int slot = OPEN_LINE_SLOTS - 1; slot >= 0; slot--)
 			matches = 2 * matches + (line[2 * slot] == ahead->tag);
 		if (!matches)
