@@ -309,6 +309,7 @@ int cmd_measure(int argc, char **argv)
 		return STATUS_USAGE;
 	if (command.options.audit) {
 		measure_options_end(&command.options);
+		matrix_choose_best(&command.options.matrix, LAYOUT_DENSE);
 		audit_command(&command.options, &message);
 		if (message.status)
 			fprintf(stderr, "%s: %s\n", argv[0], message.text);

@@ -240,6 +240,7 @@ int cmd_replay(int argc, char **argv)
 	if (argp_parse(&argp, argc, argv, 0, NULL, &command))
 		return STATUS_USAGE;
 	measure_options_end(&command.options);
+	matrix_choose_best(&command.options.matrix, LAYOUT_DENSE);
 	command.report.rows = json_array();
 	if (!open_files(&command, &message) && !trace_open(&trace, command.path, &message))
 		replay_all(&command, trace, &message);

@@ -227,13 +227,21 @@ static int run_pairs(struct group *group, size_t *number, size_t groups, uint64_
 	return error;
 }
 
-static void choose_best(bool *tables, enum stream_workload workload)
+static void choose(bool *tables, enum hpt_organisation best)
 {
 	for (int i = 0; i < HPT_ORGANISATIONS; i++) {
 		if (tables[i])
 			return;
 	}
-	tables[stream_space(workload) == LAYOUT_SPARSE ? HPT_BUCKET : HPT_CLUSTERED] = true;
+	tables[best] = true;
+}
+
+void matrix_choose_best(struct matrix *matrix, enum layout_space space)
+{
+	enum hpt_organisation best = space == LAYOUT_SPARSE ? HPT_BUCKET : HPT_CLUSTERED;
+
+	choose(matrix->guest_tables, best);
+	choose(matrix->host_tables, best);
 }
 
 static int run_work(const struct matrix *asked, enum stream_workload workload, uint64_t footprint,
@@ -245,8 +253,7 @@ static int run_work(const struct matrix *asked, enum stream_workload workload, u
 	struct stages_config config;
 	int error;
 
-	choose_best(chosen.guest_tables, workload);
-	choose_best(chosen.host_tables, workload);
+	matrix_choose_best(&chosen, stream_space(workload));
 	group = (struct group){.matrix = matrix, .work = matrix->work};
 	group.work.workload = workload;
 	group.work.footprint = footprint;
@@ -282,8 +289,7 @@ int matrix_run(const struct matrix *matrix, uint64_t *wrong)
 	int error = 0;
 
 	/* As many groups whatever is the best. */
-	choose_best(any.guest_tables, STREAM_UNIFORM);
-	choose_best(any.host_tables, STREAM_UNIFORM);
+	matrix_choose_best(&any, LAYOUT_DENSE);
 
 	*wrong = 0;
 	for (int workload = 0; workload < STREAM_WORKLOADS; workload++)

@@ -46,4 +46,7 @@ void matrix_compare(struct measure_row *rows, size_t count);
 /* 0; -ENOMEM where a group did not fit into memory. *wrong: translations that differed. */
 int matrix_run(const struct matrix *matrix, uint64_t *wrong);
 
+/* Chooses the best organisation for such a space where none is chosen. */
+void matrix_choose_best(struct matrix *matrix, enum layout_space space);
+
 #endif

@@ -29,7 +29,7 @@ testbed_suite() {
 
 suite lint 300 make -s lint
 for room in hpt ept vmm bench; do
-	suite "unit-$room" 300 build/tests/$room --tap --jobs 2
+	suite "unit-$room" 600 build/tests/$room --tap --jobs 2
 done
 suite torture-ept 120 build/tests/torture_ept 32 5
 suite torture-hpt 200 build/tests/torture_hpt 40

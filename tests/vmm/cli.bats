@@ -239,7 +239,7 @@ replayed() {
 	run -0 "$twostage" replay --form HHp - < <(cat "$BATS_TEST_TMPDIR/trace")
 	[[ $output == *"-: lackey, none: 2 accesses of 2 pages"* ]]
 	[[ $output == *"ignored: 1 superblocks"* ]]
-	[[ $output == *"trace "*" HHp "* ]]
+	[[ $output == *"trace, "*"clustered over clustered"*"HHp  "* ]]
 }
 
 @test "replay's modelled caches have hit rates, and its CSV a row a form" {
