@@ -44,11 +44,7 @@ static bool is_nested_radix(const struct walk *walk)
 	       walk->host->desc.organisation == HPT_RADIX && !walk->slab;
 }
 
-/*
- * Whether all lines that the descriptor names are aligned, as a reader of lines takes for granted:
- * one across the end of a frame would be read there. (Addresses in lines are cut to alignment.)
- */
-static bool lines_aligned(const struct hpt_desc *desc)
+bool walk_lines_aligned(const struct hpt_desc *desc)
 {
 	uint64_t bits = 0;
 
@@ -68,8 +64,6 @@ int walk_prepare(struct walk *walk)
 	if (!sizes_valid(walk->guest_sizes) || !sizes_valid(walk->host_sizes))
 		return -EINVAL;
 	if (!hpt_desc_valid(&walk->guest->desc) || !hpt_desc_valid(&walk->host->desc))
-		return -EINVAL;
-	if (!lines_aligned(&walk->guest->desc))
 		return -EINVAL;
 	if (walk->predictor && !walk->slab)
 		return -EINVAL;

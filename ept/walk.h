@@ -111,10 +111,15 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
 
 /*
  * Chooses the functions for a walk that is filled in but for `one` and `batch`. -EINVAL: no sizes,
- * a descriptor that is not valid, a stage-1 line that would not lie in one page, or a predictor
- * without a slab.
+ * a descriptor that is not valid, or a predictor without a slab.
  */
 int walk_prepare(struct walk *walk);
+
+/*
+ * Whether all lines that a descriptor names are aligned. A walk reads none across the end of a page
+ * in any case, but the lines of one that says otherwise are not what its owner stored.
+ */
+bool walk_lines_aligned(const struct hpt_desc *desc);
 
 /*
  * One translation, as fast as it can be: walk_result.entry, or 0 where there is none. Of the key,

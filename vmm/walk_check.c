@@ -61,6 +61,8 @@ static void prepare(void *context, const struct hpt *table)
 
 	preparation->walk->host = table;
 	preparation->error = walk_prepare(preparation->walk);
+	if (!walk_lines_aligned(&preparation->walk->guest->desc))
+		preparation->error = -EINVAL;
 }
 
 bool walk_check_begin(struct walk_check *check, struct machine *machine)

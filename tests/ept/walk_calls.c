@@ -224,10 +224,10 @@ Test(walk_calls, slots_are_printed_a_line_each_that_has_any)
 	ledger.slots[WALK_DATA][2] = UINT64_C(10000000000000000);
 	cr_assert_eq(walk_ledger_csv(&ledger, "HH,x,", stream), 0);
 	fclose(stream);
-	cr_assert_str_eq(text, "HH,x,1,1,3,1.000000\n"
-			       "HH,x,1,own,4,1.333333\n"
-			       "HH,x,8,8,1,0.333333\n"
-			       "HH,x,data,3,10000000000000000,3333333333333333.500000\n");
+	cr_assert_str_eq(text, "HH,x,1,1,3,1.000000,0\n"
+			       "HH,x,1,own,4,1.333333,0\n"
+			       "HH,x,8,8,1,0.333333,0\n"
+			       "HH,x,data,3,10000000000000000,3333333333333333.500000,0\n");
 }
 
 Test(walk_calls, a_ledger_without_references_prints_nothing)
