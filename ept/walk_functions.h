@@ -7,7 +7,7 @@
 
 struct walk_functions {
 	uint64_t (*one)(const struct walk *walk, struct hpt_key key);
-	/* Where each stage has pages of one size: by walk_group.h, if it can be. */
+	/* Where each stage has pages of one size: by walk_ring.h, if it can be. */
 	void (*batch)(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
 		      size_t count);
 };

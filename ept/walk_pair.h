@@ -8,7 +8,7 @@
 
 #include "ept/walk_functions.h"
 #include "ept/walk_pipeline.h"
-#include "ept/walk_group.h"
+#include "ept/walk_ring.h"
 #include "ept/walk_single.h"
 
 #define PAIR(name, guest, slab)                                                            \
@@ -19,8 +19,8 @@
 	static void batch_##name(const struct walk *walk, const struct hpt_key *keys,      \
 				 uint64_t *entries, size_t count)                          \
 	{                                                                                  \
-		if (walk_group_guest(guest, slab) && walk_group_host(WALK_HOST))           \
-			walk_groups(walk, keys, entries, count, guest, WALK_HOST, slab);   \
+		if (walk_ring_guest(guest, slab) && walk_ring_host(WALK_HOST))             \
+			walk_ring(walk, keys, entries, count, guest, WALK_HOST, slab);     \
 		else                                                                       \
 			walk_pipeline(walk, keys, entries, count, guest, WALK_HOST, slab); \
 	}

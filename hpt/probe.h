@@ -126,6 +126,33 @@ HPT_INLINE void hpt_probe_start_as(const struct hpt_desc *desc, struct hpt_key k
 	probe->line = hpt_probe_line(desc, probe, organisation);
 }
 
+/*
+ * A probe that is at its first line, without where that is, which is not computed: for who has read
+ * the line already and asks what it says of the key. HPT_NEXT then is all that there is to know.
+ * The key fits. Of chained and adaptive, which read more than a line, there is none.
+ */
+HPT_INLINE void hpt_probe_name_as(const struct hpt_desc *desc, struct hpt_key key,
+				  struct hpt_probe *probe, enum hpt_organisation organisation)
+{
+	*probe = (struct hpt_probe){.line = 0};
+	switch (organisation) {
+	case HPT_OPEN:
+		open_start(desc, key, &probe->open); /* the home slot is a part of the answer */
+		break;
+	case HPT_BUCKET:
+		probe->bucket.tag = bucket_tag(key);
+		probe->bucket.large = key.size == HPT_2M ? HPT_LARGE : 0;
+		break;
+	case HPT_CUCKOO:
+		probe->cuckoo.tag = clustered_tag(key);
+		probe->cuckoo.word = clustered_word(key);
+		break;
+	default:
+		probe->clustered.tag = clustered_tag(key);
+		probe->clustered.word = clustered_word(key);
+	}
+}
+
 HPT_INLINE enum hpt_answer hpt_probe_ask(const struct hpt_desc *desc, struct hpt_probe *probe,
 					 const uint64_t *line, uint64_t *entry,
 					 enum hpt_organisation organisation)

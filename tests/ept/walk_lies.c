@@ -92,7 +92,7 @@ static void begin(const struct machine_pair *pair, bool sealed)
 	liar = (struct hpt){.desc = machine.guest.table.desc};
 }
 
-/* Where both stages have one size, batches go another way (ept/walk_group.h). */
+/* Where both stages have one size, batches go another way (ept/walk_ring.h). */
 static struct walk walk_of(unsigned int sizes)
 {
 	struct walk walk =

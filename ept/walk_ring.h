@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Walks in batches where both tables nearly always answer with one line of memory: the lines of
- * trees but the last, that of the entry, are in the CPU's caches. Then a walk is a few steps, each
- * of which is taken for all keys of a group before the next one is, so that what the next one reads
- * is on its way for all of them (group prefetching: Chen et al., "Improving Hash Join Performance
- * through Prefetching", ICDE'04, section 4.1):
+ * trees but the last, that of the entry, are in the CPU's caches. Then a walk is a few steps, and
+ * what a step reads was fetched WALK_DISTANCE keys ago by the step before. Each turn takes each
+ * step once, for keys that far apart, so that as many lines are on their way as can be, always
+ * (software-pipelined prefetching: Chen et al., "Improving Hash Join Performance through
+ * Prefetching", ICDE'04, section 5):
  *
  *      address   which line of the guest's table; fetch what stage 2 says of its page    (nested)
  *      line      where that line is; fetch it
@@ -14,13 +15,13 @@
  * A walk that is not so (another probe, another size, no entry) is done as a whole in the last
  * step.
  */
-#ifndef EPT_WALK_GROUP_H
-#define EPT_WALK_GROUP_H
+#ifndef EPT_WALK_RING_H
+#define EPT_WALK_RING_H
 
 #include "ept/walk_single.h"
 
-/* More of them in flight than a CPU can have, so that the ends of steps do not count. */
-#define WALK_GROUP 32
+#define WALK_DISTANCE 16
+#define WALK_RING     64 /* keys that have begun: a power of two, not below four distances */
 
 struct walk_member {
 	uint64_t gpa;	       /* of the line, or word, of the guest's table */
@@ -32,15 +33,15 @@ struct walk_member {
 
 /* Whether a table answers so. The ways of cuckoo do, where they need no translation of their own.
  */
-WALK_INLINE bool walk_group_guest(enum hpt_organisation guest, bool slab)
+WALK_INLINE bool walk_ring_guest(enum hpt_organisation guest, bool slab)
 {
 	return guest == HPT_RADIX || guest == HPT_OPEN || guest == HPT_BUCKET ||
 	       guest == HPT_CLUSTERED || (guest == HPT_CUCKOO && slab);
 }
 
-WALK_INLINE bool walk_group_host(enum hpt_organisation host)
+WALK_INLINE bool walk_ring_host(enum hpt_organisation host)
 {
-	return walk_group_guest(host, true);
+	return walk_ring_guest(host, true);
 }
 
 /* The word of a tree that has the entry, but for an offset; 0 where there is none on the way. */
@@ -125,11 +126,8 @@ WALK_INLINE uint64_t walk_read_answer(const struct hpt *table, struct hpt_key ke
 			return 0;
 		return hpt_open(&table->desc, key, entry);
 	}
-	/* It was fetched for such a key; the compiler does not know. */
-	if (!hpt_key_fits(key, hpt_vpn_bits(organisation), hpt_asid_bits(organisation)))
-		return 0;
-	/* Of this only what names the key is used, not where it hashes to. */
-	hpt_probe_start_as(&table->desc, key, &probe, organisation);
+	/* The line was fetched for this key, so it fits. */
+	hpt_probe_name_as(&table->desc, key, &probe, organisation);
 	if (hpt_probe_ask(&table->desc, &probe, line, &entry, organisation) != HPT_HIT)
 		return 0;
 	return hpt_open(&table->desc, key, entry);
@@ -147,9 +145,9 @@ WALK_INLINE uint64_t walk_read_stage2(const struct walk *walk, uint64_t gfn, con
 	return walk_read_answer(walk->host, hpt_key(0, gfn, HPT_4K), walk->host_sizes, line, host);
 }
 
-WALK_INLINE void walk_group_address(const struct walk *walk, struct hpt_key key,
-				    struct walk_member *member, enum hpt_organisation guest,
-				    enum hpt_organisation host)
+WALK_INLINE void walk_ring_address(const struct walk *walk, struct hpt_key key,
+				   struct walk_member *member, enum hpt_organisation guest,
+				   enum hpt_organisation host)
 {
 	if (guest == HPT_RADIX)
 		member->gpa = walk_nested_leaf(walk, key, host);
@@ -160,8 +158,8 @@ WALK_INLINE void walk_group_address(const struct walk *walk, struct hpt_key key,
 		member->host = walk_fetch_stage2(walk, member->gpa / HPT_PAGE_SIZE, host);
 }
 
-WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *member,
-				 enum hpt_organisation guest, enum hpt_organisation host)
+WALK_INLINE void walk_ring_line(const struct walk *walk, struct walk_member *member,
+				enum hpt_organisation guest, enum hpt_organisation host)
 {
 	uint64_t gfn = member->gpa / HPT_PAGE_SIZE;
 	uint64_t entry = walk_read_stage2(walk, gfn, member->host, host);
@@ -175,18 +173,18 @@ WALK_INLINE void walk_group_line(const struct walk *walk, struct walk_member *me
 	__builtin_prefetch(member->guest);
 }
 
-WALK_INLINE void walk_group_entry(const struct walk *walk, struct hpt_key key,
-				  struct walk_member *member, enum hpt_organisation guest,
-				  enum hpt_organisation host)
+WALK_INLINE void walk_ring_entry(const struct walk *walk, struct hpt_key key,
+				 struct walk_member *member, enum hpt_organisation guest,
+				 enum hpt_organisation host)
 {
 	member->entry = walk_read_answer(walk->guest, key, walk->guest_sizes, member->guest, guest);
 	if (hpt_resident(member->entry))
 		member->host = walk_fetch_stage2(walk, walk_frame(member->entry, key.vpn), host);
 }
 
-WALK_INLINE uint64_t walk_group_frame(const struct walk *walk, struct hpt_key key,
-				      const struct walk_member *member, enum hpt_organisation guest,
-				      enum hpt_organisation host, bool slab)
+WALK_INLINE uint64_t walk_ring_frame(const struct walk *walk, struct hpt_key key,
+				     const struct walk_member *member, enum hpt_organisation guest,
+				     enum hpt_organisation host, bool slab)
 {
 	uint64_t gfn = walk_frame(member->entry, key.vpn);
 	uint64_t stage2 = 0;
@@ -198,35 +196,32 @@ WALK_INLINE uint64_t walk_group_frame(const struct walk *walk, struct hpt_key ke
 	return walk_join(member->entry, stage2, walk_frame(stage2, gfn));
 }
 
-WALK_INLINE void walk_one_group(const struct walk *walk, const struct hpt_key *keys,
-				uint64_t *entries, size_t count, enum hpt_organisation guest,
-				enum hpt_organisation host, bool slab)
+/* walk_batch(). Keys that are not there yet, or not any more, have numbers beyond `count`. */
+WALK_INLINE void walk_ring(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+			   size_t count, enum hpt_organisation guest, enum hpt_organisation host,
+			   bool slab)
 {
-	struct walk_member members[WALK_GROUP];
+	const size_t steps = slab ? 2 : 4; /* behind the first */
+	struct walk_member members[WALK_RING];
 
-	for (size_t i = 0; slab && i < count; i++)
-		members[i].guest =
-			walk_fetch_answer(walk->guest, keys[i], walk->guest_sizes, guest);
-	for (size_t i = 0; !slab && i < count; i++)
-		walk_group_address(walk, keys[i], &members[i], guest, host);
-	for (size_t i = 0; !slab && i < count; i++)
-		walk_group_line(walk, &members[i], guest, host);
-	for (size_t i = 0; i < count; i++)
-		walk_group_entry(walk, keys[i], &members[i], guest, host);
-	for (size_t i = 0; i < count; i++)
-		entries[i] = walk_group_frame(walk, keys[i], &members[i], guest, host, slab);
-}
+	for (size_t now = 0; now < count + steps * WALK_DISTANCE; now++) {
+		size_t i = now - steps * WALK_DISTANCE;
 
-/* walk_batch() */
-WALK_INLINE void walk_groups(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
-			     size_t count, enum hpt_organisation guest, enum hpt_organisation host,
-			     bool slab)
-{
-	for (size_t i = 0; i < count; i += WALK_GROUP) {
-		size_t left = count - i;
-
-		walk_one_group(walk, keys + i, entries + i, left < WALK_GROUP ? left : WALK_GROUP,
-			       guest, host, slab);
+		if (i < count)
+			entries[i] = walk_ring_frame(walk, keys[i], &members[i % WALK_RING], guest,
+						     host, slab);
+		i += WALK_DISTANCE;
+		if (i < count)
+			walk_ring_entry(walk, keys[i], &members[i % WALK_RING], guest, host);
+		i += WALK_DISTANCE;
+		if (slab && i < count)
+			members[i % WALK_RING].guest =
+				walk_fetch_answer(walk->guest, keys[i], walk->guest_sizes, guest);
+		if (!slab && i < count)
+			walk_ring_line(walk, &members[i % WALK_RING], guest, host);
+		i += WALK_DISTANCE;
+		if (!slab && i < count)
+			walk_ring_address(walk, keys[i], &members[i % WALK_RING], guest, host);
 	}
 }
 
