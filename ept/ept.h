@@ -132,6 +132,8 @@ struct ept {
 	const char *failure;  /* under `lock`; NULL until a miss could not be resolved */
 	gpa_t failure_gpa;
 	char message[192]; /* of a failed ept_create() */
+	/* Where ept_peek() reads pages of the swap file; under `lock`. */
+	char peeked[HPT_PAGE_SIZE] __attribute__((aligned(4096)));
 };
 
 /*
@@ -159,6 +161,12 @@ void *ept_window_address(const struct ept *ept, gpa_t gpa);
  */
 int ept_copy_in(struct ept *ept, gpa_t gpa, const void *source, uint64_t size);
 int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
+
+/*
+ * Reads guest memory and changes nothing, whatever has failed before: a page never touched reads as
+ * zeros, one that is swapped out is read where it is. -EFAULT as above, -EIO as above.
+ */
+int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 
 /*
  * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks.

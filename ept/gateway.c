@@ -96,6 +96,55 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
 	return copy(ept, gpa, target, NULL, size);
 }
 
+/* The page's bytes, as long as the lock is held, or NULL if they are all zeros. */
+static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
+{
+	uint64_t entry;
+
+	*page = NULL;
+	while (ept_transit_has(&ept->transit, gfn))
+		ept_transit_wait(&ept->transit, &ept->lock);
+	if (hpt_lookup(&ept->table, hpt_key(0, gfn, HPT_4K), &entry, NULL) < 0)
+		return 0;
+	if (hpt_resident(entry) && hpt_frame(entry) < ept_pool_size(&ept->pool)) {
+		*page = ept_pool_frame(&ept->pool, hpt_frame(entry));
+		return 0;
+	}
+	if (!(entry & HPT_SWAPPED))
+		return -EIO;
+	if (hpt_swap_location(entry) == EPT_SWAP_ZERO)
+		return 0;
+	*page = ept->peeked;
+	return ept_swap_read(&ept->swap, hpt_swap_location(entry), gfn, ept->peeked) < 0 ? -EIO : 0;
+}
+
+int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
+{
+	char *bytes = target;
+	int ret = 0;
+
+	if (!is_ram(ept, gpa, size))
+		return -EFAULT;
+	while (size && ret == 0) {
+		uint64_t part = HPT_PAGE_SIZE - gpa % HPT_PAGE_SIZE;
+		const char *page;
+
+		if (part > size)
+			part = size;
+		pthread_mutex_lock(&ept->lock);
+		ret = peek_page(ept, gpa >> HPT_PAGE_SHIFT, &page);
+		if (ret == 0 && page)
+			memcpy(bytes, page + gpa % HPT_PAGE_SIZE, part);
+		else if (ret == 0)
+			memset(bytes, 0, part);
+		pthread_mutex_unlock(&ept->lock);
+		bytes += part;
+		gpa += part;
+		size -= part;
+	}
+	return ret;
+}
+
 int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry)
 {
 	struct hpt_key key = hpt_key(0, gpa >> HPT_PAGE_SHIFT, HPT_4K);

@@ -175,6 +175,8 @@ static int make_machine(struct run *run)
 	struct machine_config config = {
 		.mem = options->mem,
 		.host_mem = options->host_mem,
+		.swap = options->swap,
+		.around = (unsigned int)options->around,
 		.organisation = options->host_table,
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
@@ -208,6 +210,8 @@ static void fill_config(const struct run *run, struct report_config *config)
 							    : "program",
 		.mem = options->mem,
 		.host_mem = options->host_mem,
+		.swap = options->swap,
+		.around = options->around,
 		.window = options->window,
 		.guest_table = options->guest_table,
 		.host_table = options->host_table,
