@@ -194,9 +194,9 @@ static int write_out(struct ept *ept, struct batch *batch)
 	ept->counts.zeros_out += batch->zeros;
 	arrive(ept, batch->gfns, batch->written);
 	arrive(ept, batch->zero_gfns, batch->zeros);
-	if (ret == 0 && !batch->written && !batch->zeros)
-		ret = -ENOMEM;
-	return ret;
+	if (batch->zeros) /* there is room, whatever the device says */
+		return 0;
+	return ret == 0 && !batch->written ? -ENOMEM : ret;
 }
 
 static uint64_t lead_wanted(const struct ept *ept)

@@ -28,7 +28,9 @@
 
 /* Less is no machine that a kernel can do something in; more has no room in the window. */
 #define MACHINE_MEM_MIN (UINT64_C(4) << 20)
-#define MACHINE_MEM_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
+/* An instruction may need pages of code, data, stack and paging all at once. */
+#define MACHINE_HOST_MEM_MIN (UINT64_C(64) << 10)
+#define MACHINE_MEM_MAX	     (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 
 struct walk_check;
 

@@ -85,7 +85,7 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     &message);
 	case OPTION_HOST_MEM:
 		return check(state,
-			     option_size("--host-mem", text, HPT_PAGE_SIZE, MACHINE_MEM_MAX,
+			     option_size("--host-mem", text, MACHINE_HOST_MEM_MIN, MACHINE_MEM_MAX,
 					 &options->host_mem, &message),
 			     &message);
 	case OPTION_SWAP:
