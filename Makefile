@@ -45,8 +45,9 @@ LIB_OBJECTS := $(call rooms_of,host,hpt ept)
 BENCH_TABLES := $(addprefix bench/,tables.c lookups.c ranges.c sealed.c growth.c spaces.c readers.c \
 	subject.c $(notdir $(wildcard bench/hashes.c bench/peer*.c)))
 BENCH_WALKS := $(wildcard bench/walks*.c)
+BENCH_STAGE2 := $(wildcard bench/stage2*.c)
 BENCH_LIB_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,\
-	$(filter-out $(BENCH_TABLES) $(BENCH_WALKS),$(wildcard bench/*.c)))
+	$(filter-out $(BENCH_TABLES) $(BENCH_WALKS) $(BENCH_STAGE2),$(wildcard bench/*.c)))
 BENCH_LIB := $(BUILD)/bench.a
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
@@ -66,8 +67,8 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
-.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables bench-walks testbed \
-	install clean help lint format tests FORCE
+.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables bench-walks \
+	bench-stage2 testbed install clean help lint format tests FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -77,7 +78,7 @@ help:
 	@echo 'make deps         install the Debian packages that are missing'
 	@echo 'make deps-bench   the tables of others that bench-tables compares with, as far as there are'
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
-	@echo 'make bench        the measurements: bench-tables, bench-walks'
+	@echo 'make bench        the measurements: bench-tables, bench-walks, bench-stage2'
 	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
@@ -242,7 +243,17 @@ $(BUILD)/bench_walks: $(BENCH_WALKS:%.c=$(BUILD)/obj/host/%.o) $(BENCH_LIB) $(VM
 	@echo '  LD   $@'
 	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
 
-bench: bench-tables bench-walks
+$(BUILD)/bench_stage2: $(BENCH_STAGE2:%.c=$(BUILD)/obj/host/%.o) $(BENCH_LIB) $(VMM_OBJECTS) \
+		$(LIB_OBJECTS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
+
+bench: bench-tables bench-walks bench-stage2
+
+bench-stage2: deps
+	@mkdir -p $(BUILD)/bench
+	@$(MAKE) --no-print-directory $(BUILD)/bench_stage2
+	@$(BUILD)/bench_stage2 --json $(BUILD)/bench/stage2.json
 
 bench-walks: deps
 	@mkdir -p $(BUILD)/bench

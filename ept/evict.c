@@ -236,7 +236,7 @@ static int evict(struct ept *ept, const char **reason)
 
 	batch.room = taken > 0 ? (unsigned int)taken : 0;
 	ret = choose(ept, &batch);
-	for (unsigned int i = batch.written; i < batch.room; i++)
+	for (unsigned int i = batch.room; i-- > batch.written;)
 		ept_swap_free(&ept->swap, batch.slots + i);
 	if (ret == 0 && !batch.written && !batch.zeros) {
 		if (ept->leaving) {

@@ -176,7 +176,7 @@ int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fil
 
 void ept_filled(struct ept *ept, const struct ept_fill *fill)
 {
-	for (unsigned int i = 0; i < fill->pages; i++)
+	for (unsigned int i = fill->pages; i-- > 0;)
 		ept_transit_remove(&ept->transit, fill->gfn + i);
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -15,6 +16,9 @@
 
 #define PAGE HPT_PAGE_SIZE
 
+/* Slots behind which the search for free ones begins again, beside those in use. */
+#define SPARE_SLOTS 1024
+
 static const char mark[] = "twostage swap file\n";
 
 static off_t offset_of(uint64_t slot)
@@ -24,9 +28,11 @@ static off_t offset_of(uint64_t slot)
 
 /*
  * Two sums side by side, each of every other word, so that the CPU has two multiplications under
- * way. A step is a permutation of the sum for a given word: who changes one word changes the sum.
+ * way. A step is a permutation of the sum for a given word: who changes one word changes the sum,
+ * but for the half of it that is cut off: one damage in 2^32 is not found. A word a slot would be
+ * as much as the table has for a page.
  */
-static uint64_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
+static uint32_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
 {
 	const uint64_t *words = page;
 	uint64_t sum[2] = {slot, gfn};
@@ -37,7 +43,7 @@ static uint64_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
 			sum[part] ^= sum[part] >> 32;
 		}
 	}
-	return mix64(sum[0]) ^ mix64(~sum[1]);
+	return (uint32_t)(mix64(sum[0]) ^ mix64(~sum[1]));
 }
 
 bool ept_swap_is_zero(const void *page)
@@ -119,6 +125,25 @@ static int open_named(struct ept_swap *swap, const char **what)
 	return 0;
 }
 
+/* Of guest memory's size, mostly never used: from the kernel, which gives what is touched. */
+static void *reserve(uint64_t size)
+{
+	void *start = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return start == MAP_FAILED ? NULL : start;
+}
+
+static uint64_t bytes_taken(const struct ept_swap *swap)
+{
+	return (swap->slots + 63) / 64 * sizeof(*swap->taken);
+}
+
+static uint64_t bytes_sums(const struct ept_swap *swap)
+{
+	return swap->slots * sizeof(*swap->sums);
+}
+
 int ept_swap_open(struct ept_swap *swap, const char *path, uint64_t slots, const char **what)
 {
 	int ret;
@@ -127,8 +152,8 @@ int ept_swap_open(struct ept_swap *swap, const char *path, uint64_t slots, const
 	ret = path ? open_named(swap, what) : open_unnamed(swap, what);
 	if (ret == 0) {
 		*what = "swap: no memory for its slots";
-		swap->taken = calloc((slots + 63) / 64, sizeof(*swap->taken));
-		swap->sums = calloc(slots, sizeof(*swap->sums));
+		swap->taken = reserve(bytes_taken(swap));
+		swap->sums = reserve(bytes_sums(swap));
 		ret = swap->taken && swap->sums ? 0 : -ENOMEM;
 	}
 	if (ret < 0) {
@@ -147,8 +172,10 @@ void ept_swap_close(struct ept_swap *swap)
 		(void)!ftruncate(swap->fd, 0);
 	if (swap->fd >= 0)
 		close(swap->fd);
-	free(swap->taken);
-	free(swap->sums);
+	if (swap->taken)
+		munmap(swap->taken, bytes_taken(swap));
+	if (swap->sums)
+		munmap(swap->sums, bytes_sums(swap));
 	ept_swap_none(swap);
 }
 
@@ -179,6 +206,9 @@ int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
 
 	if (swap->used == swap->slots)
 		return -ENOSPC;
+	/* File and sums stay small: not much more than twice as large as what is in use. */
+	if (swap->next > 2 * swap->used + SPARE_SLOTS)
+		swap->next = 0;
 	slot = find_free(swap, swap->next, swap->slots);
 	if (slot == swap->slots)
 		slot = find_free(swap, 0, swap->slots);
@@ -196,6 +226,8 @@ void ept_swap_free(struct ept_swap *swap, uint64_t slot)
 		return;
 	swap->taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
 	swap->used--;
+	if (slot + 1 == swap->next)
+		swap->next = slot;
 }
 
 /* All of it, however often the device takes or gives a part. */
@@ -281,7 +313,5 @@ int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void
 
 uint64_t ept_swap_bytes(const struct ept_swap *swap)
 {
-	return swap->fd < 0 ? 0
-			    : swap->slots * sizeof(*swap->sums) +
-				      (swap->slots + 63) / 64 * sizeof(*swap->taken);
+	return swap->fd < 0 ? 0 : bytes_sums(swap) + bytes_taken(swap);
 }

@@ -36,7 +36,7 @@ struct ept_swap {
 	uint64_t used;
 	uint64_t next;	 /* where the search for free slots goes on */
 	uint64_t *taken; /* a bit a slot */
-	uint64_t *sums;	 /* a checksum a slot */
+	uint32_t *sums;	 /* a checksum a slot */
 };
 
 /*
@@ -53,6 +53,8 @@ void ept_swap_none(struct ept_swap *swap);
 
 /* Takes up to `wanted` slots in a row: *first and how many, or -ENOSPC if none is free. */
 int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first);
+
+/* Who has taken too many frees the last one first: the next search begins there then. */
 void ept_swap_free(struct ept_swap *swap, uint64_t slot);
 
 /*

@@ -15,13 +15,14 @@ void ept_transit_destroy(struct ept_transit *transit)
 	pthread_cond_destroy(&transit->arrived);
 }
 
+/* From the end, where those are that came last: they are the first to arrive. count if none. */
 static unsigned int find(const struct ept_transit *transit, uint64_t gfn)
 {
-	unsigned int i = 0;
-
-	while (i < transit->count && transit->gfns[i] != gfn)
-		i++;
-	return i;
+	for (unsigned int i = transit->count; i-- > 0;) {
+		if (transit->gfns[i] == gfn)
+			return i;
+	}
+	return transit->count;
 }
 
 bool ept_transit_has(const struct ept_transit *transit, uint64_t gfn)
