@@ -9,8 +9,9 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "ept/evict.h"
+
 #define STRIDE	 64 /* evict.c's numbers */
-#define LEAD	 8
 #define LEAD_MIN 64
 
 #define FLAGS (HPT_PRESENT | HPT_WRITE | HPT_ACCESSED)
@@ -79,7 +80,8 @@ static void drop_frames(struct bare *bare, const struct bare_batch *batch)
 
 static uint64_t lead_wanted(const struct bare *bare)
 {
-	uint64_t lead = bare->pool.limit / LEAD > LEAD_MIN ? bare->pool.limit / LEAD : LEAD_MIN;
+	uint64_t lead =
+		bare->pool.limit / EPT_LEAD > LEAD_MIN ? bare->pool.limit / EPT_LEAD : LEAD_MIN;
 
 	return lead < bare->pool.frames ? lead : bare->pool.frames;
 }

@@ -7,8 +7,7 @@
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
 #define STRIDE UINT64_C(64)
 
-/* How far the front hand leads, in pages that it took out of the window: 1/LEAD of the limit. */
-#define LEAD	 8
+/* The least that the front hand leads, in pages. */
 #define LEAD_MIN 64
 
 /* Pages that lose their frames together. */
@@ -201,7 +200,7 @@ static int write_out(struct ept *ept, struct batch *batch)
 
 static uint64_t lead_wanted(const struct ept *ept)
 {
-	uint64_t lead = ept->pool.limit / LEAD;
+	uint64_t lead = ept->pool.limit / EPT_LEAD;
 
 	if (lead < LEAD_MIN)
 		lead = LEAD_MIN;

@@ -19,6 +19,10 @@
 
 #include "ept/ept.h"
 
+/* How far the front hand leads, in pages that it took out of the window: 1/EPT_LEAD of the limit.
+ */
+#define EPT_LEAD 8
+
 /*
  * Makes sure that `frames` more frames, at most EPT_AROUND_MAX, may be taken. Called with the lock
  * held, which is given up and taken again meanwhile where pages must go. On failure *reason (static
