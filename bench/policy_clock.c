@@ -30,35 +30,61 @@ static bool is_resident(uint8_t state)
 	return state == OUT || state == IN_WINDOW;
 }
 
+/* The end of the part where a hand is: of its stride, or the other hand. */
+static uint64_t stop_of(uint64_t hand, uint64_t other)
+{
+	uint64_t stop = (hand / STRIDE + 1) * STRIDE;
+
+	return other > hand && other < stop ? other : stop;
+}
+
 static void advance_front(struct model *model)
 {
-	for (uint64_t page = model->front; page < model->front + STRIDE; page++) {
+	uint64_t stop = stop_of(model->front, model->back);
+
+	for (uint64_t page = model->front; page < stop; page++) {
 		if (!is_resident(model->state[page]))
 			continue;
 		model->state[page] = OUT;
 		model->lead++;
 	}
-	model->front = (model->front + STRIDE) % model->pages;
+	model->front = stop % model->pages;
+	if (model->front == model->back)
+		model->lead = model->frames;
 }
 
 /* Evicts up to `room` pages of the stride and returns how many. */
 static unsigned int advance_back(struct model *model, uint64_t slots, unsigned int room)
 {
+	uint64_t stop = stop_of(model->back, model->front);
+	uint64_t passed = 0, page = model->back;
 	unsigned int count = 0;
-	uint64_t passed = 0;
 
-	for (uint64_t page = model->back; page < model->back + STRIDE; page++) {
-		if (!is_resident(model->state[page]))
-			continue;
-		passed++;
-		if (model->state[page] == IN_WINDOW || count == room)
+	for (; page < stop; page++) {
+		if (model->state[page] == OUT && count == room)
+			break;
+		passed += is_resident(model->state[page]);
+		if (model->state[page] != OUT)
 			continue;
 		model->state[page] = SWAPPED;
 		model->slot[page] = (uint32_t)(slots + count++);
 	}
 	model->lead = model->lead > passed ? model->lead - passed : 0;
-	model->back = (model->back + STRIDE) % model->pages;
+	model->back = page % model->pages;
+	if (model->front == model->back)
+		model->lead = 0;
 	return count;
+}
+
+/* A page that got a frame between the hands. */
+static void arrive(struct model *model, uint64_t page)
+{
+	uint64_t between = (model->front + model->pages - model->back) % model->pages;
+	uint64_t place = (page + model->pages - model->back) % model->pages;
+
+	model->frames++;
+	if (model->lead && (!between || place < between))
+		model->lead++;
 }
 
 static uint64_t lead_wanted(const struct model *model)
@@ -107,12 +133,12 @@ static void refer(struct model *model, uint32_t page)
 	case NEW:
 		make_room(model);
 		model->counts->first++;
-		model->frames++;
+		arrive(model, page);
 		break;
 	default:
 		make_room(model);
 		model->counts->swapped++;
-		model->frames++;
+		arrive(model, page);
 		ept_swap_free(&model->swap, model->slot[page]);
 	}
 	model->state[page] = IN_WINDOW;

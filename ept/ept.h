@@ -118,7 +118,7 @@ struct ept {
 	struct ept_swap swap;
 	struct ept_transit transit;
 	struct ept_hand front, back; /* the clock's (evict.h) */
-	uint64_t lead;		     /* pages that the front hand has passed and the back not yet */
+	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
 	struct ept_around around;
 	struct hpt_ledger ledger; /* of the handlers' lookups */

@@ -20,11 +20,29 @@ struct batch {
 	uint64_t gfns[EPT_SWAP_RUN]; /* of pages that are written */
 	void *pages[EPT_SWAP_RUN];
 	uint64_t zero_gfns[EPT_SWAP_RUN];
-	uint64_t passed; /* pages that the front hand had been at before */
 };
 
-/* The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block. */
-static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand, uint64_t *gfn)
+/* What a hand finds on its way: a bit a page, from `first` on. */
+struct stride {
+	struct batch *batch;
+	struct ept *ept;
+	uint64_t first;
+	uint64_t frames; /* pages that have frames */
+	uint64_t going;	 /* those that lose them now */
+	uint64_t left;	 /* those that would, but for the batch, which is full */
+};
+
+static uint64_t bit_of(const struct stride *stride, struct hpt_key key)
+{
+	return UINT64_C(1) << (key.vpn - stride->first);
+}
+
+/*
+ * The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block,
+ * and up to the other hand, which is never passed.
+ */
+static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand,
+			const struct ept_hand *other, uint64_t *gfn)
 {
 	const struct ept_range *range = &ept->config.ranges[hand->range];
 	uint64_t end = (range->start + range->size) >> HPT_PAGE_SHIFT;
@@ -32,7 +50,12 @@ static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand, uint
 
 	*gfn = (range->start >> HPT_PAGE_SHIFT) + hand->page;
 	stop = (*gfn / STRIDE + 1) * STRIDE;
-	return (stop < end ? stop : end) - *gfn;
+	if (stop > end)
+		stop = end;
+	if (other->range == hand->range && other->page > hand->page &&
+	    other->page - hand->page < stop - *gfn)
+		stop = *gfn + other->page - hand->page;
+	return stop - *gfn;
 }
 
 static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pages)
@@ -44,51 +67,101 @@ static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pag
 	hand->range = (hand->range + 1) % ept->config.range_count;
 }
 
+static bool hands_meet(const struct ept *ept)
+{
+	return ept->front.range == ept->back.range && ept->front.page == ept->back.page;
+}
+
+static uint64_t pages_of(const struct ept *ept, unsigned int ranges)
+{
+	uint64_t pages = 0;
+
+	for (unsigned int i = 0; i < ranges; i++)
+		pages += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
+	return pages;
+}
+
+/* How far it is from the back hand to a page, in the order in which hands go. */
+static uint64_t behind_back(const struct ept *ept, unsigned int range, uint64_t page)
+{
+	uint64_t back = pages_of(ept, ept->back.range) + ept->back.page;
+	uint64_t place = pages_of(ept, range) + page;
+
+	return place >= back ? place - back : place + pages_of(ept, ept->config.range_count) - back;
+}
+
+void ept_evict_arrived(struct ept *ept, uint64_t gfn, unsigned int pages)
+{
+	uint64_t between, start;
+	unsigned int range = 0;
+
+	if (!ept->swap.slots || !ept->lead)
+		return;
+	while ((ept->config.ranges[range].start + ept->config.ranges[range].size) >>
+	       HPT_PAGE_SHIFT <= gfn)
+		range++;
+	start = ept->config.ranges[range].start >> HPT_PAGE_SHIFT;
+	between = behind_back(ept, ept->front.range, ept->front.page);
+	for (unsigned int i = 0; i < pages; i++)
+		ept->lead += !between || behind_back(ept, range, gfn - start + i) < between;
+}
+
 static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
 {
-	struct batch *batch = context;
+	struct stride *stride = context;
 
-	if (!hpt_resident(entry) || ept_transit_has(&batch->ept->transit, key.vpn))
+	if (!hpt_resident(entry))
 		return entry;
-	batch->passed++;
-	return entry & ~HPT_ACCESSED;
+	stride->frames |= bit_of(stride, key);
+	return ept_transit_has(&stride->ept->transit, key.vpn) ? entry : entry & ~HPT_ACCESSED;
 }
 
 /* The front hand takes its stride out of the window. Pages in transit there only miss once more. */
 static int advance_front(struct ept *ept)
 {
-	struct batch batch = {.ept = ept};
-	uint64_t gfn, count = at_hand(ept, &ept->front, &gfn);
+	struct stride stride = {.ept = ept};
+	uint64_t count = at_hand(ept, &ept->front, &ept->back, &stride.first);
 
-	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, clear_accessed, &batch) <
-	    0)
+	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, clear_accessed,
+			    &stride) < 0)
 		return -ENOMEM;
-	if (batch.passed)
-		ept_window_take_out(&ept->window, gfn << HPT_PAGE_SHIFT, count << HPT_PAGE_SHIFT);
-	ept->lead += batch.passed;
+	if (stride.frames)
+		ept_window_take_out(&ept->window, stride.first << HPT_PAGE_SHIFT,
+				    count << HPT_PAGE_SHIFT);
+	ept->lead += (unsigned int)__builtin_popcountll(stride.frames);
 	move_hand(ept, &ept->front, count);
+	if (hands_meet(ept)) /* all of memory is between them */
+		ept->lead = ept->pool.frames;
 	return 0;
 }
 
 /* Notes a page that goes: it is in transit from now on. No entry changes yet. */
 static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 {
-	struct batch *batch = context;
-	struct ept *ept = batch->ept;
+	struct stride *stride = context;
+	struct batch *batch = stride->batch;
+	struct ept *ept = stride->ept;
+	unsigned int room;
 	bool is_zero;
 	void *page;
 
-	if (!hpt_resident(entry) || ept_transit_has(&ept->transit, key.vpn))
+	if (!hpt_resident(entry))
 		return entry;
-	batch->passed++;
-	if (entry & HPT_ACCESSED ||
+	stride->frames |= bit_of(stride, key);
+	if (entry & HPT_ACCESSED || ept_transit_has(&ept->transit, key.vpn) ||
 	    hpt_frame(entry) != ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT))
 		return entry;
 	page = ept_pool_frame(&ept->pool, hpt_frame(entry));
 	is_zero = ept_swap_is_zero(page);
-	if ((is_zero ? batch->zeros : batch->written) == (is_zero ? EPT_SWAP_RUN : batch->room) ||
-	    ept_transit_add(&ept->transit, key.vpn) < 0)
+	room = is_zero ? EPT_SWAP_RUN : batch->room;
+	if (!room) /* the swap file is full */
 		return entry;
+	if ((is_zero ? batch->zeros : batch->written) == room ||
+	    ept_transit_add(&ept->transit, key.vpn) < 0) {
+		stride->left |= bit_of(stride, key);
+		return entry;
+	}
+	stride->going |= bit_of(stride, key);
 	if (is_zero) {
 		batch->zero_gfns[batch->zeros++] = key.vpn;
 	} else {
@@ -98,15 +171,28 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 	return entry;
 }
 
-/* The back hand marks the pages of its stride that go. */
+/*
+ * The back hand marks the pages of its stride that go. It stops at the first that the batch has no
+ * room for: were it passed, it would keep its frame, which nobody uses, for another round.
+ */
 static int advance_back(struct ept *ept, struct batch *batch)
 {
-	uint64_t gfn, count = at_hand(ept, &ept->back, &gfn);
+	struct stride stride = {.batch = batch, .ept = ept};
+	uint64_t count = at_hand(ept, &ept->back, &ept->front, &stride.first);
+	unsigned int passed;
 
-	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, send_off, batch) < 0)
+	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, send_off,
+			    &stride) < 0)
 		return -ENOMEM; /* cannot be: it changes nothing */
-	ept->lead = ept->lead > batch->passed ? ept->lead - batch->passed : 0;
+	if (stride.left) {
+		count = (unsigned int)__builtin_ctzll(stride.left);
+		stride.frames &= ((UINT64_C(1) << count) - 1) | stride.going;
+	}
+	passed = (unsigned int)__builtin_popcountll(stride.frames);
+	ept->lead = ept->lead > passed ? ept->lead - passed : 0;
 	move_hand(ept, &ept->back, count);
+	if (count && hands_meet(ept))
+		ept->lead = 0;
 	return 0;
 }
 
@@ -210,10 +296,8 @@ static uint64_t lead_wanted(const struct ept *ept)
 /* Finds pages that can go: their number is 0 if there is none in all of guest memory. */
 static int choose(struct ept *ept, struct batch *batch)
 {
-	uint64_t total = 0;
+	uint64_t total = pages_of(ept, ept->config.range_count);
 
-	for (unsigned int i = 0; i < ept->config.range_count; i++)
-		total += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
 	/* Twice round: a page that was in the window when the front hand first passed may stay. */
 	for (uint64_t strides = 0; strides < 4 * (total / STRIDE + EPT_RANGES_MAX); strides++) {
 		int ret = ept->lead < lead_wanted(ept) ? advance_front(ept)
@@ -221,7 +305,6 @@ static int choose(struct ept *ept, struct batch *batch)
 
 		if (ret < 0 || batch->written || batch->zeros)
 			return ret;
-		batch->passed = 0;
 	}
 	return 0;
 }
@@ -342,5 +425,6 @@ int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **
 		ept->counts.zeros_in++;
 	else
 		ept->counts.swaps_in++;
+	ept_evict_arrived(ept, gfn, 1);
 	return hpt_lookup(&ept->table, key, entry, NULL);
 }

@@ -104,6 +104,7 @@ static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const 
 		return -ENOMEM;
 	}
 	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+	ept_evict_arrived(ept, fill->gfn, fill->pages);
 	if (to_window)
 		ept_around_note(stream, fill->pages);
 	for (unsigned int i = 1; i < fill->pages; i++)
