@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ept/ept.h"
@@ -92,6 +93,9 @@ static int check_config(struct ept *ept, const char **what)
 	if ((unsigned int)config->organisation >= HPT_ORGANISATIONS)
 		return refuse(ept, what, "organisation: there is none of number %d",
 			      (int)config->organisation);
+	if ((unsigned int)config->host_pages > EPT_MIXED)
+		return refuse(ept, what, "host_pages: there are none of number %d",
+			      (int)config->host_pages);
 	if (config->around > EPT_AROUND_MAX)
 		return refuse(ept, what, "around: %u pages are above the limit of %d",
 			      config->around, EPT_AROUND_MAX);
@@ -161,6 +165,13 @@ static int open_window(struct ept *ept, const char **what)
 	return 0;
 }
 
+static int create_blocks(struct ept *ept, const char **what)
+{
+	*what = "stage 2: no memory for its blocks";
+	ept->blocks = calloc(ept->window.size >> EPT_BLOCK_SHIFT, sizeof(*ept->blocks));
+	return ept->blocks ? 0 : -ENOMEM;
+}
+
 static int create_table(struct ept *ept, const char **what)
 {
 	struct hpt_config config = {.organisation = ept->config.organisation,
@@ -203,6 +214,9 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	ret = open_window(ept, what);
 	if (ret < 0)
 		goto no_window;
+	ret = create_blocks(ept, what);
+	if (ret < 0)
+		goto no_blocks;
 	ret = create_table(ept, what);
 	if (ret < 0)
 		goto no_table;
@@ -222,6 +236,8 @@ no_swap:
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
 no_table:
+	free(ept->blocks);
+no_blocks:
 	ept_window_close(&ept->window);
 no_window:
 	ept_pool_destroy(&ept->pool);
@@ -236,6 +252,7 @@ void ept_destroy(struct ept *ept)
 	ept_swap_close(&ept->swap);
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
+	free(ept->blocks);
 	ept_window_close(&ept->window);
 	ept_pool_destroy(&ept->pool);
 }

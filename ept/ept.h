@@ -28,6 +28,7 @@
 #include "ept/pool.h"
 #include "ept/swap.h"
 #include "ept/transit.h"
+#include "ept/whole.h"
 #include "ept/window.h"
 #include "hpt/histogram.h"
 #include "hpt/hpt.h"
@@ -54,8 +55,9 @@ struct ept_config {
 	 */
 	const char *swap;
 	bool no_swap;
-	unsigned int around;   /* pages that one first touch may get; 0 and 1: itself alone */
-	unsigned int handlers; /* threads that handle misses; 0: one */
+	enum ept_pages host_pages; /* sizes of the entries */
+	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
+	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
 	uint64_t seed; /* shuffles which pool block a guest block gets */
 	int cpu;       /* the handler threads are pinned there; -1: not at all */
@@ -86,9 +88,10 @@ struct ept_counts {
 	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.
 	 */
 	uint64_t repeats;
-	uint64_t around; /* pages that got their frames with the first touch of another */
-	uint64_t copies; /* pages first touched by ept_copy_*() */
-	uint64_t remaps; /* single pages mapped over a block, of `loaded` */
+	uint64_t merges, splits; /* of blocks: 512 entries made one, and back */
+	uint64_t around;	 /* pages that got their frames with the first touch of another */
+	uint64_t copies;	 /* pages first touched by ept_copy_*() */
+	uint64_t remaps;	 /* single pages mapped over a block, of `loaded` */
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
@@ -121,6 +124,7 @@ struct ept {
 	uint64_t lead;		     /* pages that the front hand has passed and the back not yet */
 	unsigned int leaving;	     /* threads that are writing pages out */
 	struct ept_around around;
+	struct ept_block *blocks; /* of the window */
 	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;
 	struct hpt_histogram lookup_ns;	 /* the table's part of a miss */
@@ -169,7 +173,8 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 
 /*
- * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks.
+ * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks. Of
+ * a page of a whole block what is given is its own: the entry with its frame, and LARGE (whole.h).
  */
 int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn);
 

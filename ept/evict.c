@@ -49,18 +49,46 @@ static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry
 {
 	struct batch *batch = context;
 
-	if (!hpt_resident(entry) || ept_transit_has(&batch->ept->transit, key.vpn))
+	if (!hpt_resident(entry) || ept_transit_has(&batch->ept->transit, key.vpn, 1))
 		return entry;
 	batch->passed++;
 	return entry & ~HPT_ACCESSED;
+}
+
+/* The entry of the whole block where a hand is, if it is one: true, and the pages to its end. */
+static bool at_whole(const struct ept *ept, uint64_t gfn, uint64_t *entry, uint64_t *count)
+{
+	struct hpt_key key = hpt_key(0, ept_block_start(gfn), HPT_2M);
+
+	if (ept->config.host_pages == EPT_4K || hpt_lookup(&ept->table, key, entry, NULL) < 0)
+		return false;
+	*count = key.vpn + HPT_LARGE_PAGES - gfn;
+	return true;
+}
+
+/* A whole block goes out of the window as one. */
+static void pass_whole(struct ept *ept, uint64_t gfn)
+{
+	uint64_t start = ept_block_start(gfn);
+
+	if (ept_transit_has(&ept->transit, start, HPT_LARGE_PAGES))
+		return;
+	(void)hpt_change(&ept->table, hpt_key(0, start, HPT_2M), HPT_ACCESSED, 0);
+	ept_window_take_out(&ept->window, start << HPT_PAGE_SHIFT, EPT_BLOCK_SIZE);
+	ept->lead += HPT_LARGE_PAGES;
 }
 
 /* The front hand takes its stride out of the window. Pages in transit there only miss once more. */
 static int advance_front(struct ept *ept)
 {
 	struct batch batch = {.ept = ept};
-	uint64_t gfn, count = at_hand(ept, &ept->front, &gfn);
+	uint64_t gfn, entry, count = at_hand(ept, &ept->front, &gfn);
 
+	if (at_whole(ept, gfn, &entry, &count)) {
+		pass_whole(ept, gfn);
+		move_hand(ept, &ept->front, count);
+		return 0;
+	}
 	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, clear_accessed, &batch) <
 	    0)
 		return -ENOMEM;
@@ -79,7 +107,7 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 	bool is_zero;
 	void *page;
 
-	if (!hpt_resident(entry) || ept_transit_has(&ept->transit, key.vpn))
+	if (!hpt_resident(entry) || ept_transit_has(&ept->transit, key.vpn, 1))
 		return entry;
 	batch->passed++;
 	if (entry & HPT_ACCESSED ||
@@ -88,7 +116,7 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 	page = ept_pool_frame(&ept->pool, hpt_frame(entry));
 	is_zero = ept_swap_is_zero(page);
 	if ((is_zero ? batch->zeros : batch->written) == (is_zero ? EPT_SWAP_RUN : batch->room) ||
-	    ept_transit_add(&ept->transit, key.vpn) < 0)
+	    ept_transit_add(&ept->transit, key.vpn, 1) < 0)
 		return entry;
 	if (is_zero) {
 		batch->zero_gfns[batch->zeros++] = key.vpn;
@@ -102,8 +130,17 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 /* The back hand marks the pages of its stride that go. */
 static int advance_back(struct ept *ept, struct batch *batch)
 {
-	uint64_t gfn, count = at_hand(ept, &ept->back, &gfn);
+	uint64_t gfn, entry, count = at_hand(ept, &ept->back, &gfn);
+	uint64_t to_end;
 
+	if (at_whole(ept, gfn, &entry, &to_end) &&
+	    (entry & HPT_ACCESSED ||
+	     ept_transit_has(&ept->transit, ept_block_start(gfn), HPT_LARGE_PAGES) ||
+	     ept_block_split(ept, gfn) < 0)) {
+		ept->lead -= ept->lead < to_end ? ept->lead : to_end;
+		move_hand(ept, &ept->back, to_end);
+		return 0;
+	}
 	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, send_off, batch) < 0)
 		return -ENOMEM; /* cannot be: it changes nothing */
 	ept->lead = ept->lead > batch->passed ? ept->lead - batch->passed : 0;
@@ -137,6 +174,7 @@ static unsigned int change_entries(struct ept *ept, struct batch *batch, bool is
 
 		if (is_written &&
 		    !hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), batch->slots + i, NULL)) {
+			ept_block_note(ept, gfn, -1, 1);
 			batch->gfns[going++] = gfn;
 			continue;
 		}
@@ -153,10 +191,12 @@ static unsigned int change_zero_entries(struct ept *ept, struct batch *batch)
 	for (unsigned int i = 0; i < batch->zeros; i++) {
 		uint64_t gfn = batch->zero_gfns[i];
 
-		if (!hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), EPT_SWAP_ZERO, NULL))
-			batch->zero_gfns[going++] = gfn;
-		else
+		if (hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), EPT_SWAP_ZERO, NULL) < 0) {
 			ept_transit_remove(&ept->transit, gfn);
+			continue;
+		}
+		ept_block_note(ept, gfn, -1, 1);
+		batch->zero_gfns[going++] = gfn;
 	}
 	return going;
 }
@@ -338,6 +378,7 @@ int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **
 		ept_pool_give_back(&ept->pool, 1);
 		return ret;
 	}
+	ept_block_note(ept, gfn, 1, -1);
 	ept_swap_free(&ept->swap, location);
 	if (location == EPT_SWAP_ZERO)
 		ept->counts.zeros_in++;

@@ -18,11 +18,21 @@ enum ept_found {
 struct ept_fill {
 	uint64_t gfn;
 	enum ept_found found;
-	uint64_t entry;
-	/* With EPT_NEW: so many pages from gfn on got frames, which are not present yet. Else 1. */
+	uint64_t entry; /* of this page (ept_find()) */
+	/*
+	 * The run that is in transit, and shall be installed; this page is in it. With EPT_NEW all
+	 * of it got frames, which are not present yet.
+	 */
+	uint64_t first;
 	unsigned int pages;
 	uint64_t lookup_ns; /* that the table took */
 };
+
+/* The frame of the run's first page. Of more than one they are in a row. */
+static inline uint64_t ept_fill_frame(const struct ept_fill *fill)
+{
+	return hpt_frame(fill->entry) - (fill->gfn - fill->first);
+}
 
 /*
  * Sees to it that the page of `gfn` has a frame, and puts it in transit. `to_window`: for a miss,

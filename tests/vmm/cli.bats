@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap fault-around window guest-table host-table walk-check seed timeout stats \
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check seed timeout stats \
 		json; do
 		[[ $output == *"--$option"* ]]
 	done
@@ -124,7 +124,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap fault-around window guest-table host-table walk-check seed timeout json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -482,6 +482,21 @@ replayed() {
 		jq -e '.stage2.frames <= 1024 and .stage2.evictions > 6000 and
 			.stage2.entries >= 7680' "$BATS_TEST_TMPDIR/json"
 	done
+}
+
+@test "whole blocks have one entry, and walks through them agree with the machine" {
+	need_kvm
+	for table in radix clustered adaptive; do
+		guest touch_all 0 --host-table $table --host-pages 2m
+		jq -e '.stage2.entries < 40 and .stage2.frames > 7680 and .stage2.first_touches < 40 and
+			.config.host_pages == "2m"' "$BATS_TEST_TMPDIR/json"
+		guest touch_all 0 --host-table $table --host-pages mixed
+		jq -e '.stage2.merges == 15 and .stage2.entries < 600' "$BATS_TEST_TMPDIR/json"
+	done
+	kernels=$root/build/images guest touch 0 --host-pages mixed --walk-check 200 --host-mem 8M
+	jq -e '.walk_check.wrong == 0 and .walk_check.translated > 100 and .stage2.splits > 0' \
+		"$BATS_TEST_TMPDIR/json"
+	usage '--host-pages: found "1g", wanted 4k, 2m or mixed' run --host-pages 1g IMAGE
 }
 
 @test "swap files that cannot be are refused, 69, and kept" {
