@@ -493,7 +493,8 @@ replayed() {
 		guest touch_all 0 --host-table $table --host-pages mixed
 		jq -e '.stage2.merges == 15 and .stage2.entries < 600' "$BATS_TEST_TMPDIR/json"
 	done
-	kernels=$root/build/images guest touch 0 --host-pages mixed --walk-check 200 --host-mem 8M
+	run -0 timeout 60 "$twostage" run --mem 64M --host-mem 8M --host-pages mixed --walk-check 200 \
+		--json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 16M
 	jq -e '.walk_check.wrong == 0 and .walk_check.translated > 100 and .stage2.splits > 0' \
 		"$BATS_TEST_TMPDIR/json"
 	usage '--host-pages: found "1g", wanted 4k, 2m or mixed' run --host-pages 1g IMAGE
