@@ -183,6 +183,15 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	return ret;
 }
 
+/*
+ * A page that shares its frame and is written. A miss on one is a write: reads are not watched.
+ */
+static int make_own(struct ept *ept, struct ept_fill *fill, const char **reason)
+{
+	fill->found = EPT_UNSHARED;
+	return ept_unshare(ept, fill->gfn, &fill->entry, reason);
+}
+
 /* Puts the page in transit, once it is not. */
 static void claim(struct ept *ept, uint64_t gfn)
 {
@@ -199,9 +208,10 @@ static int merge(struct ept *ept, uint64_t gfn, const char **reason)
 	return ret;
 }
 
-int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
 	     const char **reason)
 {
+	bool to_window = access == EPT_MISS;
 	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
 	uint64_t begin;
 	int ret;
@@ -213,9 +223,12 @@ int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fil
 		ret = assign(ept, fill, to_window, reason);
 	else if (fill->entry & HPT_SWAPPED)
 		ret = bring_back(ept, fill, to_window, reason);
+	else if (access != EPT_READ && ept_is_shared_frame(&ept->dedup, hpt_frame(fill->entry)))
+		ret = make_own(ept, fill, reason);
 	else
 		ret = find(ept, fill, to_window, reason);
-	if (ret == 0 && (fill->found == EPT_NEW || fill->found == EPT_RETURNED))
+	if (ret == 0 &&
+	    (fill->found == EPT_NEW || fill->found == EPT_RETURNED || fill->found == EPT_UNSHARED))
 		ret = merge(ept, gfn, reason);
 	fill->lookup_ns = nanoseconds() - begin;
 	if (ret < 0)
@@ -273,6 +286,9 @@ static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_fr
 	case EPT_RETURNED:
 		counts->swapped++;
 		break;
+	case EPT_UNSHARED:
+		counts->written++;
+		break;
 	case EPT_INSTALLED:
 		counts->repeats++;
 		break;
@@ -321,7 +337,7 @@ static void handle_miss(struct ept *ept, gpa_t gpa)
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
-	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, true, &fill, &reason);
+	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, EPT_MISS, &fill, &reason);
 	if (ret == 0) {
 		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
 		hpt_histogram_add(&ept->lookup_ns, fill.lookup_ns);
