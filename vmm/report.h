@@ -25,6 +25,7 @@ struct report_config {
 	const char *swap; /* NULL: unnamed */
 	uint64_t around;
 	enum ept_pages host_pages;
+	bool dedup;
 	uint64_t window; /* pages */
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;

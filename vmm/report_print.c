@@ -92,6 +92,10 @@ static void print_stages(FILE *stream, const struct report *report)
 	if (report->ept.merges + report->ept.splits)
 		fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " split)\n",
 			"blocks made whole", "", report->ept.merges, report->ept.splits);
+	if (report->ept.shared)
+		fprintf(stream, "%-18s %14s %14" PRIu64 "  (on %" PRIu64 " frames)\n",
+			"pages that share", "", report->ept.shared - report->ept.unshared,
+			report->ept.shared_frames);
 	if (two->evictions)
 		print_swapping(stream, &report->ept);
 }

@@ -22,6 +22,7 @@ enum {
 	OPTION_SWAP,
 	OPTION_AROUND,
 	OPTION_HOST_PAGES,
+	OPTION_DEDUP,
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
@@ -43,6 +44,8 @@ static const struct argp_option rows[] = {
 	{"host-pages", OPTION_HOST_PAGES, "4k|2m|mixed", 0,
 	 "entries of the stage-2 table (4k): 2m maps whole blocks at their first touch, mixed once all of their pages are there",
 	 0},
+	{"dedup", OPTION_DEDUP, NULL, 0,
+	 "pages of equal content share a frame until one of them is written", 0},
 	{"fault-around", OPTION_AROUND, "PAGES", 0,
 	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss)",
 	 0},
@@ -100,6 +103,9 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     option_count("--fault-around", text, 1, EPT_AROUND_MAX,
 					  &options->around, &message),
 			     &message);
+	case OPTION_DEDUP:
+		options->dedup = true;
+		return 0;
 	case OPTION_HOST_PAGES:
 		return check(state,
 			     option_pages("--host-pages", text, &options->host_pages, &message),
