@@ -26,20 +26,39 @@ static uint64_t frame_of(const struct bare *bare, uint64_t gfn)
 	return ept_window_frame(&bare->window, gpa_of(gfn));
 }
 
+/* The end of the part where a hand is: of its stride, or the other hand. */
+static uint64_t stop_of(uint64_t hand, uint64_t other)
+{
+	uint64_t stop = (hand / STRIDE + 1) * STRIDE;
+
+	return other > hand && other < stop ? other : stop;
+}
+
 static void advance_front(struct bare *bare)
 {
-	uint64_t passed = 0;
+	uint64_t stop = stop_of(bare->front, bare->back), passed = 0;
 
-	for (uint64_t gfn = bare->front; gfn < bare->front + STRIDE; gfn++) {
+	for (uint64_t gfn = bare->front; gfn < stop; gfn++) {
 		if (!hpt_resident(bare->entries[gfn]))
 			continue;
 		bare->entries[gfn] &= ~HPT_ACCESSED;
 		passed++;
 	}
 	if (passed)
-		ept_window_take_out(&bare->window, gpa_of(bare->front), gpa_of(STRIDE));
+		ept_window_take_out(&bare->window, gpa_of(bare->front), gpa_of(stop - bare->front));
 	bare->lead += passed;
-	bare->front = (bare->front + STRIDE) % bare->pages;
+	bare->front = stop % bare->pages;
+	if (bare->front == bare->back)
+		bare->lead = bare->pool.frames;
+}
+
+/* A page that got a frame between the hands. */
+static void arrive(struct bare *bare, uint64_t gfn)
+{
+	uint64_t between = (bare->front + bare->pages - bare->back) % bare->pages;
+
+	if (bare->lead && (!between || (gfn + bare->pages - bare->back) % bare->pages < between))
+		bare->lead++;
 }
 
 struct bare_batch {
@@ -51,21 +70,25 @@ struct bare_batch {
 
 static void advance_back(struct bare *bare, struct bare_batch *batch)
 {
-	uint64_t passed = 0;
+	uint64_t stop = stop_of(bare->back, bare->front), passed = 0, gfn = bare->back;
 
-	for (uint64_t gfn = bare->back; gfn < bare->back + STRIDE; gfn++) {
+	for (; gfn < stop; gfn++) {
 		uint64_t entry = bare->entries[gfn];
 
 		if (!hpt_resident(entry))
 			continue;
+		if (!(entry & HPT_ACCESSED) && batch->count == batch->room)
+			break;
 		passed++;
-		if (entry & HPT_ACCESSED || batch->count == batch->room)
+		if (entry & HPT_ACCESSED)
 			continue;
 		batch->pages[batch->count] = ept_pool_frame(&bare->pool, hpt_frame(entry));
 		batch->gfns[batch->count++] = gfn;
 	}
 	bare->lead = bare->lead > passed ? bare->lead - passed : 0;
-	bare->back = (bare->back + STRIDE) % bare->pages;
+	bare->back = gfn % bare->pages;
+	if (bare->front == bare->back)
+		bare->lead = 0;
 }
 
 static void drop_frames(struct bare *bare, const struct bare_batch *batch)
@@ -136,6 +159,7 @@ static int new_pages(struct bare *bare, uint64_t gfn, unsigned int *pages)
 		if (bare->entries[gfn + *pages])
 			break;
 		bare->entries[gfn + *pages] = hpt_entry(frame_of(bare, gfn + *pages), FLAGS);
+		arrive(bare, gfn + *pages);
 	}
 	(void)ept_pool_take(&bare->pool, *pages);
 	return ept_pool_populate(&bare->pool, frame_of(bare, gfn), *pages);
@@ -153,6 +177,7 @@ static int bring_back(struct bare *bare, uint64_t gfn)
 	(void)ept_pool_take(&bare->pool, 1);
 	ept_swap_free(&bare->swap, slot);
 	bare->entries[gfn] = hpt_entry(frame, FLAGS);
+	arrive(bare, gfn);
 	return 0;
 }
 
@@ -245,11 +270,11 @@ int bare_create(struct bare *bare, const struct ept_config *config, const char *
 	bare->entries = calloc(bare->pages, sizeof(*bare->entries));
 	if (!bare->entries)
 		return -ENOMEM;
-	ret = ept_pool_create(&bare->pool, (uint32_t)(size >> EPT_BLOCK_SHIFT),
+	ret = ept_pool_create(&bare->pool, (uint32_t)(size >> EPT_BLOCK_SHIFT), 0,
 			      config->host_mem >> HPT_PAGE_SHIFT, config->seed, what);
 	if (ret < 0)
 		goto no_pool;
-	ret = ept_window_open(&bare->window, 0, size, what);
+	ret = ept_window_open(&bare->window, 0, size, false, what);
 	if (ret < 0)
 		goto no_window;
 	ret = map_window(bare, what);

@@ -12,9 +12,9 @@
 #include "bench/bench.h"
 #include "bench/stage2.h"
 
+#define WHOLE_TARGET  1.0
 #define DENSE_TARGET  12.0
 #define SPARSE_TARGET 32.0
-#define PER_BLOCK     EPT_BLOCK_PAGES
 
 static const enum hpt_organisation tables[] = {HPT_RADIX, HPT_CLUSTERED, HPT_ADAPTIVE};
 
@@ -36,9 +36,10 @@ static uint64_t resident(const void *start, uint64_t size)
 
 static uint64_t blocks_of(const struct ept *ept)
 {
-	return resident(ept->window.blocks,
-			(ept->window.size >> EPT_BLOCK_SHIFT) * sizeof(*ept->window.blocks)) +
-	       resident(ept->pool.order, ept->pool.blocks * sizeof(*ept->pool.order));
+	uint64_t blocks = ept->window.size >> EPT_BLOCK_SHIFT;
+
+	return resident(ept->window.blocks, blocks * sizeof(*ept->window.blocks)) +
+	       resident(ept->blocks, blocks * sizeof(*ept->blocks));
 }
 
 static uint64_t slots_of(const struct ept *ept)
@@ -55,25 +56,40 @@ struct sizes {
 	double table, slots, rest, all; /* bytes a page */
 };
 
-/* Touches every `spread`th page; with a quarter as many frames if it shall swap. */
+static const struct mapping {
+	const char *name, *away;
+	uint64_t touched; /* pages; a quarter with --quick */
+	uint64_t spread;  /* from one to the next */
+	bool swaps;	  /* there are a quarter as many frames */
+	enum ept_pages host_pages;
+	double target;
+} mappings[] = {
+	{"sparse", "none", 2 * STAGE2_PAGES, EPT_BLOCK_PAGES, false, EPT_4K, SPARSE_TARGET},
+	{"sparse", "3/4", 2 * STAGE2_PAGES, EPT_BLOCK_PAGES, true, EPT_4K, SPARSE_TARGET},
+	{"dense", "none", 8 * STAGE2_PAGES, 1, false, EPT_4K, DENSE_TARGET},
+	{"dense", "3/4", 8 * STAGE2_PAGES, 1, true, EPT_4K, DENSE_TARGET},
+	{"whole", "none", 8 * STAGE2_PAGES, 1, false, EPT_2M, WHOLE_TARGET},
+};
+
 static struct sizes measure(struct bench *bench, enum hpt_organisation organisation,
-			    uint64_t touched, uint64_t spread, bool swaps)
+			    const struct mapping *mapping, uint64_t touched)
 {
 	static struct stage2 stage2;
-	struct ept_config config =
-		stage2_config(touched * spread, swaps ? touched / 4 : touched * spread);
+	uint64_t span = touched * mapping->spread;
+	struct ept_config config = stage2_config(span, mapping->swaps ? touched / 4 : span);
 	struct ept *ept = &stage2.ept;
 	double pages = (double)touched;
 	struct sizes sizes;
 
 	config.organisation = organisation;
+	config.host_pages = mapping->host_pages;
 	config.swap = stage2_swap_in_memory();
 	stage2_begin(&stage2, &config, false);
 	for (uint64_t i = 0; i < touched; i++) {
+		gpa_t gpa = (i * mapping->spread) << HPT_PAGE_SHIFT;
 		uint64_t value = i + 1;
 
-		if (ept_copy_in(ept, (i * spread) << HPT_PAGE_SHIFT, &value, sizeof(value)) < 0)
-			bench->failures++;
+		bench->failures += ept_copy_in(ept, gpa, &value, sizeof(value)) < 0;
 	}
 	sizes.table = (double)ept->table.counts.bytes / pages;
 	sizes.slots = (double)slots_of(ept) / pages;
@@ -83,43 +99,39 @@ static struct sizes measure(struct bench *bench, enum hpt_organisation organisat
 	return sizes;
 }
 
-static void note_bars(const struct sizes *sizes, bool is_dense, bool swaps)
+static void run_case(struct bench *bench, enum hpt_organisation organisation,
+		     const struct mapping *mapping)
 {
-	char name[96];
-
-	snprintf(name, sizeof(name), "stage-2 bookkeeping, adaptive, bytes a page, %s%s",
-		 is_dense ? "dense" : "sparse", swaps ? ", three of four swapped out" : "");
-	bench_bar(name, sizes->all, is_dense ? DENSE_TARGET : SPARSE_TARGET, true);
-}
-
-static void run_case(struct bench *bench, enum hpt_organisation organisation, bool is_dense,
-		     bool swaps)
-{
-	uint64_t touched = bench->quick ? STAGE2_PAGES / 4 : STAGE2_PAGES * (is_dense ? 8 : 1);
-	struct sizes sizes = measure(bench, organisation, touched, is_dense ? 1 : PER_BLOCK, swaps);
+	uint64_t touched = bench->quick ? mapping->touched / 4 : mapping->touched;
+	struct sizes sizes = measure(bench, organisation, mapping, touched);
 	const char *name = hpt_organisation_name(organisation);
+	char bar[96];
 
-	printf("%-10s %-7s %-5s %8.2f %8.2f %8.2f %8.2f\n", name, is_dense ? "dense" : "sparse",
-	       swaps ? "3/4" : "none", sizes.table, sizes.slots, sizes.rest, sizes.all);
+	printf("%-10s %-7s %-5s %8.2f %8.2f %8.2f %8.2f\n", name, mapping->name, mapping->away,
+	       sizes.table, sizes.slots, sizes.rest, sizes.all);
 	bench_row(bench, "bytes",
-		  json_pack("{s:s, s:b, s:b, s:f, s:f, s:f, s:f}", "table", name, "dense", is_dense,
-			    "swaps", swaps, "table_bytes", sizes.table, "slot_bytes", sizes.slots,
-			    "rest_bytes", sizes.rest, "bytes", sizes.all));
-	if (organisation == HPT_ADAPTIVE)
-		note_bars(&sizes, is_dense, swaps);
+		  json_pack("{s:s, s:s, s:b, s:f, s:f, s:f, s:f}", "table", name, "mapping",
+			    mapping->name, "swaps", mapping->swaps, "table_bytes", sizes.table,
+			    "slot_bytes", sizes.slots, "rest_bytes", sizes.rest, "bytes",
+			    sizes.all));
+	if (organisation != HPT_ADAPTIVE)
+		return;
+	snprintf(bar, sizeof(bar), "stage-2 bookkeeping, adaptive, bytes a page, %s%s",
+		 mapping->name, mapping->swaps ? ", three of four swapped out" : "");
+	bench_bar(bar, sizes.all, mapping->target, true);
 }
 
 static void run(struct bench *bench)
 {
 	printf("%-10s %-7s %-5s %8s %8s %8s %8s\n", "table", "touched", "away", "table", "slots",
 	       "rest", "all");
-	for (unsigned int i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
-		for (int is_dense = 0; is_dense < 2; is_dense++) {
-			run_case(bench, tables[i], is_dense, false);
-			run_case(bench, tables[i], is_dense, true);
-		}
+	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+		for (size_t m = 0; m < sizeof(mappings) / sizeof(mappings[0]); m++)
+			run_case(bench, tables[i], &mappings[m]);
 	}
 }
 
 const struct bench_section stage2_bytes_section = {
-	"bytes", "bookkeeping, bytes a page that was touched: all pages, or one of 512", run};
+	"bytes",
+	"bookkeeping, bytes a page that was touched: all, in entries of 4 KiB or 2 MiB, or one of 512",
+	run};

@@ -24,10 +24,12 @@
 #include <stdint.h>
 
 #include "ept/around.h"
+#include "ept/dedup.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
 #include "ept/swap.h"
 #include "ept/transit.h"
+#include "ept/whole.h"
 #include "ept/window.h"
 #include "hpt/histogram.h"
 #include "hpt/hpt.h"
@@ -54,8 +56,10 @@ struct ept_config {
 	 */
 	const char *swap;
 	bool no_swap;
-	unsigned int around;   /* pages that one first touch may get; 0 and 1: itself alone */
-	unsigned int handlers; /* threads that handle misses; 0: one */
+	bool dedup; /* pages of equal content may share a frame: ept_dedup_step() looks for them */
+	enum ept_pages host_pages; /* sizes of the entries */
+	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
+	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
 	uint64_t seed; /* shuffles which pool block a guest block gets */
 	int cpu;       /* the handler threads are pinned there; -1: not at all */
@@ -72,7 +76,8 @@ struct ept_config {
 
 struct ept_counts {
 	/*
-	 * Window misses whose page has a frame: touches + loaded + rescues + swapped + repeats.
+	 * Window misses whose page has a frame: touches + loaded + rescues + swapped + written +
+	 * repeats.
 	 * Counted when the table has answered and a page that was swapped out is back, before the
 	 * page is installed: one that then cannot be installed is in it.
 	 */
@@ -81,14 +86,18 @@ struct ept_counts {
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
 	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
 	uint64_t swapped; /* misses on a page that was swapped out */
+	uint64_t written; /* misses that were writes to a page that shared its frame */
 	/*
 	 * Misses on pages that the window had been given: two threads missed on one page at once,
 	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.
 	 */
 	uint64_t repeats;
-	uint64_t around; /* pages that got their frames with the first touch of another */
-	uint64_t copies; /* pages first touched by ept_copy_*() */
-	uint64_t remaps; /* single pages mapped over a block, of `loaded` */
+	uint64_t shared, unshared; /* pages that were put on a frame with others, and off it */
+	uint64_t shared_frames;	   /* such frames, of `frames` */
+	uint64_t merges, splits;   /* of blocks: 512 entries made one, and back */
+	uint64_t around;	   /* pages that got their frames with the first touch of another */
+	uint64_t copies;	   /* pages first touched by ept_copy_*() */
+	uint64_t remaps;	   /* single pages mapped over a block, of `loaded` */
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
@@ -121,6 +130,8 @@ struct ept {
 	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
 	struct ept_around around;
+	struct ept_block *blocks; /* of the window */
+	struct ept_dedup dedup;
 	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;
 	struct hpt_histogram lookup_ns;	 /* the table's part of a miss */
@@ -169,7 +180,8 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 
 /*
- * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks.
+ * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks. Of
+ * a page of a whole block what is given is its own: the entry with its frame, and LARGE (whole.h).
  */
 int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn);
 
@@ -182,6 +194,13 @@ int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry);
  */
 void ept_with_table(struct ept *ept, void (*look)(void *context, const struct hpt *table),
 		    void *context);
+
+/*
+ * Looks at the next `pages` pages for some to share a frame with others (dedup.h). Nobody runs the
+ * guest or touches the window meanwhile. 0, also where nothing more can be shared; the errno of the
+ * kernel if it does not exchange a page in the window, which is then not to be used any more.
+ */
+int ept_dedup_step(struct ept *ept, uint64_t pages);
 
 /* NULL, or why a miss could not be resolved (static text) and the gPA of its page. */
 const char *ept_failure(struct ept *ept, gpa_t *gpa);

@@ -37,25 +37,30 @@ static uint64_t bit_of(const struct stride *stride, struct hpt_key key)
 	return UINT64_C(1) << (key.vpn - stride->first);
 }
 
-/*
- * The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block,
- * and up to the other hand, which is never passed.
- */
+static uint64_t page_at(const struct ept *ept, const struct ept_hand *hand)
+{
+	return (ept->config.ranges[hand->range].start >> HPT_PAGE_SHIFT) + hand->page;
+}
+
+/* A hand never passes the other: of so many pages those before it. */
+static uint64_t up_to(const struct ept_hand *hand, const struct ept_hand *other, uint64_t pages)
+{
+	if (other->range == hand->range && other->page > hand->page &&
+	    other->page - hand->page < pages)
+		return other->page - hand->page;
+	return pages;
+}
+
+/* The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block. */
 static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand,
-			const struct ept_hand *other, uint64_t *gfn)
+			const struct ept_hand *other)
 {
 	const struct ept_range *range = &ept->config.ranges[hand->range];
 	uint64_t end = (range->start + range->size) >> HPT_PAGE_SHIFT;
-	uint64_t stop;
+	uint64_t gfn = page_at(ept, hand);
+	uint64_t stop = (gfn / STRIDE + 1) * STRIDE;
 
-	*gfn = (range->start >> HPT_PAGE_SHIFT) + hand->page;
-	stop = (*gfn / STRIDE + 1) * STRIDE;
-	if (stop > end)
-		stop = end;
-	if (other->range == hand->range && other->page > hand->page &&
-	    other->page - hand->page < stop - *gfn)
-		stop = *gfn + other->page - hand->page;
-	return stop - *gfn;
+	return up_to(hand, other, (stop < end ? stop : end) - gfn);
 }
 
 static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pages)
@@ -106,32 +111,83 @@ void ept_evict_arrived(struct ept *ept, uint64_t gfn, unsigned int pages)
 		ept->lead += !between || behind_back(ept, range, gfn - start + i) < between;
 }
 
+/* Whether the page has its own frame: one with another is never taken, and stays. */
+static bool can_go(const struct ept *ept, struct hpt_key key, uint64_t entry)
+{
+	return hpt_resident(entry) &&
+	       hpt_frame(entry) == ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT);
+}
+
 static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct stride *stride = context;
+	struct ept *ept = stride->ept;
 
-	if (!hpt_resident(entry))
+	if (!can_go(ept, key, entry))
 		return entry;
 	stride->frames |= bit_of(stride, key);
-	return ept_transit_has(&stride->ept->transit, key.vpn) ? entry : entry & ~HPT_ACCESSED;
+	return ept_transit_has(&ept->transit, key.vpn, 1) ? entry : entry & ~HPT_ACCESSED;
+}
+
+/* The whole block where a hand is, if it is one: true, and its pages up to the other hand. */
+static bool at_whole(const struct ept *ept, const struct ept_hand *hand,
+		     const struct ept_hand *other, uint64_t *entry, uint64_t *count)
+{
+	uint64_t gfn = page_at(ept, hand);
+	struct hpt_key key = hpt_key(0, ept_block_start(gfn), HPT_2M);
+
+	if (ept->config.host_pages == EPT_4K || hpt_lookup(&ept->table, key, entry, NULL) < 0)
+		return false;
+	*count = up_to(hand, other, key.vpn + HPT_LARGE_PAGES - gfn);
+	return true;
+}
+
+static void move_front(struct ept *ept, uint64_t pages, uint64_t frames)
+{
+	ept->lead += frames;
+	move_hand(ept, &ept->front, pages);
+	if (hands_meet(ept)) /* all of memory is between them */
+		ept->lead = ept->pool.frames;
+}
+
+static void move_back(struct ept *ept, uint64_t pages, uint64_t frames)
+{
+	ept->lead -= ept->lead < frames ? ept->lead : frames;
+	move_hand(ept, &ept->back, pages);
+	if (pages && hands_meet(ept))
+		ept->lead = 0;
+}
+
+/* A whole block goes out of the window as one. */
+static void pass_whole(struct ept *ept, uint64_t gfn)
+{
+	uint64_t start = ept_block_start(gfn);
+
+	if (ept_transit_has(&ept->transit, start, HPT_LARGE_PAGES))
+		return;
+	(void)hpt_change(&ept->table, hpt_key(0, start, HPT_2M), HPT_ACCESSED, 0);
+	ept_window_take_out(&ept->window, start << HPT_PAGE_SHIFT, EPT_BLOCK_SIZE);
 }
 
 /* The front hand takes its stride out of the window. Pages in transit there only miss once more. */
 static int advance_front(struct ept *ept)
 {
-	struct stride stride = {.ept = ept};
-	uint64_t count = at_hand(ept, &ept->front, &ept->back, &stride.first);
+	struct stride stride = {.ept = ept, .first = page_at(ept, &ept->front)};
+	uint64_t entry, count;
 
+	if (at_whole(ept, &ept->front, &ept->back, &entry, &count)) {
+		pass_whole(ept, stride.first);
+		move_front(ept, count, count);
+		return 0;
+	}
+	count = at_hand(ept, &ept->front, &ept->back);
 	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, clear_accessed,
 			    &stride) < 0)
 		return -ENOMEM;
 	if (stride.frames)
 		ept_window_take_out(&ept->window, stride.first << HPT_PAGE_SHIFT,
 				    count << HPT_PAGE_SHIFT);
-	ept->lead += (unsigned int)__builtin_popcountll(stride.frames);
-	move_hand(ept, &ept->front, count);
-	if (hands_meet(ept)) /* all of memory is between them */
-		ept->lead = ept->pool.frames;
+	move_front(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
 	return 0;
 }
 
@@ -145,11 +201,10 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 	bool is_zero;
 	void *page;
 
-	if (!hpt_resident(entry))
+	if (!can_go(ept, key, entry))
 		return entry;
 	stride->frames |= bit_of(stride, key);
-	if (entry & HPT_ACCESSED || ept_transit_has(&ept->transit, key.vpn) ||
-	    hpt_frame(entry) != ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT))
+	if (entry & HPT_ACCESSED || ept_transit_has(&ept->transit, key.vpn, 1))
 		return entry;
 	page = ept_pool_frame(&ept->pool, hpt_frame(entry));
 	is_zero = ept_swap_is_zero(page);
@@ -157,7 +212,7 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
 	if (!room) /* the swap file is full */
 		return entry;
 	if ((is_zero ? batch->zeros : batch->written) == room ||
-	    ept_transit_add(&ept->transit, key.vpn) < 0) {
+	    ept_transit_add(&ept->transit, key.vpn, 1) < 0) {
 		stride->left |= bit_of(stride, key);
 		return entry;
 	}
@@ -177,10 +232,17 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
  */
 static int advance_back(struct ept *ept, struct batch *batch)
 {
-	struct stride stride = {.batch = batch, .ept = ept};
-	uint64_t count = at_hand(ept, &ept->back, &ept->front, &stride.first);
-	unsigned int passed;
+	struct stride stride = {.batch = batch, .ept = ept, .first = page_at(ept, &ept->back)};
+	uint64_t entry, count;
 
+	if (at_whole(ept, &ept->back, &ept->front, &entry, &count) &&
+	    (entry & HPT_ACCESSED ||
+	     ept_transit_has(&ept->transit, ept_block_start(stride.first), HPT_LARGE_PAGES) ||
+	     ept_block_split(ept, stride.first) < 0)) {
+		move_back(ept, count, count);
+		return 0;
+	}
+	count = at_hand(ept, &ept->back, &ept->front);
 	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, send_off,
 			    &stride) < 0)
 		return -ENOMEM; /* cannot be: it changes nothing */
@@ -188,11 +250,7 @@ static int advance_back(struct ept *ept, struct batch *batch)
 		count = (unsigned int)__builtin_ctzll(stride.left);
 		stride.frames &= ((UINT64_C(1) << count) - 1) | stride.going;
 	}
-	passed = (unsigned int)__builtin_popcountll(stride.frames);
-	ept->lead = ept->lead > passed ? ept->lead - passed : 0;
-	move_hand(ept, &ept->back, count);
-	if (count && hands_meet(ept))
-		ept->lead = 0;
+	move_back(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
 	return 0;
 }
 
@@ -222,6 +280,7 @@ static unsigned int change_entries(struct ept *ept, struct batch *batch, bool is
 
 		if (is_written &&
 		    !hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), batch->slots + i, NULL)) {
+			ept_block_note(ept, gfn, -1, 1);
 			batch->gfns[going++] = gfn;
 			continue;
 		}
@@ -238,10 +297,12 @@ static unsigned int change_zero_entries(struct ept *ept, struct batch *batch)
 	for (unsigned int i = 0; i < batch->zeros; i++) {
 		uint64_t gfn = batch->zero_gfns[i];
 
-		if (!hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), EPT_SWAP_ZERO, NULL))
-			batch->zero_gfns[going++] = gfn;
-		else
+		if (hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), EPT_SWAP_ZERO, NULL) < 0) {
 			ept_transit_remove(&ept->transit, gfn);
+			continue;
+		}
+		ept_block_note(ept, gfn, -1, 1);
+		batch->zero_gfns[going++] = gfn;
 	}
 	return going;
 }
@@ -420,6 +481,7 @@ int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **
 		ept_pool_give_back(&ept->pool, 1);
 		return ret;
 	}
+	ept_block_note(ept, gfn, 1, -1);
 	ept_swap_free(&ept->swap, location);
 	if (location == EPT_SWAP_ZERO)
 		ept->counts.zeros_in++;

@@ -48,11 +48,10 @@ static uint64_t nanoseconds(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-/* The pages of guest RAM from `gfn` on that are in the same window block, and not in transit. */
-static unsigned int free_run(const struct ept *ept, uint64_t gfn, unsigned int wanted)
+/* The pages of guest RAM from `gfn` on that are in the same window block, at most `wanted`. */
+static uint64_t pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted)
 {
-	uint64_t end = (gfn / EPT_BLOCK_PAGES + 1) * EPT_BLOCK_PAGES;
-	unsigned int count = 1;
+	uint64_t end = ept_block_start(gfn) + EPT_BLOCK_PAGES;
 
 	for (unsigned int i = 0; i < ept->config.range_count; i++) {
 		const struct ept_range *range = &ept->config.ranges[i];
@@ -61,55 +60,98 @@ static unsigned int free_run(const struct ept *ept, uint64_t gfn, unsigned int w
 		if (gfn >= range->start >> HPT_PAGE_SHIFT && gfn < range_end && range_end < end)
 			end = range_end;
 	}
-	while (count < wanted && gfn + count < end && !ept_transit_has(&ept->transit, gfn + count))
-		count++;
-	return count;
+	return end - gfn < wanted ? end - gfn : wanted;
 }
 
 /* How many pages a first touch of `gfn` shall get. None of them costs another page its frame. */
-static unsigned int width_of(const struct ept *ept, uint64_t gfn, const struct ept_stream *stream)
+static uint64_t width_of(const struct ept *ept, uint64_t gfn, const struct ept_stream *stream)
 {
-	unsigned int width = ept_around_width(stream, ept->config.around);
+	uint64_t width = ept_around_width(stream, ept->config.around);
 	uint64_t left = ept->pool.limit - ept->pool.frames;
 
-	if (width > left)
-		width = (unsigned int)left;
-	return width > 1 ? free_run(ept, gfn, width) : 1;
+	return pages_behind(ept, gfn, width < left ? width : left);
 }
 
-static int map_run(struct ept *ept, struct hpt_key key, uint64_t entry, unsigned int pages)
+static void set_run(struct ept_fill *fill, uint64_t first, uint64_t pages)
 {
-	if (pages == 1)
-		return hpt_map(&ept->table, key, entry);
-	return hpt_map_range(&ept->table, key, pages, entry);
+	fill->first = first;
+	fill->pages = (unsigned int)pages;
 }
 
-/* A page without an entry gets its frame, and those behind it may. */
-static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
+/* Maps the page and those behind it that have no entry either, up to `width`. */
+static int map_run(struct ept *ept, struct ept_fill *fill, uint64_t width)
 {
 	struct hpt_key key = hpt_key(0, fill->gfn, HPT_4K);
-	struct ept_stream *stream = ept_around_stream(&ept->around, fill->gfn);
+	int ret = -EEXIST;
+
+	for (; width > 1 && ret == -EEXIST; width /= 2) {
+		if (!ept_transit_widen(&ept->transit, fill->gfn, fill->gfn, width))
+			continue;
+		ret = hpt_map_range(&ept->table, key, width, fill->entry);
+		set_run(fill, fill->gfn, width);
+	}
+	if (ret != -EEXIST)
+		return ret;
+	(void)ept_transit_widen(&ept->transit, fill->gfn, fill->gfn, 1);
+	set_run(fill, fill->gfn, 1);
+	return hpt_map(&ept->table, key, fill->entry);
+}
+
+/* Maps the page's whole block, if that may be: then *ret says how that went. */
+static bool map_whole(struct ept *ept, struct ept_fill *fill, int *ret)
+{
+	uint64_t start = ept_block_start(fill->gfn);
+	uint64_t offset = (fill->gfn - start) << HPT_FRAME_SHIFT;
+
+	if (!ept_block_is_free(ept, fill->gfn) ||
+	    !ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+		return false;
+	set_run(fill, start, EPT_BLOCK_PAGES);
+	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), (fill->entry - offset) | HPT_LARGE);
+	if (*ret == 0)
+		fill->entry |= HPT_LARGE;
+	return true;
+}
+
+/* A page without an entry gets its frame, and others beside it may. */
+static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
+{
+	struct ept_stream *stream;
 	int ret = ept_make_room(ept, 1, reason);
 
 	if (ret < 0)
 		return ret;
 	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
 				FLAGS | (to_window ? IN_WINDOW : 0));
-	fill->pages = to_window ? width_of(ept, fill->gfn, stream) : 1;
-	while ((ret = map_run(ept, key, fill->entry, fill->pages)) == -EEXIST && fill->pages > 1)
-		fill->pages /= 2;
+	if (!map_whole(ept, fill, &ret)) {
+		stream = ept_around_stream(&ept->around, fill->gfn);
+		ret = map_run(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1);
+		if (ret == 0) {
+			ept_around_note(stream, fill->pages);
+			ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
+		}
+	}
 	if (ret < 0) {
 		*reason = NO_TABLE_MEMORY;
-		fill->pages = 1;
 		return -ENOMEM;
 	}
 	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
-	ept_evict_arrived(ept, fill->gfn, fill->pages);
-	if (to_window)
-		ept_around_note(stream, fill->pages);
-	for (unsigned int i = 1; i < fill->pages; i++)
-		(void)ept_transit_add(&ept->transit, fill->gfn + i);
+	ept_evict_arrived(ept, fill->first, fill->pages);
 	return 0;
+}
+
+/* Notes that the window has the page, or with its entry the whole block. */
+static int mark(struct ept *ept, struct ept_fill *fill)
+{
+	uint64_t start = ept_block_start(fill->gfn);
+	bool whole = fill->entry & HPT_LARGE;
+	struct hpt_key key = whole ? hpt_key(0, start, HPT_2M) : hpt_key(0, fill->gfn, HPT_4K);
+
+	if (!(IN_WINDOW & ~fill->entry))
+		return 0;
+	if (whole && ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+		set_run(fill, start, EPT_BLOCK_PAGES);
+	return hpt_change(&ept->table, key, 0, IN_WINDOW);
 }
 
 /* A page with a frame. */
@@ -124,8 +166,7 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 	fill->found = !(entry & HPT_SOFT)    ? EPT_LOADED
 		      : entry & HPT_ACCESSED ? EPT_INSTALLED
 					     : EPT_RESCUED;
-	if (to_window && IN_WINDOW & ~entry &&
-	    hpt_change(&ept->table, hpt_key(0, fill->gfn, HPT_4K), 0, IN_WINDOW) == -ENOMEM) {
+	if (to_window && mark(ept, fill) == -ENOMEM) {
 		*reason = NO_TABLE_MEMORY;
 		return -ENOMEM;
 	}
@@ -143,32 +184,53 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	return ret;
 }
 
+/*
+ * A page that shares its frame and is written. A miss on one is a write: reads are not watched.
+ */
+static int make_own(struct ept *ept, struct ept_fill *fill, const char **reason)
+{
+	fill->found = EPT_UNSHARED;
+	return ept_unshare(ept, fill->gfn, &fill->entry, reason);
+}
+
 /* Puts the page in transit, once it is not. */
 static void claim(struct ept *ept, uint64_t gfn)
 {
-	/* Room for the neighbours, too. */
-	while (ept_transit_has(&ept->transit, gfn) ||
-	       ept->transit.count + EPT_AROUND_MAX > EPT_TRANSIT_MAX)
+	while (ept_transit_has(&ept->transit, gfn, 1) || ept_transit_add(&ept->transit, gfn, 1) < 0)
 		ept_transit_wait(&ept->transit, &ept->lock);
-	(void)ept_transit_add(&ept->transit, gfn);
 }
 
-int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+static int merge(struct ept *ept, uint64_t gfn, const char **reason)
+{
+	int ret = ept_block_merge(ept, gfn);
+
+	if (ret < 0)
+		*reason = NO_TABLE_MEMORY;
+	return ret;
+}
+
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
 	     const char **reason)
 {
+	bool to_window = access == EPT_MISS;
 	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
 	uint64_t begin;
 	int ret;
 
-	*fill = (struct ept_fill){.gfn = gfn, .found = EPT_NEW, .pages = 1};
+	*fill = (struct ept_fill){.gfn = gfn, .found = EPT_NEW, .first = gfn, .pages = 1};
 	claim(ept, gfn);
 	begin = nanoseconds();
-	if (hpt_lookup(&ept->table, hpt_key(0, gfn, HPT_4K), &fill->entry, ledger) < 0)
+	if (ept_find(ept, gfn, &fill->entry, ledger) < 0)
 		ret = assign(ept, fill, to_window, reason);
 	else if (fill->entry & HPT_SWAPPED)
 		ret = bring_back(ept, fill, to_window, reason);
+	else if (access != EPT_READ && ept_is_shared_frame(&ept->dedup, hpt_frame(fill->entry)))
+		ret = make_own(ept, fill, reason);
 	else
 		ret = find(ept, fill, to_window, reason);
+	if (ret == 0 &&
+	    (fill->found == EPT_NEW || fill->found == EPT_RETURNED || fill->found == EPT_UNSHARED))
+		ret = merge(ept, gfn, reason);
 	fill->lookup_ns = nanoseconds() - begin;
 	if (ret < 0)
 		ept_filled(ept, fill);
@@ -177,8 +239,7 @@ int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fil
 
 void ept_filled(struct ept *ept, const struct ept_fill *fill)
 {
-	for (unsigned int i = fill->pages; i-- > 0;)
-		ept_transit_remove(&ept->transit, fill->gfn + i);
+	ept_transit_remove(&ept->transit, fill->first);
 }
 
 /*
@@ -226,6 +287,9 @@ static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_fr
 	case EPT_RETURNED:
 		counts->swapped++;
 		break;
+	case EPT_UNSHARED:
+		counts->written++;
+		break;
 	case EPT_INSTALLED:
 		counts->repeats++;
 		break;
@@ -236,18 +300,20 @@ static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_fr
 static const char *install(struct ept *ept, const struct ept_fill *fill)
 {
 	gpa_t gpa = fill->gfn << HPT_PAGE_SHIFT;
+	gpa_t first = fill->first << HPT_PAGE_SHIFT;
 	bool own = has_own_frame(ept, gpa, fill->entry);
-	uint64_t frame = hpt_frame(fill->entry);
-	int ret = fill->found == EPT_NEW || own ? ept_pool_populate(&ept->pool, frame, fill->pages)
-						: 0;
+	uint64_t frame = ept_fill_frame(fill);
+	int ret = 0;
 
+	if (fill->found == EPT_NEW || own)
+		ret = ept_pool_populate(&ept->pool, frame, fill->pages);
 	if (ret == 0 && own && fill->found == EPT_LOADED)
 		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
 	else if (ret == 0)
-		ret = ept_window_install(&ept->window, gpa, fill->pages);
+		ret = ept_window_install(&ept->window, first, fill->pages);
 	/* The frame of an entry that came from elsewhere may not be present. */
-	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, 1) == 0)
-		ret = ept_window_install(&ept->window, gpa, 1);
+	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
+		ret = ept_window_install(&ept->window, first, fill->pages);
 	switch (ret) {
 	case 0:
 		return NULL;
@@ -272,7 +338,7 @@ static void handle_miss(struct ept *ept, gpa_t gpa)
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
-	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, true, &fill, &reason);
+	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, EPT_MISS, &fill, &reason);
 	if (ret == 0) {
 		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
 		hpt_histogram_add(&ept->lookup_ns, fill.lookup_ns);
@@ -293,7 +359,7 @@ static void handle_miss(struct ept *ept, gpa_t gpa)
 		ept_window_release(&ept->window, gpa);
 		return;
 	}
-	ept_window_wake(&ept->window, gpa, fill.pages);
+	ept_window_wake(&ept->window, fill.first << HPT_PAGE_SHIFT, fill.pages);
 }
 
 /* Handles misses until it is told to stop: 0, or a negative errno. */

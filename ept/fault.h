@@ -12,23 +12,42 @@ enum ept_found {
 	EPT_INSTALLED, /* it has a frame, which the window was given before, and has */
 	EPT_RESCUED,   /* or has not any more */
 	EPT_RETURNED,  /* it was swapped out and has a frame again */
+	EPT_UNSHARED,  /* it shared a frame and has its own now */
+};
+
+/* For whom a page is filled. */
+enum ept_access {
+	EPT_READ,  /* the VMM reads it */
+	EPT_WRITE, /* or writes it: then it must have a frame of its own */
+	/* The guest missed: its entry says from now on that the window has it, and its neighbours
+	 * may get frames as well. */
+	EPT_MISS,
 };
 
 /* A page that has been filled, and is in transit until ept_filled(). */
 struct ept_fill {
 	uint64_t gfn;
 	enum ept_found found;
-	uint64_t entry;
-	/* With EPT_NEW: so many pages from gfn on got frames, which are not present yet. Else 1. */
+	uint64_t entry; /* of this page (ept_find()) */
+	/*
+	 * The run that is in transit, and shall be installed; this page is in it. With EPT_NEW all
+	 * of it got frames, which are not present yet.
+	 */
+	uint64_t first;
 	unsigned int pages;
 	uint64_t lookup_ns; /* that the table took */
 };
 
+/* The frame of the run's first page. Of more than one they are in a row. */
+static inline uint64_t ept_fill_frame(const struct ept_fill *fill)
+{
+	return hpt_frame(fill->entry) - (fill->gfn - fill->first);
+}
+
 /*
- * Sees to it that the page of `gfn` has a frame, and puts it in transit. `to_window`: for a miss,
- * so its entry says from now on that the window has it, and its neighbours may get frames as well.
- * The caller holds ept->lock, which may be given up meanwhile, has nothing in transit, and has
- * checked that the page is guest RAM.
+ * Sees to it that the page of `gfn` has a frame, and puts it in transit. The caller holds
+ * ept->lock, which may be given up meanwhile, has nothing in transit, and has checked that the page
+ * is guest RAM.
  *
  * The frames of new pages are counted, but not yet present: ept_pool_populate() is the caller's.
  *
@@ -36,7 +55,7 @@ struct ept_fill {
  * reached or the table cannot grow, -ENOSPC if the swap file cannot, -EIO if that fails, or if the
  * table holds an entry that cannot be. What the table says of the page is as before.
  */
-int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
 	     const char **reason);
 
 /* The pages are where they belong. The caller holds the lock. */

@@ -35,14 +35,16 @@ static int copy_part(struct ept *ept, gpa_t gpa, char *target, const char *sourc
 	const char *reason;
 	struct ept_fill fill;
 	char *page;
-	int ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, false, &fill, &reason);
+	int ret =
+		ept_fill(ept, gpa >> HPT_PAGE_SHIFT, target ? EPT_READ : EPT_WRITE, &fill, &reason);
 
 	if (ret < 0)
 		return ret;
 	page = (char *)ept_pool_frame(&ept->pool, hpt_frame(fill.entry)) + gpa % HPT_PAGE_SIZE;
 	if (fill.found == EPT_NEW) {
 		ept->counts.copies++;
-		ret = ept_pool_populate(&ept->pool, hpt_frame(fill.entry), 1);
+		ept->counts.around += fill.pages - 1;
+		ret = ept_pool_populate(&ept->pool, ept_fill_frame(&fill), fill.pages);
 	}
 	if (ret == 0 && target)
 		memcpy(target, page, size);
@@ -102,9 +104,9 @@ static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
 	uint64_t entry;
 
 	*page = NULL;
-	while (ept_transit_has(&ept->transit, gfn))
+	while (ept_transit_has(&ept->transit, gfn, 1))
 		ept_transit_wait(&ept->transit, &ept->lock);
-	if (hpt_lookup(&ept->table, hpt_key(0, gfn, HPT_4K), &entry, NULL) < 0)
+	if (ept_find(ept, gfn, &entry, NULL) < 0)
 		return 0;
 	if (hpt_resident(entry) && hpt_frame(entry) < ept_pool_size(&ept->pool)) {
 		*page = ept_pool_frame(&ept->pool, hpt_frame(entry));
@@ -147,11 +149,12 @@ int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
 
 int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry)
 {
-	struct hpt_key key = hpt_key(0, gpa >> HPT_PAGE_SHIFT, HPT_4K);
-	int ret;
+	uint64_t gfn = gpa >> HPT_PAGE_SHIFT;
+	int ret = -ENOENT;
 
 	pthread_mutex_lock(&ept->lock);
-	ret = hpt_lookup(&ept->table, key, entry, NULL);
+	if (is_ram(ept, gfn << HPT_PAGE_SHIFT, HPT_PAGE_SIZE))
+		ret = ept_find(ept, gfn, entry, NULL);
 	pthread_mutex_unlock(&ept->lock);
 	return ret;
 }

@@ -15,34 +15,53 @@ void ept_transit_destroy(struct ept_transit *transit)
 	pthread_cond_destroy(&transit->arrived);
 }
 
-/* From the end, where those are that came last: they are the first to arrive. count if none. */
-static unsigned int find(const struct ept_transit *transit, uint64_t gfn)
+static bool meets(const struct ept_run *run, uint64_t gfn, uint64_t pages)
 {
-	for (unsigned int i = transit->count; i-- > 0;) {
-		if (transit->gfns[i] == gfn)
-			return i;
+	return gfn < run->gfn + run->pages && run->gfn < gfn + pages;
+}
+
+bool ept_transit_has(const struct ept_transit *transit, uint64_t gfn, uint64_t pages)
+{
+	for (unsigned int i = 0; i < transit->count; i++) {
+		if (meets(&transit->runs[i], gfn, pages))
+			return true;
 	}
-	return transit->count;
+	return false;
 }
 
-bool ept_transit_has(const struct ept_transit *transit, uint64_t gfn)
-{
-	return find(transit, gfn) < transit->count;
-}
-
-int ept_transit_add(struct ept_transit *transit, uint64_t gfn)
+int ept_transit_add(struct ept_transit *transit, uint64_t gfn, uint64_t pages)
 {
 	if (transit->count == EPT_TRANSIT_MAX)
 		return -EAGAIN;
-	transit->gfns[transit->count++] = gfn;
+	transit->runs[transit->count++] = (struct ept_run){.gfn = gfn, .pages = pages};
 	return 0;
+}
+
+/* The run that begins with this page, which there is. */
+static struct ept_run *find(struct ept_transit *transit, uint64_t gfn)
+{
+	struct ept_run *run = transit->runs;
+
+	while (run->gfn != gfn)
+		run++;
+	return run;
+}
+
+bool ept_transit_widen(struct ept_transit *transit, uint64_t gfn, uint64_t first, uint64_t pages)
+{
+	struct ept_run *own = find(transit, gfn);
+
+	for (unsigned int i = 0; i < transit->count; i++) {
+		if (&transit->runs[i] != own && meets(&transit->runs[i], first, pages))
+			return false;
+	}
+	*own = (struct ept_run){.gfn = first, .pages = pages};
+	return true;
 }
 
 void ept_transit_remove(struct ept_transit *transit, uint64_t gfn)
 {
-	unsigned int i = find(transit, gfn);
-
-	transit->gfns[i] = transit->gfns[--transit->count];
+	*find(transit, gfn) = transit->runs[--transit->count];
 	pthread_cond_broadcast(&transit->arrived);
 }
 

@@ -66,17 +66,20 @@ uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa);
 /*
  * A userfaultfd that can watch a memfd mapping and sees faults of the kernel too, because KVM
  * touches the window in kernel mode: by the system call or by /dev/userfaultfd, whichever this user
- * may use. Returns it, with all features that the kernel has in *features (UFFD_FEATURE_*), or a
- * negative errno and *what as ept_window_open().
+ * may use. `protects`: it must be able to protect single pages from writes (Linux 5.19). Returns
+ * it, with all features that the kernel has in *features (UFFD_FEATURE_*), or a negative errno and
+ * *what as ept_window_open().
  */
-int ept_userfaultfd(uint64_t *features, const char **what);
+int ept_userfaultfd(bool protects, uint64_t *features, const char **what);
 
 /*
- * Opens userfaultfd and reserves addresses for [start, start + size), both multiples of 2 MiB. On
- * failure a negative errno, *what (static text) says what the host lacks and the fix, and nothing
- * is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for this user.
+ * Opens userfaultfd (`protects` as above) and reserves addresses for [start, start + size), both
+ * multiples of 2 MiB. On failure a negative errno, *what (static text) says what the host lacks and
+ * the fix, and nothing is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for
+ * this user.
  */
-int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
+int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool protects,
+		    const char **what);
 void ept_window_close(struct ept_window *window);
 
 /*
@@ -113,6 +116,18 @@ void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size);
  * without a miss, which is right: it is the page's.
  */
 int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Maps a single frame, which must be present, over the page, so that it is read there and the first
+ * write is a miss. Nobody touches the page meanwhile. -ENOSPC if there are too many mappings.
+ */
+int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Makes the page a part of its block's mapping again, with the frame that is its own, present, and
+ * in the page tables. Who touches it meanwhile gets that frame. 0, or negative errno: it is lost.
+ */
+int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
 
 /*
  * Makes every access to the block of `gpa` fail, those that wait included: KVM_RUN returns, a

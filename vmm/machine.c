@@ -43,6 +43,8 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.host_mem = machine->config.host_mem,
 		.swap = machine->config.swap,
 		.around = machine->config.around,
+		.host_pages = machine->config.host_pages,
+		.dedup = machine->config.dedup,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
 		.cpu = machine->config.pin ? pin_thread(&machine->pin) : -1,

@@ -38,6 +38,8 @@ struct machine_config {
 	uint64_t mem;	   /* bytes of guest RAM, a multiple of 4 KiB, MACHINE_MEM_MIN to _MAX */
 	uint64_t host_mem; /* bytes of host frames, a multiple of 4 KiB */
 	const char *swap;  /* the file where pages go for which that is too little; NULL: unnamed */
+	enum ept_pages host_pages;
+	bool dedup;	     /* pages of equal content share a frame */
 	unsigned int around; /* pages that a first touch in a sequence may get; 0: as 1 */
 	enum hpt_organisation organisation; /* of the host table */
 	uint64_t seed;

@@ -24,6 +24,8 @@ struct report_config {
 	uint64_t host_mem;
 	const char *swap; /* NULL: unnamed */
 	uint64_t around;
+	enum ept_pages host_pages;
+	bool dedup;
 	uint64_t window; /* pages */
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;

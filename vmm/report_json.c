@@ -31,6 +31,8 @@ static json_t *text(const char *bytes)
 }
 
 /* A PVH kernel brings its own first stage: what is asked of the built-in one's is null then. */
+static const char *const page_sizes[] = {[EPT_4K] = "4k", [EPT_2M] = "2m", [EPT_MIXED] = "mixed"};
+
 static json_t *config_json(const struct report_config *config)
 {
 	bool has_stage1 = strcmp(config->kind, "kernel");
@@ -41,7 +43,9 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "mem", number(config->mem));
 	set(object, "host_mem", number(config->host_mem));
 	set(object, "swap", config->swap ? text(config->swap) : json_null());
+	set(object, "host_pages", text(page_sizes[config->host_pages]));
 	set(object, "fault_around", number(config->around));
+	set(object, "dedup", json_boolean(config->dedup));
 	set(object, "window", has_stage1 ? number(config->window) : json_null());
 	set(object, "guest_table",
 	    has_stage1 ? json_string(hpt_organisation_name(config->guest_table)) : json_null());
@@ -128,6 +132,11 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "zero_ins", number(counts->zeros_in));
 	set(object, "zero_outs", number(counts->zeros_out));
 	set(object, "swap_slots", number(counts->slots));
+	set(object, "shared_frames", number(counts->shared_frames));
+	set(object, "sharings", number(counts->shared));
+	set(object, "unsharings", number(counts->unshared));
+	set(object, "merges", number(counts->merges));
+	set(object, "splits", number(counts->splits));
 	set(object, "frames", number(counts->frames));
 	set(object, "blocks", number(counts->blocks));
 	return object;

@@ -89,6 +89,13 @@ static void print_stages(FILE *stream, const struct report *report)
 	else
 		fprintf(stream, "stage 1 is absent: %s\n", report->stage1_absent);
 	print_frames(stream, report->ept.frames);
+	if (report->ept.merges + report->ept.splits)
+		fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " split)\n",
+			"blocks made whole", "", report->ept.merges, report->ept.splits);
+	if (report->ept.shared)
+		fprintf(stream, "%-18s %14s %14" PRIu64 "  (on %" PRIu64 " frames)\n",
+			"pages that share", "", report->ept.shared - report->ept.unshared,
+			report->ept.shared_frames);
 	if (two->evictions)
 		print_swapping(stream, &report->ept);
 }

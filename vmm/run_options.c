@@ -21,6 +21,8 @@ enum {
 	OPTION_HOST_MEM,
 	OPTION_SWAP,
 	OPTION_AROUND,
+	OPTION_HOST_PAGES,
+	OPTION_DEDUP,
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
@@ -39,6 +41,11 @@ static const struct argp_option rows[] = {
 	{"swap", OPTION_SWAP, "FILE", 0,
 	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR or /var/tmp)",
 	 0},
+	{"host-pages", OPTION_HOST_PAGES, "4k|2m|mixed", 0,
+	 "entries of the stage-2 table (4k): 2m maps whole blocks at their first touch, mixed once all of their pages are there",
+	 0},
+	{"dedup", OPTION_DEDUP, NULL, 0,
+	 "pages of equal content share a frame until one of them is written", 0},
 	{"fault-around", OPTION_AROUND, "PAGES", 0,
 	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss)",
 	 0},
@@ -95,6 +102,13 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 		return check(state,
 			     option_count("--fault-around", text, 1, EPT_AROUND_MAX,
 					  &options->around, &message),
+			     &message);
+	case OPTION_DEDUP:
+		options->dedup = true;
+		return 0;
+	case OPTION_HOST_PAGES:
+		return check(state,
+			     option_pages("--host-pages", text, &options->host_pages, &message),
 			     &message);
 	case OPTION_WINDOW:
 		options->window_given = true;

@@ -14,6 +14,8 @@ struct run_options {
 	uint64_t host_mem; /* 0: as mem */
 	const char *swap;  /* NULL: an unnamed file */
 	uint64_t around;
+	bool dedup;
+	int host_pages; /* enum ept_pages */
 	uint64_t window;
 	bool window_given;
 	enum hpt_organisation guest_table;

@@ -125,6 +125,7 @@ EACH_ORGANISATION(random_touches_of_two_ranges_agree_with_a_model)
 	config.range_count = 2;
 	config.handlers = 2;
 	config.around = 8;
+	config.host_pages = EPT_MIXED;
 	memset(model, 0, sizeof(model));
 	guest_create(&ept, &config);
 	for (int i = 0; i < 20000; i++) {

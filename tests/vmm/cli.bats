@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap fault-around window guest-table host-table walk-check seed timeout stats \
+	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table walk-check seed timeout stats \
 		json; do
 		[[ $output == *"--$option"* ]]
 	done
@@ -115,8 +115,8 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --dedup --disk=x --initrd=x --append=x --snapshot=x \
-		--restore=x --host-pages=2m -x; do
+	for option in --fly --cpus=2 --disk=x --initrd=x --append=x --snapshot=x \
+		--restore=x -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -124,7 +124,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap fault-around window guest-table host-table walk-check seed timeout json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -482,6 +482,33 @@ replayed() {
 		jq -e '.stage2.frames <= 1024 and .stage2.evictions > 6000 and
 			.stage2.entries >= 7680' "$BATS_TEST_TMPDIR/json"
 	done
+}
+
+@test "with --dedup equal pages share a frame until one is written" {
+	need_kvm
+	for table in clustered adaptive; do
+		guest same_all 0 --dedup --host-table $table
+		jq -e '.stage2.sharings >= 7680 and .stage2.unsharings >= 1 and
+			.stage2.frames < 100 and .config.dedup' "$BATS_TEST_TMPDIR/json"
+		guest same_all 0 --host-table $table
+		jq -e '.stage2.sharings == 0 and .stage2.frames >= 7680' "$BATS_TEST_TMPDIR/json"
+	done
+}
+
+@test "whole blocks have one entry, and walks through them agree with the machine" {
+	need_kvm
+	for table in radix clustered adaptive; do
+		guest touch_all 0 --host-table $table --host-pages 2m
+		jq -e '.stage2.entries < 40 and .stage2.frames > 7680 and .stage2.first_touches < 40 and
+			.config.host_pages == "2m"' "$BATS_TEST_TMPDIR/json"
+		guest touch_all 0 --host-table $table --host-pages mixed
+		jq -e '.stage2.merges == 15 and .stage2.entries < 600' "$BATS_TEST_TMPDIR/json"
+	done
+	run -0 timeout 60 "$twostage" run --mem 64M --host-mem 8M --host-pages mixed --walk-check 200 \
+		--json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 16M
+	jq -e '.walk_check.wrong == 0 and .walk_check.translated > 100 and .stage2.splits > 0' \
+		"$BATS_TEST_TMPDIR/json"
+	usage '--host-pages: found "1g", wanted 4k, 2m or mixed' run --host-pages 1g IMAGE
 }
 
 @test "swap files that cannot be are refused, 69, and kept" {
