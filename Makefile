@@ -63,6 +63,7 @@ TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
 TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/interleave*.c tests/*/fuzz_*.c \
 	tests/vmm/bad_images.c tests/guest/agree.c)
+comma := ,
 unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
@@ -198,6 +199,9 @@ $(BUILD)/tests/hpt: $(call unit_objects,hpt) $(LIB_OBJECTS) $(BUILD)/obj/guest_h
 $(BUILD)/tests/hpt: LINK_FLAGS := -no-pie
 $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS) \
 	$(patsubst %,$(BUILD)/obj/host/tests/hpt/%.o,model pair pair_mark kept)
+# System calls that tests/ept/inject.c lets fail.
+$(BUILD)/tests/ept: LINK_FLAGS := $(patsubst %,-Wl$(comma)--wrap=%,fallocate preadv pwritev ioctl \
+	madvise mmap mprotect poll read)
 $(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
 $(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 $(UNIT_TESTS):

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ept/clock.h"
 #include "ept/dedup.h"
 #include "ept/evict.h"
 #include "hpt/mix.h"
@@ -272,7 +273,7 @@ int ept_unshare(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **rea
 	}
 	leave(ept, shared);
 	ept_block_note(ept, gfn, 1, 0);
-	ept_evict_arrived(ept, gfn, 1);
+	ept_clock_arrived(ept, gfn, 1);
 	ept->counts.unshared++;
 	*reason = "the kernel did not exchange a page in the window";
 	return ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) < 0 ? -EIO : 0;

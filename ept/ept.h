@@ -126,7 +126,7 @@ struct ept {
 	struct hpt table;
 	struct ept_swap swap;
 	struct ept_transit transit;
-	struct ept_hand front, back; /* the clock's (evict.h) */
+	struct ept_hand front, back; /* the clock's (clock.h) */
 	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
 	struct ept_around around;

@@ -2,6 +2,7 @@
 /* Making room (see evict.h). */
 #include <errno.h>
 
+#include "ept/clock.h"
 #include "ept/evict.h"
 
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
@@ -37,80 +38,6 @@ static uint64_t bit_of(const struct stride *stride, struct hpt_key key)
 	return UINT64_C(1) << (key.vpn - stride->first);
 }
 
-static uint64_t page_at(const struct ept *ept, const struct ept_hand *hand)
-{
-	return (ept->config.ranges[hand->range].start >> HPT_PAGE_SHIFT) + hand->page;
-}
-
-/* A hand never passes the other: of so many pages those before it. */
-static uint64_t up_to(const struct ept_hand *hand, const struct ept_hand *other, uint64_t pages)
-{
-	if (other->range == hand->range && other->page > hand->page &&
-	    other->page - hand->page < pages)
-		return other->page - hand->page;
-	return pages;
-}
-
-/* The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block. */
-static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand,
-			const struct ept_hand *other)
-{
-	const struct ept_range *range = &ept->config.ranges[hand->range];
-	uint64_t end = (range->start + range->size) >> HPT_PAGE_SHIFT;
-	uint64_t gfn = page_at(ept, hand);
-	uint64_t stop = (gfn / STRIDE + 1) * STRIDE;
-
-	return up_to(hand, other, (stop < end ? stop : end) - gfn);
-}
-
-static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pages)
-{
-	hand->page += pages;
-	if (hand->page < ept->config.ranges[hand->range].size >> HPT_PAGE_SHIFT)
-		return;
-	hand->page = 0;
-	hand->range = (hand->range + 1) % ept->config.range_count;
-}
-
-static bool hands_meet(const struct ept *ept)
-{
-	return ept->front.range == ept->back.range && ept->front.page == ept->back.page;
-}
-
-static uint64_t pages_of(const struct ept *ept, unsigned int ranges)
-{
-	uint64_t pages = 0;
-
-	for (unsigned int i = 0; i < ranges; i++)
-		pages += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
-	return pages;
-}
-
-/* How far it is from the back hand to a page, in the order in which hands go. */
-static uint64_t behind_back(const struct ept *ept, unsigned int range, uint64_t page)
-{
-	uint64_t back = pages_of(ept, ept->back.range) + ept->back.page;
-	uint64_t place = pages_of(ept, range) + page;
-
-	return place >= back ? place - back : place + pages_of(ept, ept->config.range_count) - back;
-}
-
-void ept_evict_arrived(struct ept *ept, uint64_t gfn, unsigned int pages)
-{
-	uint64_t between, start;
-	unsigned int range = 0;
-
-	if (!ept->swap.slots || !ept->lead)
-		return;
-	while ((ept->config.ranges[range].start + ept->config.ranges[range].size) >>
-	       HPT_PAGE_SHIFT <= gfn)
-		range++;
-	start = ept->config.ranges[range].start >> HPT_PAGE_SHIFT;
-	between = behind_back(ept, ept->front.range, ept->front.page);
-	for (unsigned int i = 0; i < pages; i++)
-		ept->lead += !between || behind_back(ept, range, gfn - start + i) < between;
-}
-
 /* Whether the page has its own frame: one with another is never taken, and stays. */
 static bool can_go(const struct ept *ept, struct hpt_key key, uint64_t entry)
 {
@@ -118,77 +45,83 @@ static bool can_go(const struct ept *ept, struct hpt_key key, uint64_t entry)
 	       hpt_frame(entry) == ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT);
 }
 
+static uint64_t look(void *context, struct hpt_key key, uint64_t entry)
+{
+	struct stride *stride = context;
+
+	if (can_go(stride->ept, key, entry))
+		stride->frames |= bit_of(stride, key);
+	return entry;
+}
+
 static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct stride *stride = context;
 	struct ept *ept = stride->ept;
 
-	if (!can_go(ept, key, entry))
+	if (!can_go(ept, key, entry) || ept_transit_has(&ept->transit, key.vpn, 1))
 		return entry;
-	stride->frames |= bit_of(stride, key);
-	return ept_transit_has(&ept->transit, key.vpn, 1) ? entry : entry & ~HPT_ACCESSED;
+	return entry & ~HPT_ACCESSED;
 }
 
 /* The whole block where a hand is, if it is one: true, and its pages up to the other hand. */
 static bool at_whole(const struct ept *ept, const struct ept_hand *hand,
 		     const struct ept_hand *other, uint64_t *entry, uint64_t *count)
 {
-	uint64_t gfn = page_at(ept, hand);
+	uint64_t gfn = ept_clock_page(ept, hand);
 	struct hpt_key key = hpt_key(0, ept_block_start(gfn), HPT_2M);
 
 	if (ept->config.host_pages == EPT_4K || hpt_lookup(&ept->table, key, entry, NULL) < 0)
 		return false;
-	*count = up_to(hand, other, key.vpn + HPT_LARGE_PAGES - gfn);
+	*count = ept_clock_up_to(hand, other, key.vpn + HPT_LARGE_PAGES - gfn);
 	return true;
 }
 
-static void move_front(struct ept *ept, uint64_t pages, uint64_t frames)
-{
-	ept->lead += frames;
-	move_hand(ept, &ept->front, pages);
-	if (hands_meet(ept)) /* all of memory is between them */
-		ept->lead = ept->pool.frames;
-}
-
-static void move_back(struct ept *ept, uint64_t pages, uint64_t frames)
-{
-	ept->lead -= ept->lead < frames ? ept->lead : frames;
-	move_hand(ept, &ept->back, pages);
-	if (pages && hands_meet(ept))
-		ept->lead = 0;
-}
-
 /* A whole block goes out of the window as one. */
-static void pass_whole(struct ept *ept, uint64_t gfn)
+static int pass_whole(struct ept *ept, uint64_t gfn)
 {
 	uint64_t start = ept_block_start(gfn);
 
 	if (ept_transit_has(&ept->transit, start, HPT_LARGE_PAGES))
-		return;
-	(void)hpt_change(&ept->table, hpt_key(0, start, HPT_2M), HPT_ACCESSED, 0);
-	ept_window_take_out(&ept->window, start << HPT_PAGE_SHIFT, EPT_BLOCK_SIZE);
+		return 0;
+	if (ept_window_take_out(&ept->window, start << HPT_PAGE_SHIFT, EPT_BLOCK_SIZE) < 0)
+		return -EIO;
+	return hpt_change(&ept->table, hpt_key(0, start, HPT_2M), HPT_ACCESSED, 0);
+}
+
+/* The same for pages. None that is still in the window loses its A: it could be written there. */
+static int pass_pages(struct ept *ept, struct stride *stride, uint64_t count)
+{
+	struct hpt_key key = hpt_key(0, stride->first, HPT_4K);
+
+	if (hpt_visit_range(&ept->table, key, count, look, stride) < 0)
+		return -ENOMEM; /* cannot be: it changes nothing */
+	if (!stride->frames)
+		return 0;
+	if (ept_window_take_out(&ept->window, stride->first << HPT_PAGE_SHIFT,
+				count << HPT_PAGE_SHIFT) < 0)
+		return -EIO;
+	return hpt_visit_range(&ept->table, key, count, clear_accessed, stride) < 0 ? -ENOMEM : 0;
 }
 
 /* The front hand takes its stride out of the window. Pages in transit there only miss once more. */
 static int advance_front(struct ept *ept)
 {
-	struct stride stride = {.ept = ept, .first = page_at(ept, &ept->front)};
+	struct stride stride = {.ept = ept, .first = ept_clock_page(ept, &ept->front)};
 	uint64_t entry, count;
+	int ret;
 
 	if (at_whole(ept, &ept->front, &ept->back, &entry, &count)) {
-		pass_whole(ept, stride.first);
-		move_front(ept, count, count);
-		return 0;
+		ret = pass_whole(ept, stride.first);
+		if (ret == 0)
+			ept_clock_move_front(ept, count, count);
+		return ret;
 	}
-	count = at_hand(ept, &ept->front, &ept->back);
-	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, clear_accessed,
-			    &stride) < 0)
-		return -ENOMEM;
-	if (stride.frames)
-		ept_window_take_out(&ept->window, stride.first << HPT_PAGE_SHIFT,
-				    count << HPT_PAGE_SHIFT);
-	move_front(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
-	return 0;
+	count = ept_clock_part(ept, &ept->front, &ept->back, STRIDE);
+	ret = pass_pages(ept, &stride, count);
+	if (ret == 0)
+		ept_clock_move_front(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
+	return ret;
 }
 
 /* Notes a page that goes: it is in transit from now on. No entry changes yet. */
@@ -232,17 +165,18 @@ static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
  */
 static int advance_back(struct ept *ept, struct batch *batch)
 {
-	struct stride stride = {.batch = batch, .ept = ept, .first = page_at(ept, &ept->back)};
+	struct stride stride = {
+		.batch = batch, .ept = ept, .first = ept_clock_page(ept, &ept->back)};
 	uint64_t entry, count;
 
 	if (at_whole(ept, &ept->back, &ept->front, &entry, &count) &&
 	    (entry & HPT_ACCESSED ||
 	     ept_transit_has(&ept->transit, ept_block_start(stride.first), HPT_LARGE_PAGES) ||
 	     ept_block_split(ept, stride.first) < 0)) {
-		move_back(ept, count, count);
+		ept_clock_move_back(ept, count, count);
 		return 0;
 	}
-	count = at_hand(ept, &ept->back, &ept->front);
+	count = ept_clock_part(ept, &ept->back, &ept->front, STRIDE);
 	if (hpt_visit_range(&ept->table, hpt_key(0, stride.first, HPT_4K), count, send_off,
 			    &stride) < 0)
 		return -ENOMEM; /* cannot be: it changes nothing */
@@ -250,7 +184,7 @@ static int advance_back(struct ept *ept, struct batch *batch)
 		count = (unsigned int)__builtin_ctzll(stride.left);
 		stride.frames &= ((UINT64_C(1) << count) - 1) | stride.going;
 	}
-	move_back(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
+	ept_clock_move_back(ept, count, (unsigned int)__builtin_popcountll(stride.frames));
 	return 0;
 }
 
@@ -326,6 +260,8 @@ static int write_out(struct ept *ept, struct batch *batch)
 	if (batch->written)
 		ret = ept_swap_write(&ept->swap, batch->slots, batch->written, batch->pages,
 				     batch->gfns);
+	if (ret == -ENOMEM) /* the device's, not the table's */
+		ret = -EIO;
 	pthread_mutex_lock(&ept->lock);
 	batch->written = change_entries(ept, batch, ret == 0);
 	batch->zeros = change_zero_entries(ept, batch);
@@ -357,7 +293,7 @@ static uint64_t lead_wanted(const struct ept *ept)
 /* Finds pages that can go: their number is 0 if there is none in all of guest memory. */
 static int choose(struct ept *ept, struct batch *batch)
 {
-	uint64_t total = pages_of(ept, ept->config.range_count);
+	uint64_t total = ept_clock_pages(ept);
 
 	/* Twice round: a page that was in the window when the front hand first passed may stay. */
 	for (uint64_t strides = 0; strides < 4 * (total / STRIDE + EPT_RANGES_MAX); strides++) {
@@ -392,7 +328,8 @@ static int evict(struct ept *ept, const char **reason)
 		return -ENOMEM;
 	}
 	if (ret < 0) {
-		*reason = "no memory for the stage-2 table";
+		*reason = ret == -EIO ? "the kernel did not take pages out of the window"
+				      : "no memory for the stage-2 table";
 		return ret;
 	}
 	ret = write_out(ept, &batch);
@@ -487,6 +424,6 @@ int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **
 		ept->counts.zeros_in++;
 	else
 		ept->counts.swaps_in++;
-	ept_evict_arrived(ept, gfn, 1);
+	ept_clock_arrived(ept, gfn, 1);
 	return hpt_lookup(&ept->table, key, entry, NULL);
 }

@@ -31,12 +31,6 @@
 int ept_make_room(struct ept *ept, unsigned int frames, const char **reason);
 
 /*
- * Pages from `gfn` on have got frames: where they lie between the hands, the back hand will come by
- * them though the front hand did not. The lock is held.
- */
-void ept_evict_arrived(struct ept *ept, uint64_t gfn, unsigned int pages);
-
-/*
  * Brings the page back whose entry is *entry, of one that is swapped out: a frame is taken and
  * filled. The page is in transit, by the caller; the lock is held, and given up meanwhile. 0 and
  * the new entry; as ept_make_room(), and -EIO if the page cannot be read or is not what was

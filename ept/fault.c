@@ -31,6 +31,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/fault.h"
 
@@ -136,7 +137,7 @@ static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const 
 		return -ENOMEM;
 	}
 	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
-	ept_evict_arrived(ept, fill->first, fill->pages);
+	ept_clock_arrived(ept, fill->first, fill->pages);
 	return 0;
 }
 

@@ -199,7 +199,9 @@ static void wake(struct ept_window *window, const void *place, uint64_t size)
 {
 	struct uffdio_range range = {.start = (uintptr_t)place, .len = size};
 
-	(void)ioctl(window->uffd, UFFDIO_WAKE, &range); /* fails only for a malformed range */
+	/* It fails for good only for a malformed range. Who is not woken would sleep for ever. */
+	while (ioctl(window->uffd, UFFDIO_WAKE, &range) < 0 && (errno == EINTR || errno == EAGAIN))
+		;
 }
 
 void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages)
@@ -235,10 +237,16 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 	return done < pages ? -EAGAIN : 0;
 }
 
-/* The call fails only for a malformed range, or one that is locked in memory. */
-void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
+int ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
 {
-	(void)madvise(ept_window_place(window, gpa), size, MADV_DONTNEED);
+	for (int tries = 0; tries < TRIES; tries++) {
+		if (madvise(ept_window_place(window, gpa), size, MADV_DONTNEED) == 0)
+			return 0;
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		sched_yield();
+	}
+	return -EAGAIN;
 }
 
 static int map_single(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)

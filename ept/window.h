@@ -106,9 +106,10 @@ void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
 
 /*
  * Takes [gpa, gpa + size) out of the page tables, not out of the memfd: each page that is touched
- * again is a miss.
+ * again is a miss. On failure, a negative errno, any of them may still be there: somebody has
+ * locked all memory of the process, for example.
  */
-void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size);
+int ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size);
 
 /*
  * Maps a single frame, which must be present, over the page and installs it. -ENOSPC if there are
