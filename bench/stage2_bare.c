@@ -207,6 +207,7 @@ static void *handler(void *argument)
 	struct bare *bare = argument;
 	struct pollfd fds[] = {{.fd = bare->window.uffd, .events = POLLIN},
 			       {.fd = bare->stop_fd, .events = POLLIN}};
+	bool write_access;
 	int ret = 0;
 	gpa_t gpa;
 
@@ -215,7 +216,7 @@ static void *handler(void *argument)
 			continue;
 		if (fds[1].revents)
 			return NULL;
-		ret = ept_window_read(&bare->window, &gpa);
+		ret = ept_window_read(&bare->window, &gpa, &write_access);
 		if (ret > 0)
 			ret = handle_miss(bare, gpa);
 	}

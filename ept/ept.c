@@ -171,7 +171,8 @@ static int open_window(struct ept *ept, const char **what)
 	unsigned int count = ept->config.range_count;
 	gpa_t start = BLOCK_DOWN(ranges[0].start);
 	gpa_t end = BLOCK_UP(range_end(&ranges[count - 1]));
-	int ret = ept_window_open(&ept->window, start, end - start, ept->config.dedup, what);
+	int ret = ept_window_open(&ept->window, start, end - start,
+				  ept->config.dedup || ept->config.track, what);
 
 	if (ret < 0)
 		return ret;

@@ -27,6 +27,7 @@
 #include "ept/dedup.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
+#include "ept/sample.h"
 #include "ept/swap.h"
 #include "ept/transit.h"
 #include "ept/whole.h"
@@ -57,6 +58,7 @@ struct ept_config {
 	const char *swap;
 	bool no_swap;
 	bool dedup; /* pages of equal content may share a frame: ept_dedup_step() looks for them */
+	bool track; /* first writes are misses, too, and set D: for samples (sample.h) */
 	enum ept_pages host_pages; /* sizes of the entries */
 	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
@@ -87,6 +89,7 @@ struct ept_counts {
 	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
 	uint64_t swapped; /* misses on a page that was swapped out */
 	uint64_t written; /* misses that were writes to a page that shared its frame */
+	uint64_t dirtied; /* with `track`: to a page that had only been read, of `repeats` */
 	/*
 	 * Misses on pages that the window had been given: two threads missed on one page at once,
 	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.

@@ -22,6 +22,7 @@ enum ept_access {
 	/* The guest missed: its entry says from now on that the window has it, and its neighbours
 	 * may get frames as well. */
 	EPT_MISS,
+	EPT_MISS_WRITE, /* by a write: the entry says that, too, if that is tracked */
 };
 
 /* A page that has been filled, and is in transit until ept_filled(). */
@@ -35,6 +36,7 @@ struct ept_fill {
 	 */
 	uint64_t first;
 	unsigned int pages;
+	bool is_write;
 	uint64_t lookup_ns; /* that the table took */
 };
 

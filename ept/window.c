@@ -116,8 +116,10 @@ int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool 
 	uint64_t features;
 	int ret;
 
-	*window = (struct ept_window){
-		.start = start, .size = size, .mappings_limit = EPT_WINDOW_MAPPINGS};
+	*window = (struct ept_window){.start = start,
+				      .size = size,
+				      .mappings_limit = EPT_WINDOW_MAPPINGS,
+				      .protects = protects};
 	window->uffd = ept_userfaultfd(protects, &features, what);
 	if (window->uffd < 0)
 		return window->uffd;
@@ -165,7 +167,9 @@ static int arm_as(struct ept_window *window, gpa_t start, uint64_t size, uint64_
 
 static int arm(struct ept_window *window, gpa_t start, uint64_t size)
 {
-	return arm_as(window, start, size, MODES, _UFFDIO_CONTINUE);
+	uint64_t modes = MODES | (window->protects ? UFFDIO_REGISTER_MODE_WP : 0);
+
+	return arm_as(window, start, size, modes, _UFFDIO_CONTINUE);
 }
 
 int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
@@ -178,7 +182,7 @@ int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const 
 	return ret;
 }
 
-int ept_window_read(struct ept_window *window, gpa_t *gpa)
+int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write)
 {
 	struct uffd_msg message;
 	ssize_t got;
@@ -190,6 +194,8 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa)
 		return errno == EAGAIN ? 0 : -errno;
 	if (got != sizeof(message) || message.event != UFFD_EVENT_PAGEFAULT)
 		return -EPROTO;
+	*is_write =
+		message.arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 	*gpa = (message.arg.pagefault.address - (uintptr_t)window->base + window->start) &
 	       ~(HPT_PAGE_SIZE - 1);
 	return 1;
@@ -235,6 +241,21 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 			sched_yield();
 	}
 	return done < pages ? -EAGAIN : 0;
+}
+
+int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
+{
+	struct uffdio_writeprotect call = {
+		.range = {.start = (uintptr_t)ept_window_place(window, gpa),
+			  .len = pages * HPT_PAGE_SIZE},
+		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : UFFDIO_WRITEPROTECT_MODE_DONTWAKE};
+
+	while (ioctl(window->uffd, UFFDIO_WRITEPROTECT, &call) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		sched_yield();
+	}
+	return 0;
 }
 
 int ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
@@ -284,17 +305,12 @@ int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
  */
 int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
 {
-	struct uffdio_writeprotect call = {
-		.range = {.start = (uintptr_t)ept_window_place(window, gpa), .len = HPT_PAGE_SIZE},
-		.mode = UFFDIO_WRITEPROTECT_MODE_WP};
 	int ret = map_other(window, memfd, gpa, frame);
 
 	if (ret == 0)
 		ret = arm_as(window, gpa, HPT_PAGE_SIZE, UFFDIO_REGISTER_MODE_WP,
 			     _UFFDIO_WRITEPROTECT);
-	if (ret == 0 && ioctl(window->uffd, UFFDIO_WRITEPROTECT, &call) < 0)
-		ret = -errno;
-	return ret;
+	return ret < 0 ? ret : ept_window_protect(window, gpa, 1, true);
 }
 
 int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)

@@ -40,6 +40,7 @@ struct ept_window {
 	uint32_t *blocks;	     /* pool block of each window block, plus 1; 0: not mapped */
 	unsigned int mappings;	     /* made so far */
 	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
+	bool protects;		     /* pages may be protected from writes */
 };
 
 /* The gPA's place in the window. */
@@ -89,11 +90,17 @@ void ept_window_close(struct ept_window *window);
 int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t size, uint32_t block,
 		   const char **what);
 
-/* Registers [start, start + size), all of it mapped: from now on each touch is a miss. */
+/*
+ * Registers [start, start + size), all of it mapped: from now on each touch is a miss, and where
+ * the window `protects` each write to a protected page.
+ */
 int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
 
-/* Takes the next miss: 1 and the gPA of its page, 0 if there is none waiting, or negative errno. */
-int ept_window_read(struct ept_window *window, gpa_t *gpa);
+/*
+ * Takes the next miss: 1, the gPA of its page and whether it was a write, 0 if there is none
+ * waiting, or negative errno.
+ */
+int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write);
 
 /*
  * Puts the frames of `pages` pages in a row, of one block, into the page tables; nothing happens to
@@ -103,6 +110,12 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa);
  */
 int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
 void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
+
+/*
+ * Protects pages that are in the page tables, so that the next write is a miss; or lets them be
+ * written: who waits for that waits on until ept_window_wake(). 0, or negative errno.
+ */
+int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect);
 
 /*
  * Takes [gpa, gpa + size) out of the page tables, not out of the memfd: each page that is touched

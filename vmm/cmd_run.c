@@ -179,6 +179,7 @@ static int make_machine(struct run *run)
 		.around = (unsigned int)options->around,
 		.host_pages = (enum ept_pages)options->host_pages,
 		.dedup = options->dedup,
+		.sample_ns = options->working_set_ns,
 		.organisation = options->host_table,
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,

@@ -97,6 +97,7 @@ struct report {
 	struct report_stage stage2;
 	struct ept_counts ept;
 	struct report_leg legs[REPORT_LEGS];
+	const struct working_set *working_set;	    /* the machine's */
 	const struct walk_check_counts *walk_check; /* NULL: not asked for; the machine's */
 };
 

@@ -212,6 +212,7 @@ json_t *report_json(const struct report *report)
 	set(object, "stage1", stage1_json(report));
 	set(object, "stage2", stage2_json(report));
 	set(object, "legs", legs_json(report));
+	set(object, "working_set", working_set_json(report->working_set));
 	set(object, "regions", regions_json(report));
 	set(object, "exits", exits_json(report));
 	if (report->walk_check)

@@ -159,6 +159,7 @@ void report_print(FILE *stream, const struct report *report)
 		report->host->software_cpu ? " (on a software CPU)" : "");
 	print_stages(stream, report);
 	print_legs(stream, report);
+	working_set_print(stream, report->working_set);
 	print_regions(stream, report);
 	if (report->walk_check)
 		walk_check_print(stream, report->walk_check);

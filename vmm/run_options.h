@@ -15,7 +15,8 @@ struct run_options {
 	const char *swap;  /* NULL: an unnamed file */
 	uint64_t around;
 	bool dedup;
-	int host_pages; /* enum ept_pages */
+	uint64_t working_set_ns; /* between samples; 0: none */
+	int host_pages;		 /* enum ept_pages */
 	uint64_t window;
 	bool window_given;
 	enum hpt_organisation guest_table;

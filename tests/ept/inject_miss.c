@@ -205,6 +205,8 @@ static unsigned int try(const struct fault *fault, unsigned int nth, bool for_go
 	cr_assert(ended || failed, "%s: %s", trying, reason ? reason : "");
 	if (reason)
 		cr_assert(is_one_of(reason, fault->reasons), "%s: %s", trying, reason);
+	if (for_good && nth == 1 && *fault->reasons)
+		cr_assert(!ended, "%s: nobody noticed", trying);
 	if (fault->goes_on && !for_good)
 		cr_assert(ended, "%s: %s", trying, reason ? reason : "");
 	if (lost)

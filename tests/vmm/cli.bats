@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table walk-check seed timeout stats \
+	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table walk-check working-set seed timeout stats \
 		json; do
 		[[ $output == *"--$option"* ]]
 	done
@@ -124,7 +124,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check seed timeout json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check working-set seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -493,6 +493,18 @@ replayed() {
 		guest same_all 0 --host-table $table
 		jq -e '.stage2.sharings == 0 and .stage2.frames >= 7680' "$BATS_TEST_TMPDIR/json"
 	done
+}
+
+@test "the working set is sampled: all pages while they are filled, few while none is touched" {
+	need_kvm
+	guest same_all 0 --working-set 0.1 --stats
+	jq -e '(.working_set | length) > 3 and (.working_set[-1].resident >= 7680) and
+		([.working_set[].accessed] | add) >= 7680 and ([.working_set[].dirty] | add) >= 7680 and
+		([.working_set[].accessed] | min) < 16' "$BATS_TEST_TMPDIR/json"
+	dumped "touched pages"
+	guest same_all 0
+	jq -e '.working_set == []' "$BATS_TEST_TMPDIR/json"
+	usage '--working-set: found "0"' run --working-set 0 IMAGE
 }
 
 @test "whole blocks have one entry, and walks through them agree with the machine" {
