@@ -110,6 +110,24 @@ static int set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
 	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &change);
 }
 
+/* The window may show a frame that the table does not name: nobody reaches the block any more. */
+static void close_window(struct ept *ept, gpa_t gpa)
+{
+	ept_window_release(&ept->window, gpa);
+	if (ept->failure)
+		return;
+	ept->failure = "the kernel did not exchange a page in the window";
+	ept->failure_gpa = gpa;
+}
+
+/* A page that could not be shared shows its own frame again, once it is touched. */
+static void show_own(struct ept *ept, gpa_t gpa, uint64_t own)
+{
+	if (ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) < 0 ||
+	    ept_window_take_out(&ept->window, gpa, HPT_PAGE_SIZE) < 0)
+		close_window(ept, gpa);
+}
+
 /* Puts a page on a shared frame with the same content. */
 static int share(struct ept *ept, uint64_t gfn, uint64_t frame)
 {
@@ -118,12 +136,13 @@ static int share(struct ept *ept, uint64_t gfn, uint64_t frame)
 	uint64_t flags = HPT_PRESENT | HPT_SOFT | HPT_ACCESSED;
 	int ret = ept_window_share(&ept->window, ept->pool.fd, gpa, frame);
 
-	if (ret < 0)
+	if (ret == -ENOSPC) /* there is no mapping for it: nothing has changed */
 		return ret;
-	if (set_entry(ept, gfn, hpt_entry(frame, flags)) < 0) {
-		/* No memory for the table: the page keeps its frame. */
-		ret = ept_window_unshare(&ept->window, ept->pool.fd, gpa, own);
-		return ret < 0 ? ret : -ENOMEM;
+	if (ret == 0 && set_entry(ept, gfn, hpt_entry(frame, flags)) < 0)
+		ret = -ENOMEM; /* of the table: the page keeps its frame */
+	if (ret < 0) {
+		show_own(ept, gpa, own);
+		return ret;
 	}
 	++*sharers_of(&ept->dedup, frame);
 	ept_pool_drop(&ept->pool, own, 1);
@@ -276,5 +295,8 @@ int ept_unshare(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **rea
 	ept_clock_arrived(ept, gfn, 1);
 	ept->counts.unshared++;
 	*reason = "the kernel did not exchange a page in the window";
-	return ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) < 0 ? -EIO : 0;
+	if (ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) == 0)
+		return 0;
+	close_window(ept, gpa);
+	return -EIO;
 }

@@ -24,6 +24,7 @@ static bool always;
 static atomic_uint count, failures;
 
 static const char *const names[INJECT_CALLS] = {
+	[INJECT_REGISTER] = "register", [INJECT_PROTECT] = "protect",
 	[INJECT_NOTHING] = "nothing",	[INJECT_FALLOCATE] = "fallocate",
 	[INJECT_PREADV] = "preadv",	[INJECT_PWRITEV] = "pwritev",
 	[INJECT_CONTINUE] = "continue", [INJECT_WAKE] = "wake",
@@ -152,7 +153,9 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 		((struct uffdio_continue *)argument)->mapped = -how;
 		return -1;
 	}
-	if (request == UFFDIO_WAKE && fails(INJECT_WAKE))
+	if ((request == UFFDIO_WAKE && fails(INJECT_WAKE)) ||
+	    (request == UFFDIO_REGISTER && fails(INJECT_REGISTER)) ||
+	    (request == UFFDIO_WRITEPROTECT && fails(INJECT_PROTECT)))
 		return -1;
 	return __real_ioctl(fd, request, argument);
 }

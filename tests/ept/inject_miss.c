@@ -61,8 +61,6 @@ static const struct fault faults[] = {
 	{INJECT_MADVISE, EAGAIN, true, ""},
 	{INJECT_MADVISE, EINVAL, false, TAKE_OUT},
 	{INJECT_MADVISE, ENOMEM, false, TAKE_OUT},
-	{INJECT_MMAP, ENOMEM, false, ""},
-	{INJECT_MPROTECT, ENOMEM, false, ""},
 	{INJECT_POLL, EINTR, true, ""},
 	{INJECT_POLL, EAGAIN, true, ""},
 	{INJECT_POLL, ENOMEM, false, MISSES},
@@ -264,9 +262,9 @@ Test(inject, installing_and_waking, .timeout = 120)
 	each_of(INJECT_CONTINUE, INJECT_WAKE);
 }
 
-Test(inject, mappings, .timeout = 120)
+Test(inject, pages_taken_out_of_the_window, .timeout = 120)
 {
-	each_of(INJECT_MADVISE, INJECT_MPROTECT);
+	each_of(INJECT_MADVISE, INJECT_MADVISE);
 }
 
 Test(inject, messages_of_misses, .timeout = 120)
