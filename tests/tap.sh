@@ -18,6 +18,14 @@ suite() {
 	count "$name" "$status" $((SECONDS - start))
 }
 
+# sanitized_suites DIRECTORY: the unit tests of each room, built there for `make check-sanitized`.
+sanitized_suites() {
+	local room
+	for room in hpt ept vmm bench; do
+		suite "sanitized-$room" 1800 "$1/$room" --tap --jobs 2
+	done
+}
+
 # skip_suite NAME REASON: a suite that cannot run here.
 skip_suite() {
 	echo "ok 1 $1 # SKIP $2" >"$results/$1.tap"
