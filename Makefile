@@ -3,7 +3,7 @@
 #   make              build/twostage, the guest kernel, the guest images
 #   make demo         all set-up, then a guest on two hashed page tables
 #   make check        all set-up, then every test that takes minutes
-#   make check-deep   the large footprints only
+#   make check-deep   large footprints and sanitizers only
 #   make check-all    both
 #   make help         the other targets
 
@@ -69,7 +69,7 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
 .PHONY: all deps deps-bench demo check check-deep check-all check-sanitized fuzz bench bench-tables \
-	bench-walks testbed install clean help lint format tests unit-tests FORCE
+	bench-walks testbed install clean help lint format tests unit-tests sanitized FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -81,7 +81,7 @@ help:
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
 	@echo 'make bench        the measurements: bench-tables, bench-walks'
 	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
-	@echo 'make check-sanitized  the unit tests under the address and the undefined-behaviour sanitizer'
+	@echo 'make check-sanitized  the unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
 	@echo 'make install      to PREFIX=$(PREFIX): bin/twostage, lib/twostage/images/'
@@ -106,7 +106,7 @@ check: deps
 	@tests/check.sh
 
 check-deep: deps
-	@$(MAKE) --no-print-directory all tests testbed
+	@$(MAKE) --no-print-directory all tests testbed sanitized
 	@tests/check_deep.sh
 
 # One after the other, whatever -j says: both use the machine's one /dev/kvm and build/check/.
@@ -114,12 +114,14 @@ check-all:
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory check-deep
 
-# The unit tests once more, in a build directory of their own.
 check-sanitized: deps
-	@$(MAKE) --no-print-directory $(BUILD)/images/hello
+	@$(MAKE) --no-print-directory sanitized
+	@tests/check_sanitized.sh
+
+# The unit tests once more, in a build directory of their own.
+sanitized: $(BUILD)/images/hello
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized \
 		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' unit-tests
-	@tests/check_sanitized.sh $(BUILD)/sanitized/tests
 
 testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
