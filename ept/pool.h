@@ -6,7 +6,8 @@
  * of it is mapped linearly in the VMM, and that mapping is how the VMM reads and writes frames. The
  * memfd is sparse: only frames that were taken cost memory, and only they count against the limit.
  *
- * Callers serialise all functions but ept_pool_populate() and ept_pool_frame().
+ * Callers serialise all functions but ept_pool_populate(), ept_pool_drop() and
+ * ept_pool_frame().
  */
 #ifndef EPT_POOL_H
 #define EPT_POOL_H
@@ -21,41 +22,49 @@ struct ept_pool {
 	int fd;
 	char *base;	     /* the linear mapping of all blocks */
 	uint32_t *order;     /* the blocks, as they are handed out */
-	uint32_t blocks;     /* how many there are */
+	uint32_t blocks;     /* how many there are, to be handed out */
+	uint32_t behind;     /* blocks behind these, whose frames are nobody's by their place */
 	uint32_t handed_out; /* how many of them have an owner */
 	uint64_t frames;     /* frames in use */
 	uint64_t limit;	     /* frames that may be in use */
 };
 
 /*
- * Makes a pool of `blocks` blocks of which `limit` frames may be in use at a time; `seed` chooses
- * the order in which blocks are handed out. On failure a negative errno, *what (static text) says
- * which part of the host failed and the fix, and nothing is left.
+ * Makes a pool of `blocks` blocks, and `behind` more that are not handed out, of which `limit`
+ * frames may be in use at a time; `seed` chooses the order in which blocks are handed out. On
+ * failure a negative errno, *what (static text) says which part of the host failed and the fix, and
+ * nothing is left.
  */
-int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint64_t limit, uint64_t seed,
-		    const char **what);
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, uint64_t limit,
+		    uint64_t seed, const char **what);
 void ept_pool_destroy(struct ept_pool *pool);
 
 /* Hands out a block that nobody has: 0, or -ENOSPC when all have owners. */
 int ept_pool_block(struct ept_pool *pool, uint32_t *block);
 
 /*
- * Counts one more frame as in use: 0, or -EDQUOT if the limit is reached. The caller takes a frame
+ * Counts more frames as in use: 0, or -EDQUOT if the limit is reached. The caller takes a frame
  * once: the pool does not remember which are in use, the table does. ept_pool_give_back() undoes
  * it.
  */
-int ept_pool_take(struct ept_pool *pool);
-void ept_pool_give_back(struct ept_pool *pool);
+int ept_pool_take(struct ept_pool *pool, unsigned int frames);
+void ept_pool_give_back(struct ept_pool *pool, unsigned int frames);
 
 /*
- * Makes a frame present in the memfd; one that was not reads as zeros, what one holds stays.
- * -ENOMEM if the host has no memory left.
+ * Makes `count` frames in a row present in the memfd; those that were not read as zeros, what one
+ * holds stays. -ENOMEM if the host has no memory left.
  */
-int ept_pool_populate(const struct ept_pool *pool, uint64_t frame);
+int ept_pool_populate(const struct ept_pool *pool, uint64_t frame, unsigned int count);
+
+/*
+ * Gives the host the memory of `count` frames in a row, and with it what they hold: nobody may have
+ * them mapped but the pool. They stay counted.
+ */
+void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int count);
 
 static inline uint64_t ept_pool_size(const struct ept_pool *pool)
 {
-	return (uint64_t)pool->blocks * EPT_BLOCK_PAGES;
+	return ((uint64_t)pool->blocks + pool->behind) * EPT_BLOCK_PAGES;
 }
 
 /*

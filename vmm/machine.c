@@ -41,6 +41,11 @@ static int create_second_stage(struct machine *machine, struct message *message)
 	struct ept_config config = {
 		.range_count = machine->range_count,
 		.host_mem = machine->config.host_mem,
+		.swap = machine->config.swap,
+		.around = machine->config.around,
+		.host_pages = machine->config.host_pages,
+		.dedup = machine->config.dedup,
+		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
 		.cpu = machine->config.pin ? pin_thread(&machine->pin) : -1,
@@ -81,7 +86,12 @@ static int copy_in(void *context, uint64_t address, const void *bytes, uint64_t 
 
 static int load_failed(struct message *message, int error, const char *what)
 {
-	if (error == -ENOMEM)
+	if (error == -EIO)
+		return message_set(message, error, STATUS_NOINPUT,
+				   "the swap file cannot be read or written while %s is loaded; "
+				   "fix: --swap on another device",
+				   what);
+	if (error == -ENOMEM || error == -ENOSPC)
 		return message_set(
 			message, error, STATUS_GUEST_DIED,
 			"host memory exhausted while loading %s, before the guest started; fix: a "
@@ -197,6 +207,7 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	memset(machine, 0, sizeof(*machine));
 	machine->config = *config;
 	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
 	console_init(&machine->out, config->out_fd);
 	console_init(&machine->err, config->err_fd);
@@ -226,41 +237,9 @@ int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa)
 	return 0;
 }
 
-static bool is_ram(const struct machine *machine, gpa_t gpa, uint64_t size)
-{
-	for (unsigned int i = 0; i < machine->range_count; i++) {
-		const struct ept_range *range = &machine->ranges[i];
-
-		if (gpa >= range->start && gpa - range->start < range->size)
-			return size <= range->size - (gpa - range->start);
-	}
-	return false;
-}
-
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size)
 {
-	uint8_t *bytes = target;
-
-	if (size && !is_ram(machine, gpa, size))
-		return -EFAULT;
-	while (size) {
-		uint64_t part = HPT_PAGE_SIZE - (gpa & PAGE_MASK);
-		uint64_t frame;
-		int error = 0;
-
-		if (part > size)
-			part = size;
-		if (ept_translate(&machine->ept, gpa, &frame))
-			memset(bytes, 0, part);
-		else
-			error = ept_copy_out(&machine->ept, gpa, bytes, part);
-		if (error)
-			return error;
-		gpa += part;
-		bytes += part;
-		size -= part;
-	}
-	return 0;
+	return ept_peek(&machine->ept, gpa, target, size);
 }
 
 /* KVM goes first: nobody may touch the window when ept takes it away. */
@@ -270,5 +249,6 @@ void machine_destroy(struct machine *machine)
 	if (machine->has_ept)
 		ept_destroy(&machine->ept);
 	machine->has_ept = false;
+	working_set_destroy(&machine->working_set);
 	pin_release(&machine->pin);
 }

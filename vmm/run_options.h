@@ -12,6 +12,11 @@
 struct run_options {
 	uint64_t mem;
 	uint64_t host_mem; /* 0: as mem */
+	const char *swap;  /* NULL: an unnamed file */
+	uint64_t around;
+	bool dedup;
+	uint64_t working_set_ns; /* between samples; 0: none */
+	int host_pages;		 /* enum ept_pages */
 	uint64_t window;
 	bool window_given;
 	enum hpt_organisation guest_table;
