@@ -57,7 +57,9 @@ IMAGES := $(addprefix $(BUILD)/images/,$(notdir $(IMAGES)))
 TEST_IMAGES := $(patsubst tests/images/%.c,$(BUILD)/tests/images/%,$(wildcard tests/images/*.c))
 GUEST_PROBES := $(BUILD)/tests/guest/fault_cost
 TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
-	$(wildcard tests/vmm/kernels/*.S))
+	$(wildcard tests/vmm/kernels/*.S)) \
+	$(patsubst tests/vmm/kernels/multiboot/%.S,$(BUILD)/tests/kernels/multiboot_%,\
+	$(wildcard tests/vmm/kernels/multiboot/*.S)) $(BUILD)/tests/kernels/multiboot_information.flat
 
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
 TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/interleave*.c tests/*/fuzz_*.c \
@@ -186,6 +188,23 @@ $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 	@echo '  LD   $@'
 	@$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
 		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels $< -o $@
+
+MULTIBOOT_FLAGS := -m32 -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/multiboot/multiboot.lds \
+	-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels/multiboot
+
+$(BUILD)/tests/kernels/multiboot_%: tests/vmm/kernels/multiboot/%.S \
+		$(wildcard tests/vmm/kernels/multiboot/multiboot.*) Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(MULTIBOOT_FLAGS) $< -o $@
+
+# Without its ELF header: the addresses stand in the multiboot header.
+$(BUILD)/tests/kernels/multiboot_%.flat: tests/vmm/kernels/multiboot/%.S \
+		$(wildcard tests/vmm/kernels/multiboot/multiboot.*) Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(MULTIBOOT_FLAGS) -DADDRESSES $< -o $@.elf
+	@objcopy -O binary $@.elf $@
 
 # The guest's hashes beside the host's: absolute addresses, so the program is not one that is moved.
 $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/aes.o
