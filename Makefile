@@ -223,8 +223,8 @@ $(UNIT_TESTS):
 	@echo '  LD   $@'
 	@$(CC) -pthread $(LINK_FLAGS) $^ -o $@ $(TEST_LIBS)
 
-$(BUILD)/tests/bad_images: $(BUILD)/obj/host/tests/vmm/bad_images.o \
-		$(BUILD)/obj/host/tests/vmm/build_elf.o
+$(BUILD)/tests/bad_images: $(patsubst %,$(BUILD)/obj/host/tests/vmm/%.o,\
+		bad_images build_elf build_kernel broken_kernels)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) $^ -o $@

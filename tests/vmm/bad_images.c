@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "tests/vmm/build_elf.h"
+#include "tests/vmm/build_kernel.h"
 #include "vmm/image.h"
 #include "vmm/status.h"
 
@@ -63,6 +64,20 @@ static void write_unreadable(FILE *index)
 	}
 }
 
+/* The field is what stands before the first colon. */
+static void write_kernels(FILE *index)
+{
+	for (size_t i = 0; i < broken_kernel_count; i++) {
+		const struct broken_kernel *broken = &broken_kernels[i];
+		struct built built;
+
+		build_broken_kernel(broken, &built);
+		write_file(broken->name, built.bytes, built.size, 0644);
+		fprintf(index, "%s %d %.*s\n", broken->name, STATUS_DATA,
+			(int)strcspn(broken->text, ":"), broken->text);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	FILE *index;
@@ -83,6 +98,7 @@ int main(int argc, char **argv)
 		write_file(bad.name, built.bytes, built.size, 0644);
 		fprintf(index, "%s %d %s\n", bad.name, bad.status, bad.field);
 	}
+	write_kernels(index);
 	write_unreadable(index);
 	if (fclose(index))
 		fail("index");
