@@ -61,6 +61,8 @@ TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
 	$(patsubst tests/vmm/kernels/multiboot/%.S,$(BUILD)/tests/kernels/multiboot_%,\
 	$(wildcard tests/vmm/kernels/multiboot/*.S)) $(BUILD)/tests/kernels/multiboot_information.flat
 
+LINUX_GUEST := $(BUILD)/tests/linux/initrd
+
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
 TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/interleave*.c tests/*/fuzz_*.c \
 	tests/vmm/bad_images.c tests/guest/agree.c)
@@ -116,7 +118,8 @@ check-all:
 testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
 
-tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
+tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(LINUX_GUEST) \
+	$(BUILD)/tests/bad_images \
 	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/interleave_hpt \
 	$(BUILD)/tests/agree
 
@@ -188,6 +191,16 @@ $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 	@echo '  LD   $@'
 	@$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
 		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels $< -o $@
+
+# What a Linux guest boots to.
+$(BUILD)/tests/linux/leave: tests/vmm/linux/leave.c Makefile
+	@mkdir -p $(@D) $(BUILD)/obj
+	@echo '  CC   $@'
+	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/linux_leave.d $< -o $@
+
+$(LINUX_GUEST): $(BUILD)/tests/linux/leave tests/vmm/linux/init tests/vmm/linux/build.sh
+	@echo '  GEN  $@'
+	@tests/vmm/linux/build.sh $< $@
 
 MULTIBOOT_FLAGS := -m32 -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/multiboot/multiboot.lds \
 	-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels/multiboot

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `twostage run`: from the command line to a machine, and from its end to status and report. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@
 
 /* One run, with all that it owns. */
 struct run {
+	bool has_input; /* standard input was open when the process began */
 	struct run_options options;
 	struct output output;
 	struct host host;
@@ -176,6 +178,7 @@ static int make_machine(struct run *run)
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
 		.pin = true,
+		.in_fd = run->has_input ? STDIN_FILENO : -1,
 		.out_fd = STDOUT_FILENO,
 		.err_fd = STDERR_FILENO,
 	};
@@ -275,6 +278,8 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status;
+	/* Asked before another file takes its number. */
+	run.has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	if (output_open(&run.output, run.options.json, &message)) {
 		fprintf(stderr, "twostage run: %s\n", message.text);
 		return message.status;

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "vmm/status.h"
 
@@ -101,7 +100,6 @@ int run_pc_prepare(struct run_pc *pc, const struct run_options *options, const s
 	for (unsigned int i = 0; i < options->initrd_count && !error; i++)
 		error = read_initrd(pc, i, options->initrds[i], &config->modules[i], message);
 	config->pc = true;
-	config->in_fd = STDIN_FILENO;
 	config->name = options->image;
 	config->module_count = options->initrd_count;
 	return error;

@@ -2,7 +2,8 @@
 /*
  * bad_images DIR: writes one file for each way in which an image can be unfit into DIR, an existing
  * directory, and DIR/index with a line "NAME STATUS FIELD" for each: a command that is given
- * DIR/NAME must exit with STATUS and print a message that contains FIELD, which has no blanks.
+ * DIR/NAME must exit with STATUS and print a message that contains FIELD, which has no blanks. The
+ * kernels that some of them are made from are there too, as sound-*: they exit with 42.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -78,6 +79,19 @@ static void write_kernels(FILE *index)
 	}
 }
 
+static void write_sound_kernels(void)
+{
+	static const char *const names[KERNEL_KINDS] = {"sound-bzimage", "sound-multiboot-elf",
+							"sound-multiboot-flat"};
+
+	for (int i = 0; i < KERNEL_KINDS; i++) {
+		struct built built;
+
+		build_kernel((enum built_kernel_kind)i, &built);
+		write_file(names[i], built.bytes, built.size, 0644);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	FILE *index;
@@ -99,6 +113,7 @@ int main(int argc, char **argv)
 		fprintf(index, "%s %d %s\n", bad.name, bad.status, bad.field);
 	}
 	write_kernels(index);
+	write_sound_kernels();
 	write_unreadable(index);
 	if (fclose(index))
 		fail("index");

@@ -94,7 +94,8 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem window guest-table host-table walk-check seed timeout stats json; do
+	for option in mem host-mem window guest-table host-table initrd append walk-check seed timeout \
+		stats json; do
 		[[ $output == *"--$option"* ]]
 	done
 }
@@ -114,8 +115,8 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --swap=x --dedup --disk=x --initrd=x --append=x --snapshot=x \
-		--restore=x --host-pages=2m -x; do
+	for option in --fly --cpus=2 --swap=x --dedup --disk=x --snapshot=x --restore=x \
+		--host-pages=2m -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -123,7 +124,8 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem window guest-table host-table walk-check seed timeout json; do
+	for option in mem host-mem window guest-table host-table initrd append walk-check seed timeout \
+		json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
