@@ -128,16 +128,12 @@ static const char *form_name(int number)
 static int pages_option(const char *option, const char *text, enum stages_pages *pages,
 			struct message *message)
 {
-	static const char *const names[] = {"4k", "2m", "mixed"};
+	int value;
+	int error = option_pages(option, text, &value, message);
 
-	for (int i = STAGES_4K; i <= STAGES_MIXED; i++) {
-		if (!strcmp(names[i], text)) {
-			*pages = (enum stages_pages)i;
-			return 0;
-		}
-	}
-	return message_set(message, -EINVAL, STATUS_USAGE,
-			   "%s: found \"%s\", wanted 4k, 2m or mixed", option, text);
+	if (!error)
+		*pages = (enum stages_pages)value;
+	return error;
 }
 
 static int frames_option(const char *text, enum layout_frames *frames, struct message *message)

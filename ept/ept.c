@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ept/ept.h"
@@ -92,6 +93,15 @@ static int check_config(struct ept *ept, const char **what)
 	if ((unsigned int)config->organisation >= HPT_ORGANISATIONS)
 		return refuse(ept, what, "organisation: there is none of number %d",
 			      (int)config->organisation);
+	if ((unsigned int)config->host_pages > EPT_MIXED)
+		return refuse(ept, what, "host_pages: there are none of number %d",
+			      (int)config->host_pages);
+	if (config->around > EPT_AROUND_MAX)
+		return refuse(ept, what, "around: %u pages are above the limit of %d",
+			      config->around, EPT_AROUND_MAX);
+	if (config->handlers > EPT_HANDLERS_MAX)
+		return refuse(ept, what, "handlers: %u threads are above the limit of %d",
+			      config->handlers, EPT_HANDLERS_MAX);
 	return check_ranges(ept, what);
 }
 
@@ -155,6 +165,13 @@ static int open_window(struct ept *ept, const char **what)
 	return 0;
 }
 
+static int create_blocks(struct ept *ept, const char **what)
+{
+	*what = "stage 2: no memory for its blocks";
+	ept->blocks = calloc(ept->window.size >> EPT_BLOCK_SHIFT, sizeof(*ept->blocks));
+	return ept->blocks ? 0 : -ENOMEM;
+}
+
 static int create_table(struct ept *ept, const char **what)
 {
 	struct hpt_config config = {.organisation = ept->config.organisation,
@@ -166,6 +183,19 @@ static int create_table(struct ept *ept, const char **what)
 		ept_memory_destroy(&ept->memory);
 	}
 	return ret;
+}
+
+/* A guest whose frames are all there at once needs no swap file. */
+static int open_swap(struct ept *ept, const char **what)
+{
+	uint64_t pages = 0;
+
+	for (unsigned int i = 0; i < ept->config.range_count; i++)
+		pages += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
+	ept_swap_none(&ept->swap);
+	if (ept->config.no_swap || pages <= ept->pool.limit)
+		return 0;
+	return ept_swap_open(&ept->swap, ept->config.swap, pages, what);
 }
 
 int ept_create(struct ept *ept, const struct ept_config *config, const char **what)
@@ -184,18 +214,30 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	ret = open_window(ept, what);
 	if (ret < 0)
 		goto no_window;
+	ret = create_blocks(ept, what);
+	if (ret < 0)
+		goto no_blocks;
 	ret = create_table(ept, what);
 	if (ret < 0)
 		goto no_table;
+	ret = open_swap(ept, what);
+	if (ret < 0)
+		goto no_swap;
 	pthread_mutex_init(&ept->lock, NULL);
-	ret = ept_handler_start(ept, what);
+	ept_transit_init(&ept->transit);
+	ret = ept_handlers_start(ept, what);
 	if (ret == 0)
 		return 0;
 
+	ept_transit_destroy(&ept->transit);
 	pthread_mutex_destroy(&ept->lock);
+	ept_swap_close(&ept->swap);
+no_swap:
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
 no_table:
+	free(ept->blocks);
+no_blocks:
 	ept_window_close(&ept->window);
 no_window:
 	ept_pool_destroy(&ept->pool);
@@ -204,10 +246,13 @@ no_window:
 
 void ept_destroy(struct ept *ept)
 {
-	ept_handler_stop(ept);
+	ept_handlers_stop(ept);
+	ept_transit_destroy(&ept->transit);
 	pthread_mutex_destroy(&ept->lock);
+	ept_swap_close(&ept->swap);
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
+	free(ept->blocks);
 	ept_window_close(&ept->window);
 	ept_pool_destroy(&ept->pool);
 }
@@ -215,150 +260,4 @@ void ept_destroy(struct ept *ept)
 void *ept_window_address(const struct ept *ept, gpa_t gpa)
 {
 	return ept_window_place(&ept->window, gpa);
-}
-
-/* Whether each byte of [gpa, gpa + size) is guest RAM. Ranges may touch each other. */
-static bool is_ram(const struct ept *ept, gpa_t gpa, uint64_t size)
-{
-	uint64_t end;
-
-	if (__builtin_add_overflow(gpa, size, &end))
-		return false;
-	for (unsigned int i = 0; i < ept->config.range_count && gpa < end; i++) {
-		const struct ept_range *range = &ept->config.ranges[i];
-
-		if (gpa < range->start)
-			return false;
-		if (gpa < range_end(range))
-			gpa = range_end(range);
-	}
-	return gpa >= end;
-}
-
-/*
- * Finds or makes a page's frame: 0 and where it is in the pool's mapping, for as long as the lock
- * is held, or -ENOMEM or -EIO.
- */
-static int reach(struct ept *ept, uint64_t gfn, char **page)
-{
-	enum ept_found found;
-	const char *reason;
-	uint64_t entry;
-	int ret = ept_fill(ept, gfn, 0, &entry, &found, &reason);
-
-	if (ret < 0)
-		return ret;
-	*page = ept_pool_frame(&ept->pool, hpt_frame(entry));
-	if (found != EPT_NEW)
-		return 0;
-	ept->counts.copies++;
-	return ept_pool_populate(&ept->pool, hpt_frame(entry));
-}
-
-/* The part of a copy that lies in one page. */
-static int copy_page(struct ept *ept, gpa_t gpa, char *target, const char *source, uint64_t size)
-{
-	char *page;
-	int ret;
-
-	pthread_mutex_lock(&ept->lock);
-	ret = reach(ept, gpa >> HPT_PAGE_SHIFT, &page);
-	if (ret == 0) {
-		page += gpa % HPT_PAGE_SIZE;
-		if (target)
-			memcpy(target, page, size);
-		else if (source)
-			memcpy(page, source, size);
-		else
-			memset(page, 0, size);
-	}
-	pthread_mutex_unlock(&ept->lock);
-	return ret;
-}
-
-/* Copies out of the guest if `target` is given, else into it, from `source` or zeros. */
-static int copy(struct ept *ept, gpa_t gpa, char *target, const char *source, uint64_t size)
-{
-	if (!is_ram(ept, gpa, size))
-		return -EFAULT;
-	while (size) {
-		uint64_t part = HPT_PAGE_SIZE - gpa % HPT_PAGE_SIZE;
-		int ret;
-
-		if (part > size)
-			part = size;
-		ret = copy_page(ept, gpa, target, source, part);
-		if (ret < 0)
-			return ret;
-		target = target ? target + part : NULL;
-		source = source ? source + part : NULL;
-		gpa += part;
-		size -= part;
-	}
-	return 0;
-}
-
-int ept_copy_in(struct ept *ept, gpa_t gpa, const void *source, uint64_t size)
-{
-	return copy(ept, gpa, NULL, source, size);
-}
-
-int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
-{
-	return copy(ept, gpa, target, NULL, size);
-}
-
-int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry)
-{
-	struct hpt_key key = hpt_key(0, gpa >> HPT_PAGE_SHIFT, HPT_4K);
-	int ret;
-
-	pthread_mutex_lock(&ept->lock);
-	ret = hpt_lookup(&ept->table, key, entry, NULL);
-	pthread_mutex_unlock(&ept->lock);
-	return ret;
-}
-
-int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn)
-{
-	uint64_t entry;
-	int ret = ept_entry(ept, gpa, &entry);
-
-	if (ret == 0 && !hpt_resident(entry))
-		return -ENOENT;
-	if (ret == 0)
-		*hfn = hpt_frame(entry);
-	return ret;
-}
-
-void ept_with_table(struct ept *ept, void (*look)(void *context, const struct hpt *table),
-		    void *context)
-{
-	pthread_mutex_lock(&ept->lock);
-	look(context, &ept->table);
-	pthread_mutex_unlock(&ept->lock);
-}
-
-const char *ept_failure(struct ept *ept, gpa_t *gpa)
-{
-	const char *failure;
-
-	pthread_mutex_lock(&ept->lock);
-	failure = ept->failure;
-	*gpa = ept->failure_gpa;
-	pthread_mutex_unlock(&ept->lock);
-	return failure;
-}
-
-void ept_read(struct ept *ept, struct ept_snapshot *snapshot)
-{
-	pthread_mutex_lock(&ept->lock);
-	snapshot->counts = ept->counts;
-	snapshot->counts.frames = ept->pool.frames;
-	snapshot->counts.blocks = ept->pool.handed_out;
-	snapshot->ledger = ept->ledger;
-	snapshot->table = ept->table.counts;
-	snapshot->lookup_ns = ept->lookup_ns;
-	snapshot->install_ns = ept->install_ns;
-	pthread_mutex_unlock(&ept->lock);
 }

@@ -23,8 +23,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ept/around.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
+#include "ept/swap.h"
+#include "ept/transit.h"
+#include "ept/whole.h"
 #include "ept/window.h"
 #include "hpt/histogram.h"
 #include "hpt/hpt.h"
@@ -45,11 +49,20 @@ struct ept_config {
 	struct ept_range ranges[EPT_RANGES_MAX]; /* ascending, disjoint: the guest's RAM */
 	unsigned int range_count;
 	uint64_t host_mem; /* bytes of frames that may be in use; a multiple of 4 KiB, not 0 */
+	/*
+	 * Where pages go when all of them are: a swap file of this name, an unnamed one where it is
+	 * NULL; with `no_swap` nowhere.
+	 */
+	const char *swap;
+	bool no_swap;
+	enum ept_pages host_pages; /* sizes of the entries */
+	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
+	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
 	uint64_t seed; /* shuffles which pool block a guest block gets */
-	int cpu;       /* the handler thread is pinned there; -1: not at all */
+	int cpu;       /* the handler threads are pinned there; -1: not at all */
 	/*
-	 * Called once, from the handler thread, when a miss cannot be resolved: `reason` is static
+	 * Called once, from a handler thread, when a miss cannot be resolved: `reason` is static
 	 * text, `gpa` the page's. It may be NULL. When it returns, the faulting access is released
 	 * to fail, and so is each later one that cannot be resolved: KVM_RUN gives EFAULT, or
 	 * whatever KVM makes of memory that is not there (MMIO, an internal error), so ask
@@ -61,51 +74,82 @@ struct ept_config {
 
 struct ept_counts {
 	/*
-	 * Window misses whose page has a frame: touches + loaded + repeats. Counted when the table
-	 * has answered, before the page is installed: one that then cannot be installed is in it.
+	 * Window misses whose page has a frame: touches + loaded + rescues + swapped + repeats.
+	 * Counted when the table has answered and a page that was swapped out is back, before the
+	 * page is installed: one that then cannot be installed is in it.
 	 */
 	uint64_t misses;
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
+	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
+	uint64_t swapped; /* misses on a page that was swapped out */
 	/*
 	 * Misses on pages that the window had been given: two threads missed on one page at once,
 	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.
 	 */
 	uint64_t repeats;
-	uint64_t copies; /* pages first touched by ept_copy_*() */
-	uint64_t remaps; /* single pages mapped over a block, of `loaded` */
+	uint64_t merges, splits; /* of blocks: 512 entries made one, and back */
+	uint64_t around;	 /* pages that got their frames with the first touch of another */
+	uint64_t copies;	 /* pages first touched by ept_copy_*() */
+	uint64_t remaps;	 /* single pages mapped over a block, of `loaded` */
+	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
+	uint64_t swaps_in, swaps_out;
+	uint64_t zeros_in, zeros_out;
 	uint64_t frames; /* frames in use */
 	uint64_t blocks; /* 2 MiB blocks mapped into the window */
+	uint64_t slots;	 /* of the swap file, in use */
 };
+
+/* A hand of the clock: a page of a range. */
+struct ept_hand {
+	unsigned int range;
+	uint64_t page;
+};
+
+#define EPT_HANDLERS_MAX 16
 
 struct ept {
 	struct ept_config config;
 	struct ept_pool pool;
 	struct ept_window window;
 	struct ept_memory memory; /* of the table */
+	/*
+	 * HPT_SOFT in an entry: the page was given to the window, ever since it has a frame.
+	 * HPT_ACCESSED: it is there.
+	 */
 	struct hpt table;
-	/* HPT_SOFT in an entry: the page was given to the window. */
-	struct hpt_ledger ledger; /* of the handler's lookups */
+	struct ept_swap swap;
+	struct ept_transit transit;
+	struct ept_hand front, back; /* the clock's (evict.h) */
+	uint64_t lead;		     /* pages that the front hand has passed and the back not yet */
+	unsigned int leaving;	     /* threads that are writing pages out */
+	struct ept_around around;
+	struct ept_block *blocks; /* of the window */
+	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;
 	struct hpt_histogram lookup_ns;	 /* the table's part of a miss */
 	struct hpt_histogram install_ns; /* the frame made present and installed, without waking */
 	pthread_mutex_t lock;		 /* guards all of the above but config and window */
-	pthread_t handler;
-	int stop_fd;	     /* eventfd: ends the handler */
-	const char *failure; /* under `lock`; NULL until a miss could not be resolved */
+	pthread_t handlers[EPT_HANDLERS_MAX];
+	unsigned int running; /* of them */
+	int stop_fd;	      /* eventfd: ends the handlers */
+	const char *failure;  /* under `lock`; NULL until a miss could not be resolved */
 	gpa_t failure_gpa;
 	char message[192]; /* of a failed ept_create() */
+	/* Where ept_peek() reads pages of the swap file; under `lock`. */
+	char peeked[HPT_PAGE_SIZE] __attribute__((aligned(4096)));
 };
 
 /*
- * Makes pool, window and empty table, and starts the handler thread. *ept stays where it is until
- * ept_destroy(). On failure nothing is left, the return is a negative errno and *what (text that
- * lives as long as *ept) names the field and value that is refused (-EINVAL), or what the host
- * lacks and the fix. -EPERM, -ENOSYS and -EOPNOTSUPP: userfaultfd is missing here, for this user.
+ * Makes pool, window, swap file and empty table, and starts the handler threads. *ept stays where
+ * it is until ept_destroy(). On failure nothing is left, the return is a negative errno and *what
+ * (text that lives as long as *ept) names the field and value that is refused (-EINVAL), or what
+ * the host lacks and the fix. -EPERM, -ENOSYS and -EOPNOTSUPP: userfaultfd is missing here, for
+ * this user.
  */
 int ept_create(struct ept *ept, const struct ept_config *config, const char **what);
 
-/* Stops the handler and frees everything. No one may touch the window any more. */
+/* Stops the handlers and frees everything. No one may touch the window any more. */
 void ept_destroy(struct ept *ept);
 
 /* Where the window of `gpa` is, for KVM_SET_USER_MEMORY_REGION only: nobody else goes there. */
@@ -114,15 +158,23 @@ void *ept_window_address(const struct ept *ept, gpa_t gpa);
 /*
  * The checked gateway: copies between the VMM and guest memory through table and pool, page by
  * page. A page not touched before gets its frame as by a miss. -EFAULT if any byte of the range is
- * not guest RAM (nothing is copied then). -ENOMEM if host memory is exhausted and -EIO if the
- * table names a frame that the pool does not have (the pages before are copied then). A NULL source
+ * not guest RAM (nothing is copied then). -ENOMEM or -ENOSPC if host memory or the swap file is
+ * exhausted, and -EIO if that cannot be read or written or the table names a frame that the pool
+ * does not have (the pages before are copied then). A NULL source
  * means zero bytes. What another thread or the guest writes meanwhile may be seen in part.
  */
 int ept_copy_in(struct ept *ept, gpa_t gpa, const void *source, uint64_t size);
 int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
 
 /*
- * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks.
+ * Reads guest memory and changes nothing, whatever has failed before: a page never touched reads as
+ * zeros, one that is swapped out is read where it is. -EFAULT as above, -EIO as above.
+ */
+int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size);
+
+/*
+ * Looks a page up without touching it: 0 and its frame, or -ENOENT. For statistics and checks. Of
+ * a page of a whole block what is given is its own: the entry with its frame, and LARGE (whole.h).
  */
 int ept_translate(struct ept *ept, gpa_t gpa, uint64_t *hfn);
 

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stage-2 misses: which frame a page has (ept_fill), and the thread that installs it.
+ * Stage-2 misses: which frame a page has (ept_fill), and the threads that install it.
  *
  * Policy. A page's frame is the one in the table. A page without an entry gets the frame that lies
  * in its window block's pool block where the page lies in the window block, because that is what
  * one UFFDIO_CONTINUE installs. An entry that somebody gave another frame is followed all the
- * same, with a mapping of its own for that page.
+ * same, with a mapping of its own for that page. A page that is swapped out gets that frame again.
  *
  * Threads. Whoever plays the guest (vCPUs, threads of a test) touches the window and then waits in
- * the kernel. The handler thread alone takes misses, one at a time, and installs; it never touches
- * the window, so it waits for nobody but the lock. VMM threads come through ept_copy_*() and reach
+ * the kernel. Handler threads take misses, one at a time each, and install; they never touch the
+ * window, so they wait for nobody but each other. VMM threads come through ept_copy_*() and reach
  * frames through the pool's mapping, which has no userfaultfd, so whoever holds the lock never
- * waits for the handler either. Table, pool and counts change under ept->lock. Installing is done
- * outside it: it needs only the entry, and an entry's frame does not change once it is there.
+ * waits for a handler either. Table, pool and counts change under ept->lock. What takes time,
+ * zeroing, I/O and installing, is done outside it, by the one thread that has the page in transit
+ * (transit.h): others that want the page wait until it has arrived, others that want other pages do
+ * not.
  *
  * A page that two threads miss on at once is one miss as a rule: installing wakes both and takes
  * the second's message back. But a thread that has just seen the page missing and queues itself
  * while it is being installed leaves a message behind. The kernel may also take an installed page
- * out of the page tables, when it reclaims memory. Both come here as a miss on a page that carries
- * HPT_SOFT, "was given to the window", and are counted as repeats; installing such a page once more
+ * out of the page tables, when it reclaims memory. Both come here as a miss on a page of which the
+ * entry says that it is in the window, and are counted as repeats; installing such a page once more
  * is right for both, and does nothing but wake for the first.
  */
 #include <errno.h>
@@ -29,52 +31,14 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "ept/evict.h"
 #include "ept/fault.h"
 
 #define NO_TABLE_MEMORY "no memory for the stage-2 table"
 
 /* Entries of stage 2: all of guest RAM may be read, written and executed. */
-#define FLAGS (HPT_PRESENT | HPT_WRITE)
-
-static int assign(struct ept *ept, struct hpt_key key, uint64_t flags, uint64_t *entry,
-		  const char **reason)
-{
-	uint64_t frame = ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT);
-
-	if (ept_pool_take(&ept->pool) < 0) {
-		*reason = "host memory exhausted: all frames of --host-mem are in use";
-		return -ENOMEM;
-	}
-	*entry = hpt_entry(frame, FLAGS | flags);
-	if (hpt_map(&ept->table, key, *entry) < 0) {
-		ept_pool_give_back(&ept->pool);
-		*reason = NO_TABLE_MEMORY;
-		return -ENOMEM;
-	}
-	return 0;
-}
-
-int ept_fill(struct ept *ept, uint64_t gfn, uint64_t flags, uint64_t *entry, enum ept_found *found,
-	     const char **reason)
-{
-	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
-	struct hpt_ledger *ledger = flags & HPT_SOFT ? &ept->ledger : NULL;
-
-	if (hpt_lookup(&ept->table, key, entry, ledger) < 0) {
-		*found = EPT_NEW;
-		return assign(ept, key, flags, entry, reason);
-	}
-	if (!(*entry & HPT_PRESENT) || hpt_frame(*entry) >= ept_pool_size(&ept->pool)) {
-		*reason = "the stage-2 table names a frame that the pool does not have";
-		return -EIO;
-	}
-	*found = *entry & HPT_SOFT ? EPT_INSTALLED : EPT_LOADED;
-	if (flags & ~*entry && hpt_change(&ept->table, key, 0, flags) == -ENOMEM) {
-		*reason = NO_TABLE_MEMORY;
-		return -ENOMEM;
-	}
-	return 0;
-}
+#define FLAGS	  (HPT_PRESENT | HPT_WRITE)
+#define IN_WINDOW (HPT_SOFT | HPT_ACCESSED)
 
 static uint64_t nanoseconds(void)
 {
@@ -82,6 +46,186 @@ static uint64_t nanoseconds(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
+}
+
+/* The pages of guest RAM from `gfn` on that are in the same window block, at most `wanted`. */
+static uint64_t pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted)
+{
+	uint64_t end = ept_block_start(gfn) + EPT_BLOCK_PAGES;
+
+	for (unsigned int i = 0; i < ept->config.range_count; i++) {
+		const struct ept_range *range = &ept->config.ranges[i];
+		uint64_t range_end = (range->start + range->size) >> HPT_PAGE_SHIFT;
+
+		if (gfn >= range->start >> HPT_PAGE_SHIFT && gfn < range_end && range_end < end)
+			end = range_end;
+	}
+	return end - gfn < wanted ? end - gfn : wanted;
+}
+
+/* How many pages a first touch of `gfn` shall get. None of them costs another page its frame. */
+static uint64_t width_of(const struct ept *ept, uint64_t gfn, const struct ept_stream *stream)
+{
+	uint64_t width = ept_around_width(stream, ept->config.around);
+	uint64_t left = ept->pool.limit - ept->pool.frames;
+
+	return pages_behind(ept, gfn, width < left ? width : left);
+}
+
+static void set_run(struct ept_fill *fill, uint64_t first, uint64_t pages)
+{
+	fill->first = first;
+	fill->pages = (unsigned int)pages;
+}
+
+/* Maps the page and those behind it that have no entry either, up to `width`. */
+static int map_run(struct ept *ept, struct ept_fill *fill, uint64_t width)
+{
+	struct hpt_key key = hpt_key(0, fill->gfn, HPT_4K);
+	int ret = -EEXIST;
+
+	for (; width > 1 && ret == -EEXIST; width /= 2) {
+		if (!ept_transit_widen(&ept->transit, fill->gfn, fill->gfn, width))
+			continue;
+		ret = hpt_map_range(&ept->table, key, width, fill->entry);
+		set_run(fill, fill->gfn, width);
+	}
+	if (ret != -EEXIST)
+		return ret;
+	(void)ept_transit_widen(&ept->transit, fill->gfn, fill->gfn, 1);
+	set_run(fill, fill->gfn, 1);
+	return hpt_map(&ept->table, key, fill->entry);
+}
+
+/* Maps the page's whole block, if that may be: then *ret says how that went. */
+static bool map_whole(struct ept *ept, struct ept_fill *fill, int *ret)
+{
+	uint64_t start = ept_block_start(fill->gfn);
+	uint64_t offset = (fill->gfn - start) << HPT_FRAME_SHIFT;
+
+	if (!ept_block_is_free(ept, fill->gfn) ||
+	    !ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+		return false;
+	set_run(fill, start, EPT_BLOCK_PAGES);
+	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), (fill->entry - offset) | HPT_LARGE);
+	if (*ret == 0)
+		fill->entry |= HPT_LARGE;
+	return true;
+}
+
+/* A page without an entry gets its frame, and others beside it may. */
+static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
+{
+	struct ept_stream *stream;
+	int ret = ept_make_room(ept, 1, reason);
+
+	if (ret < 0)
+		return ret;
+	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
+				FLAGS | (to_window ? IN_WINDOW : 0));
+	if (!map_whole(ept, fill, &ret)) {
+		stream = ept_around_stream(&ept->around, fill->gfn);
+		ret = map_run(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1);
+		if (ret == 0) {
+			ept_around_note(stream, fill->pages);
+			ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
+		}
+	}
+	if (ret < 0) {
+		*reason = NO_TABLE_MEMORY;
+		return -ENOMEM;
+	}
+	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+	return 0;
+}
+
+/* Notes that the window has the page, or with its entry the whole block. */
+static int mark(struct ept *ept, struct ept_fill *fill)
+{
+	uint64_t start = ept_block_start(fill->gfn);
+	bool whole = fill->entry & HPT_LARGE;
+	struct hpt_key key = whole ? hpt_key(0, start, HPT_2M) : hpt_key(0, fill->gfn, HPT_4K);
+
+	if (!(IN_WINDOW & ~fill->entry))
+		return 0;
+	if (whole && ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+		set_run(fill, start, EPT_BLOCK_PAGES);
+	return hpt_change(&ept->table, key, 0, IN_WINDOW);
+}
+
+/* A page with a frame. */
+static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
+{
+	uint64_t entry = fill->entry;
+
+	if (!(entry & HPT_PRESENT) || hpt_frame(entry) >= ept_pool_size(&ept->pool)) {
+		*reason = "the stage-2 table names a frame that the pool does not have";
+		return -EIO;
+	}
+	fill->found = !(entry & HPT_SOFT)    ? EPT_LOADED
+		      : entry & HPT_ACCESSED ? EPT_INSTALLED
+					     : EPT_RESCUED;
+	if (to_window && mark(ept, fill) == -ENOMEM) {
+		*reason = NO_TABLE_MEMORY;
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+/* A page that is swapped out. */
+static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
+{
+	int ret = ept_bring_back(ept, fill->gfn, &fill->entry, reason);
+
+	if (ret == 0)
+		ret = find(ept, fill, to_window, reason);
+	fill->found = EPT_RETURNED;
+	return ret;
+}
+
+/* Puts the page in transit, once it is not. */
+static void claim(struct ept *ept, uint64_t gfn)
+{
+	while (ept_transit_has(&ept->transit, gfn, 1) || ept_transit_add(&ept->transit, gfn, 1) < 0)
+		ept_transit_wait(&ept->transit, &ept->lock);
+}
+
+static int merge(struct ept *ept, uint64_t gfn, const char **reason)
+{
+	int ret = ept_block_merge(ept, gfn);
+
+	if (ret < 0)
+		*reason = NO_TABLE_MEMORY;
+	return ret;
+}
+
+int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+	     const char **reason)
+{
+	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
+	uint64_t begin;
+	int ret;
+
+	*fill = (struct ept_fill){.gfn = gfn, .found = EPT_NEW, .first = gfn, .pages = 1};
+	claim(ept, gfn);
+	begin = nanoseconds();
+	if (ept_find(ept, gfn, &fill->entry, ledger) < 0)
+		ret = assign(ept, fill, to_window, reason);
+	else if (fill->entry & HPT_SWAPPED)
+		ret = bring_back(ept, fill, to_window, reason);
+	else
+		ret = find(ept, fill, to_window, reason);
+	if (ret == 0 && (fill->found == EPT_NEW || fill->found == EPT_RETURNED))
+		ret = merge(ept, gfn, reason);
+	fill->lookup_ns = nanoseconds() - begin;
+	if (ret < 0)
+		ept_filled(ept, fill);
+	return ret;
+}
+
+void ept_filled(struct ept *ept, const struct ept_fill *fill)
+{
+	ept_transit_remove(&ept->transit, fill->first);
 }
 
 /*
@@ -109,37 +253,50 @@ static bool has_own_frame(const struct ept *ept, gpa_t gpa, uint64_t entry)
 	return hpt_frame(entry) != ept_window_frame(&ept->window, gpa);
 }
 
-static void count_miss(struct ept *ept, enum ept_found found, bool own_frame)
+static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_frame)
 {
-	ept->counts.misses++;
-	switch (found) {
+	struct ept_counts *counts = &ept->counts;
+
+	counts->misses++;
+	switch (fill->found) {
 	case EPT_NEW:
-		ept->counts.touches++;
+		counts->touches++;
+		counts->around += fill->pages - 1;
 		break;
 	case EPT_LOADED:
-		ept->counts.loaded++;
-		ept->counts.remaps += own_frame;
+		counts->loaded++;
+		counts->remaps += own_frame;
+		break;
+	case EPT_RESCUED:
+		counts->rescues++;
+		break;
+	case EPT_RETURNED:
+		counts->swapped++;
 		break;
 	case EPT_INSTALLED:
-		ept->counts.repeats++;
+		counts->repeats++;
 		break;
 	}
 }
 
-/* NULL, or why the page could not be installed. */
-static const char *install(struct ept *ept, gpa_t gpa, uint64_t entry, enum ept_found found)
+/* NULL, or why the pages could not be installed. */
+static const char *install(struct ept *ept, const struct ept_fill *fill)
 {
-	bool own = has_own_frame(ept, gpa, entry);
-	uint64_t frame = hpt_frame(entry);
-	int ret = found == EPT_NEW || own ? ept_pool_populate(&ept->pool, frame) : 0;
+	gpa_t gpa = fill->gfn << HPT_PAGE_SHIFT;
+	gpa_t first = fill->first << HPT_PAGE_SHIFT;
+	bool own = has_own_frame(ept, gpa, fill->entry);
+	uint64_t frame = ept_fill_frame(fill);
+	int ret = 0;
 
-	if (ret == 0 && own && found == EPT_LOADED)
+	if (fill->found == EPT_NEW || own)
+		ret = ept_pool_populate(&ept->pool, frame, fill->pages);
+	if (ret == 0 && own && fill->found == EPT_LOADED)
 		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
 	else if (ret == 0)
-		ret = ept_window_install(&ept->window, gpa);
+		ret = ept_window_install(&ept->window, first, fill->pages);
 	/* The frame of an entry that came from elsewhere may not be present. */
-	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame) == 0)
-		ret = ept_window_install(&ept->window, gpa);
+	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
+		ret = ept_window_install(&ept->window, first, fill->pages);
 	switch (ret) {
 	case 0:
 		return NULL;
@@ -158,35 +315,34 @@ static const char *install(struct ept *ept, gpa_t gpa, uint64_t entry, enum ept_
  */
 static void handle_miss(struct ept *ept, gpa_t gpa)
 {
-	uint64_t begin, looked_up, installed;
-	enum ept_found found;
 	const char *reason = NULL;
-	uint64_t entry;
+	struct ept_fill fill;
+	uint64_t begin;
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
-	begin = nanoseconds();
-	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, HPT_SOFT, &entry, &found, &reason);
-	looked_up = nanoseconds();
+	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, true, &fill, &reason);
 	if (ret == 0) {
-		count_miss(ept, found, has_own_frame(ept, gpa, entry));
-		hpt_histogram_add(&ept->lookup_ns, looked_up - begin);
+		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
+		hpt_histogram_add(&ept->lookup_ns, fill.lookup_ns);
 	}
 	pthread_mutex_unlock(&ept->lock);
 
-	if (ret == 0)
-		reason = install(ept, gpa, entry, found);
-	installed = nanoseconds();
+	begin = nanoseconds();
+	if (ret == 0) {
+		reason = install(ept, &fill);
+		pthread_mutex_lock(&ept->lock);
+		ept_filled(ept, &fill);
+		if (!reason)
+			hpt_histogram_add(&ept->install_ns, nanoseconds() - begin);
+		pthread_mutex_unlock(&ept->lock);
+	}
 	if (reason) {
 		fail(ept, reason, gpa);
 		ept_window_release(&ept->window, gpa);
 		return;
 	}
-
-	pthread_mutex_lock(&ept->lock);
-	hpt_histogram_add(&ept->install_ns, installed - looked_up);
-	pthread_mutex_unlock(&ept->lock);
-	ept_window_wake(&ept->window, gpa);
+	ept_window_wake(&ept->window, fill.first << HPT_PAGE_SHIFT, fill.pages);
 }
 
 /* Handles misses until it is told to stop: 0, or a negative errno. */
@@ -240,18 +396,19 @@ static int start_thread(struct ept *ept, const char **what)
 		ret = pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
 	}
 	if (!ret)
-		ret = pthread_create(&ept->handler, &attributes, handler, ept);
+		ret = pthread_create(&ept->handlers[ept->running], &attributes, handler, ept);
 	if (ret == EINVAL && ept->config.cpu >= 0)
 		*what = "handler thread: this process may not run on the CPU that was asked for";
 	pthread_attr_destroy(&attributes);
 	return -ret;
 }
 
-/* Signals are for other threads: the handler starts with all of them blocked. */
-int ept_handler_start(struct ept *ept, const char **what)
+/* Signals are for other threads: the handlers start with all of them blocked. */
+int ept_handlers_start(struct ept *ept, const char **what)
 {
+	unsigned int wanted = ept->config.handlers ? ept->config.handlers : 1;
 	sigset_t all, before;
-	int ret;
+	int ret = 0;
 
 	ept->stop_fd = eventfd(0, EFD_CLOEXEC);
 	if (ept->stop_fd < 0) {
@@ -260,19 +417,22 @@ int ept_handler_start(struct ept *ept, const char **what)
 	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ret = start_thread(ept, what);
+	for (ept->running = 0; ept->running < wanted && ret == 0; ept->running += ret == 0)
+		ret = start_thread(ept, what);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	if (ret < 0)
-		close(ept->stop_fd);
+		ept_handlers_stop(ept);
 	return ret;
 }
 
-void ept_handler_stop(struct ept *ept)
+/* What is written to the eventfd is never read: it ends all of them. */
+void ept_handlers_stop(struct ept *ept)
 {
 	uint64_t one = 1;
 
 	while (write(ept->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
 		;
-	pthread_join(ept->handler, NULL);
+	while (ept->running)
+		pthread_join(ept->handlers[--ept->running], NULL);
 	close(ept->stop_fd);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What ept.c and fault.c share: how a page gets its frame, and the thread that handles misses. */
+/* How a page gets its frame, and the threads that handle misses: for the files of this room. */
 #ifndef EPT_FAULT_H
 #define EPT_FAULT_H
 
@@ -9,24 +9,51 @@
 enum ept_found {
 	EPT_NEW,       /* nothing: the page got its frame now */
 	EPT_LOADED,    /* it has a frame, which the window never had */
-	EPT_INSTALLED, /* it has a frame, which the window was given before */
+	EPT_INSTALLED, /* it has a frame, which the window was given before, and has */
+	EPT_RESCUED,   /* or has not any more */
+	EPT_RETURNED,  /* it was swapped out and has a frame again */
 };
 
+/* A page that has been filled, and is in transit until ept_filled(). */
+struct ept_fill {
+	uint64_t gfn;
+	enum ept_found found;
+	uint64_t entry; /* of this page (ept_find()) */
+	/*
+	 * The run that is in transit, and shall be installed; this page is in it. With EPT_NEW all
+	 * of it got frames, which are not present yet.
+	 */
+	uint64_t first;
+	unsigned int pages;
+	uint64_t lookup_ns; /* that the table took */
+};
+
+/* The frame of the run's first page. Of more than one they are in a row. */
+static inline uint64_t ept_fill_frame(const struct ept_fill *fill)
+{
+	return hpt_frame(fill->entry) - (fill->gfn - fill->first);
+}
+
 /*
- * Gives the page of `gfn` its frame if it has none: 0, *entry and *found. Entry flags in `flags`
- * (HPT_SOFT or 0) are set whatever was found. The caller holds ept->lock and has checked that the
- * page is guest RAM.
+ * Sees to it that the page of `gfn` has a frame, and puts it in transit. `to_window`: for a miss,
+ * so its entry says from now on that the window has it, and its neighbours may get frames as well.
+ * The caller holds ept->lock, which may be given up meanwhile, has nothing in transit, and has
+ * checked that the page is guest RAM.
  *
- * A new page's frame is counted, but not yet present: ept_pool_populate() is the caller's.
+ * The frames of new pages are counted, but not yet present: ept_pool_populate() is the caller's.
  *
- * On failure *reason (static text) names it: -ENOMEM if the limit is reached or the table cannot
- * grow, -EIO if the table holds an entry that cannot be. Table and pool are as before.
+ * On failure nothing is in transit and *reason (static text) names it: -ENOMEM if the limit is
+ * reached or the table cannot grow, -ENOSPC if the swap file cannot, -EIO if that fails, or if the
+ * table holds an entry that cannot be. What the table says of the page is as before.
  */
-int ept_fill(struct ept *ept, uint64_t gfn, uint64_t flags, uint64_t *entry, enum ept_found *found,
+int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
 	     const char **reason);
 
-/* Starts and ends the handler thread. 0, or a negative errno and *what. */
-int ept_handler_start(struct ept *ept, const char **what);
-void ept_handler_stop(struct ept *ept);
+/* The pages are where they belong. The caller holds the lock. */
+void ept_filled(struct ept *ept, const struct ept_fill *fill);
+
+/* Starts and ends the handler threads. 0, or a negative errno and *what. */
+int ept_handlers_start(struct ept *ept, const char **what);
+void ept_handlers_stop(struct ept *ept);
 
 #endif

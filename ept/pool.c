@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -86,24 +87,37 @@ int ept_pool_block(struct ept_pool *pool, uint32_t *block)
  * would be a SIGBUS, and it is quicker, as no page-table entry of the VMM is made. The kernel
  * zeroes such a page when it is first mapped or read.
  */
-int ept_pool_populate(const struct ept_pool *pool, uint64_t frame)
+int ept_pool_populate(const struct ept_pool *pool, uint64_t frame, unsigned int count)
 {
-	while (fallocate(pool->fd, 0, (off_t)(frame << HPT_PAGE_SHIFT), (off_t)HPT_PAGE_SIZE) < 0) {
+	while (fallocate(pool->fd, 0, (off_t)(frame << HPT_PAGE_SHIFT),
+			 (off_t)(count * HPT_PAGE_SIZE)) < 0) {
 		if (errno != EINTR)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-int ept_pool_take(struct ept_pool *pool)
+/* What cannot be given back costs the host memory and does no harm: it is zeros then. */
+void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int count)
 {
-	if (pool->frames >= pool->limit)
+	while (fallocate(pool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+			 (off_t)(frame << HPT_PAGE_SHIFT), (off_t)(count * HPT_PAGE_SIZE)) < 0) {
+		if (errno == EINTR)
+			continue;
+		memset(ept_pool_frame(pool, frame), 0, count * HPT_PAGE_SIZE);
+		return;
+	}
+}
+
+int ept_pool_take(struct ept_pool *pool, unsigned int frames)
+{
+	if (pool->frames + frames > pool->limit)
 		return -EDQUOT;
-	pool->frames++;
+	pool->frames += frames;
 	return 0;
 }
 
-void ept_pool_give_back(struct ept_pool *pool)
+void ept_pool_give_back(struct ept_pool *pool, unsigned int frames)
 {
-	pool->frames--;
+	pool->frames -= frames;
 }

@@ -6,7 +6,8 @@
  * of it is mapped linearly in the VMM, and that mapping is how the VMM reads and writes frames. The
  * memfd is sparse: only frames that were taken cost memory, and only they count against the limit.
  *
- * Callers serialise all functions but ept_pool_populate() and ept_pool_frame().
+ * Callers serialise all functions but ept_pool_populate(), ept_pool_drop() and
+ * ept_pool_frame().
  */
 #ifndef EPT_POOL_H
 #define EPT_POOL_H
@@ -40,18 +41,24 @@ void ept_pool_destroy(struct ept_pool *pool);
 int ept_pool_block(struct ept_pool *pool, uint32_t *block);
 
 /*
- * Counts one more frame as in use: 0, or -EDQUOT if the limit is reached. The caller takes a frame
+ * Counts more frames as in use: 0, or -EDQUOT if the limit is reached. The caller takes a frame
  * once: the pool does not remember which are in use, the table does. ept_pool_give_back() undoes
  * it.
  */
-int ept_pool_take(struct ept_pool *pool);
-void ept_pool_give_back(struct ept_pool *pool);
+int ept_pool_take(struct ept_pool *pool, unsigned int frames);
+void ept_pool_give_back(struct ept_pool *pool, unsigned int frames);
 
 /*
- * Makes a frame present in the memfd; one that was not reads as zeros, what one holds stays.
- * -ENOMEM if the host has no memory left.
+ * Makes `count` frames in a row present in the memfd; those that were not read as zeros, what one
+ * holds stays. -ENOMEM if the host has no memory left.
  */
-int ept_pool_populate(const struct ept_pool *pool, uint64_t frame);
+int ept_pool_populate(const struct ept_pool *pool, uint64_t frame, unsigned int count);
+
+/*
+ * Gives the host the memory of `count` frames in a row, and with it what they hold: nobody may have
+ * them mapped but the pool. They stay counted.
+ */
+void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int count);
 
 static inline uint64_t ept_pool_size(const struct ept_pool *pool)
 {

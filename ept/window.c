@@ -191,26 +191,43 @@ static void wake(struct ept_window *window, const void *place, uint64_t size)
 	(void)ioctl(window->uffd, UFFDIO_WAKE, &range); /* fails only for a malformed range */
 }
 
-void ept_window_wake(struct ept_window *window, gpa_t gpa)
+void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages)
 {
-	wake(window, ept_window_place(window, gpa), HPT_PAGE_SIZE);
+	wake(window, ept_window_place(window, gpa), pages * HPT_PAGE_SIZE);
 }
 
-int ept_window_install(struct ept_window *window, gpa_t gpa)
+/*
+ * The kernel installs page after page and ends at the first that it cannot: one that is there
+ * already (passed over here), or all of them while the address space changes (tried again).
+ */
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 {
-	for (int tries = 0; tries < TRIES; tries++) {
-		struct uffdio_continue call = {
-			.range = {.start = (uintptr_t)ept_window_place(window, gpa),
-				  .len = HPT_PAGE_SIZE},
-			.mode = UFFDIO_CONTINUE_MODE_DONTWAKE};
+	unsigned int done = 0;
 
-		if (ioctl(window->uffd, UFFDIO_CONTINUE, &call) == 0 || errno == EEXIST)
-			return 0;
-		if (errno != EAGAIN && errno != EINTR)
-			return -errno;
-		sched_yield();
+	for (int tries = 0; done < pages && tries < TRIES; tries++) {
+		struct uffdio_continue call = {
+			.range = {.start = (uintptr_t)ept_window_place(window,
+								       gpa + done * HPT_PAGE_SIZE),
+				  .len = (pages - done) * HPT_PAGE_SIZE},
+			.mode = UFFDIO_CONTINUE_MODE_DONTWAKE};
+		int error = ioctl(window->uffd, UFFDIO_CONTINUE, &call) < 0 ? errno : 0;
+
+		if (call.mapped > 0)
+			done += (unsigned int)((uint64_t)call.mapped / HPT_PAGE_SIZE);
+		else if (error == EEXIST)
+			done++;
+		else if (error && error != EAGAIN && error != EINTR)
+			return -error;
+		else
+			sched_yield();
 	}
-	return -EAGAIN;
+	return done < pages ? -EAGAIN : 0;
+}
+
+/* The call fails only for a malformed range, or one that is locked in memory. */
+void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
+{
+	(void)madvise(ept_window_place(window, gpa), size, MADV_DONTNEED);
 }
 
 int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
@@ -226,7 +243,7 @@ int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 		return errno == ENOMEM ? -ENOSPC : -errno;
 	window->mappings += 2;
 	ret = arm(window, gpa, HPT_PAGE_SIZE);
-	return ret < 0 ? ret : ept_window_install(window, gpa);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
 }
 
 /*

@@ -93,12 +93,19 @@ int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const 
 int ept_window_read(struct ept_window *window, gpa_t *gpa);
 
 /*
- * Puts the page's frame into the page tables; nothing happens if it is there. Who waits for the
- * page waits on until ept_window_wake(), so that counts and times can be taken before a vCPU on
- * the same CPU runs. -EFAULT if the frame is not present in the memfd, other errors are final.
+ * Puts the frames of `pages` pages in a row, of one block, into the page tables; nothing happens to
+ * those that are there. Who waits for them waits on until ept_window_wake(), so that counts and
+ * times can be taken before a vCPU on the same CPU runs. -EFAULT if a frame is not present in the
+ * memfd, other errors are final.
  */
-int ept_window_install(struct ept_window *window, gpa_t gpa);
-void ept_window_wake(struct ept_window *window, gpa_t gpa);
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
+void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
+
+/*
+ * Takes [gpa, gpa + size) out of the page tables, not out of the memfd: each page that is touched
+ * again is a miss.
+ */
+void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size);
 
 /*
  * Maps a single frame, which must be present, over the page and installs it. -ENOSPC if there are

@@ -38,7 +38,7 @@ suite lint 300 make -s lint
 for room in hpt ept vmm bench; do
 	suite "unit-$room" 600 build/tests/$room --tap --jobs 2
 done
-suite torture-ept 120 build/tests/torture_ept 32 5
+suite torture-ept 120 build/tests/torture_ept 32 10
 suite torture-hpt 200 build/tests/torture_hpt 40
 suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats

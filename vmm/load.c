@@ -23,7 +23,12 @@ static int copy_in(void *context, uint64_t address, const void *bytes, uint64_t 
 
 static int load_failed(struct message *message, int error, const char *what)
 {
-	if (error == -ENOMEM)
+	if (error == -EIO)
+		return message_set(message, error, STATUS_NOINPUT,
+				   "the swap file cannot be read or written while %s is loaded; "
+				   "fix: --swap on another device",
+				   what);
+	if (error == -ENOMEM || error == -ENOSPC)
 		return message_set(
 			message, error, STATUS_GUEST_DIED,
 			"host memory exhausted while loading %s, before the guest started; fix: a "

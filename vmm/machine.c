@@ -10,8 +10,6 @@
 #include "vmm/run.h"
 #include "vmm/status.h"
 
-#define PAGE_MASK (HPT_PAGE_SIZE - 1)
-
 unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX])
 {
 	ranges[0] = (struct ept_range){.start = 0, .size = mem};
@@ -38,6 +36,9 @@ static int create_second_stage(struct machine *machine, struct message *message)
 	struct ept_config config = {
 		.range_count = machine->range_count,
 		.host_mem = machine->config.host_mem,
+		.swap = machine->config.swap,
+		.around = machine->config.around,
+		.host_pages = machine->config.host_pages,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
 		.cpu = machine->config.pin ? pin_thread(&machine->pin) : -1,
@@ -137,41 +138,9 @@ int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa)
 	return 0;
 }
 
-static bool is_ram(const struct machine *machine, gpa_t gpa, uint64_t size)
-{
-	for (unsigned int i = 0; i < machine->range_count; i++) {
-		const struct ept_range *range = &machine->ranges[i];
-
-		if (gpa >= range->start && gpa - range->start < range->size)
-			return size <= range->size - (gpa - range->start);
-	}
-	return false;
-}
-
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size)
 {
-	uint8_t *bytes = target;
-
-	if (size && !is_ram(machine, gpa, size))
-		return -EFAULT;
-	while (size) {
-		uint64_t part = HPT_PAGE_SIZE - (gpa & PAGE_MASK);
-		uint64_t frame;
-		int error = 0;
-
-		if (part > size)
-			part = size;
-		if (ept_translate(&machine->ept, gpa, &frame))
-			memset(bytes, 0, part);
-		else
-			error = ept_copy_out(&machine->ept, gpa, bytes, part);
-		if (error)
-			return error;
-		gpa += part;
-		bytes += part;
-		size -= part;
-	}
-	return 0;
+	return ept_peek(&machine->ept, gpa, target, size);
 }
 
 /* KVM goes first: nobody may touch the window when ept takes it away. */

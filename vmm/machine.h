@@ -29,7 +29,9 @@
 
 /* Less is no machine that a kernel can do something in; more has no room in the window. */
 #define MACHINE_MEM_MIN (UINT64_C(4) << 20)
-#define MACHINE_MEM_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
+/* An instruction may need pages of code, data, stack and paging all at once. */
+#define MACHINE_HOST_MEM_MIN (UINT64_C(64) << 10)
+#define MACHINE_MEM_MAX	     (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 
 /* As many files can be handed to a multiboot kernel; all others take one. */
 #define MACHINE_MODULES_MAX 8
@@ -46,6 +48,9 @@ struct machine_module {
 struct machine_config {
 	uint64_t mem;	   /* bytes of guest RAM, a multiple of 4 KiB, MACHINE_MEM_MIN to _MAX */
 	uint64_t host_mem; /* bytes of host frames, a multiple of 4 KiB */
+	const char *swap;  /* the file where pages go for which that is too little; NULL: unnamed */
+	enum ept_pages host_pages;
+	unsigned int around; /* pages that a first touch in a sequence may get; 0: as 1 */
 	enum hpt_organisation organisation; /* of the host table */
 	uint64_t seed;
 	uint64_t timeout_ns; /* how long the guest may run; 0: without limit */
@@ -132,8 +137,8 @@ void machine_run(struct machine *machine, struct machine_exit *how);
 int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa);
 
 /*
- * Reads guest memory without touching it: a page that has no frame reads as the zeros it would
- * have. -EFAULT if any byte is not guest RAM, and then nothing is read.
+ * Reads guest memory without touching it (ept_peek()): -EFAULT if any byte is not guest RAM, and
+ * then nothing is read; -EIO where a page is in the swap file, which cannot be read.
  */
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size);
 

@@ -149,3 +149,17 @@ int option_organisation(const char *option, const char *text, enum hpt_organisat
 			   "%s: found \"%s\", wanted an organisation: one of %s", option, text,
 			   names);
 }
+
+int option_pages(const char *option, const char *text, int *value, struct message *message)
+{
+	static const char *const names[] = {"4k", "2m", "mixed"};
+
+	for (int i = 0; i < 3; i++) {
+		if (!strcmp(names[i], text)) {
+			*value = i;
+			return 0;
+		}
+	}
+	return message_set(message, -EINVAL, STATUS_USAGE,
+			   "%s: found \"%s\", wanted 4k, 2m or mixed", option, text);
+}

@@ -34,4 +34,7 @@ int option_seconds(const char *option, const char *text, uint64_t *nanoseconds,
 int option_organisation(const char *option, const char *text, enum hpt_organisation *value,
 			struct message *message);
 
+/* Page sizes: 4k (0), 2m (1) or mixed (2). */
+int option_pages(const char *option, const char *text, int *value, struct message *message);
+
 #endif

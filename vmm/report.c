@@ -77,7 +77,9 @@ static void collect_stage2(struct report *report, struct machine *machine)
 		.ledger = snapshot.ledger,
 		.faults = snapshot.counts.misses,
 		.first_touches = snapshot.counts.touches,
-		.refills = snapshot.counts.loaded,
+		.refills =
+			snapshot.counts.loaded + snapshot.counts.rescues + snapshot.counts.swapped,
+		.evictions = snapshot.counts.swaps_out + snapshot.counts.zeros_out,
 		.copies = snapshot.counts.copies,
 	};
 	report_leg(&report->legs[REPORT_STAGE2_LOOKUP], &ept->lookup_ns, NANOSECONDS_KHZ);
@@ -86,7 +88,7 @@ static void collect_stage2(struct report *report, struct machine *machine)
 
 static void walk_region(struct report_region *region, struct stage1 *stage1)
 {
-	uint64_t frame;
+	uint64_t entry;
 	gpa_t gpa;
 
 	region->walked = region->guest.pages <= REPORT_WALK_PAGES;
@@ -95,7 +97,7 @@ static void walk_region(struct report_region *region, struct stage1 *stage1)
 		if (stage1_translate(stage1, region->guest.start + i * HPT_PAGE_SIZE, &gpa))
 			continue;
 		region->stage1_entries++;
-		if (!ept_translate(&stage1->machine->ept, gpa, &frame))
+		if (!ept_entry(&stage1->machine->ept, gpa, &entry))
 			region->stage2_entries++;
 	}
 }

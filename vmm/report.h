@@ -22,6 +22,9 @@ struct report_config {
 	const char *kind; /* "program", "kernel", or "unknown" for a file that is neither */
 	uint64_t mem;
 	uint64_t host_mem;
+	const char *swap; /* NULL: unnamed */
+	uint64_t around;
+	enum ept_pages host_pages;
 	uint64_t window; /* pages */
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;

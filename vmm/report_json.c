@@ -31,6 +31,8 @@ static json_t *text(const char *bytes)
 }
 
 /* A PVH kernel brings its own first stage: what is asked of the built-in one's is null then. */
+static const char *const page_sizes[] = {[EPT_4K] = "4k", [EPT_2M] = "2m", [EPT_MIXED] = "mixed"};
+
 static json_t *config_json(const struct report_config *config)
 {
 	bool has_stage1 = strcmp(config->kind, "kernel");
@@ -40,6 +42,9 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "kind", json_string(config->kind));
 	set(object, "mem", number(config->mem));
 	set(object, "host_mem", number(config->host_mem));
+	set(object, "swap", config->swap ? text(config->swap) : json_null());
+	set(object, "host_pages", text(page_sizes[config->host_pages]));
+	set(object, "fault_around", number(config->around));
 	set(object, "window", has_stage1 ? number(config->window) : json_null());
 	set(object, "guest_table",
 	    has_stage1 ? json_string(hpt_organisation_name(config->guest_table)) : json_null());
@@ -114,11 +119,22 @@ static json_t *stage1_json(const struct report *report)
 
 static json_t *stage2_json(const struct report *report)
 {
+	const struct ept_counts *counts = &report->ept;
 	json_t *object = stage_json(&report->stage2);
 
-	set(object, "repeats", number(report->ept.repeats));
-	set(object, "frames", number(report->ept.frames));
-	set(object, "blocks", number(report->ept.blocks));
+	set(object, "repeats", number(counts->repeats));
+	set(object, "rescues", number(counts->rescues));
+	set(object, "swapped_faults", number(counts->swapped));
+	set(object, "fault_around_pages", number(counts->around));
+	set(object, "swap_ins", number(counts->swaps_in));
+	set(object, "swap_outs", number(counts->swaps_out));
+	set(object, "zero_ins", number(counts->zeros_in));
+	set(object, "zero_outs", number(counts->zeros_out));
+	set(object, "swap_slots", number(counts->slots));
+	set(object, "merges", number(counts->merges));
+	set(object, "splits", number(counts->splits));
+	set(object, "frames", number(counts->frames));
+	set(object, "blocks", number(counts->blocks));
 	return object;
 }
 

@@ -43,6 +43,16 @@ static void print_frames(FILE *stream, uint64_t frames)
 		few ? frames << 2 : frames >> 8, few ? "KiB" : "MiB");
 }
 
+/* Where pages went for which there was no frame, and how they came back. */
+static void print_swapping(FILE *stream, const struct ept_counts *counts)
+{
+	fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " of zeros)\n", "pages out", "",
+		counts->swaps_out + counts->zeros_out, counts->zeros_out);
+	fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " of zeros)\n", "pages in", "",
+		counts->swaps_in + counts->zeros_in, counts->zeros_in);
+	fprintf(stream, "%-18s %14s %14" PRIu64 "\n", "rescued", "", counts->rescues);
+}
+
 static void print_stages(FILE *stream, const struct report *report)
 {
 	const struct report_stage *one = &report->stage1;
@@ -79,6 +89,11 @@ static void print_stages(FILE *stream, const struct report *report)
 	else
 		fprintf(stream, "stage 1 is absent: %s\n", report->stage1_absent);
 	print_frames(stream, report->ept.frames);
+	if (report->ept.merges + report->ept.splits)
+		fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " split)\n",
+			"blocks made whole", "", report->ept.merges, report->ept.splits);
+	if (two->evictions)
+		print_swapping(stream, &report->ept);
 }
 
 static void print_legs(FILE *stream, const struct report *report)

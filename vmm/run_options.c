@@ -19,6 +19,9 @@
 enum {
 	OPTION_MEM = 0x100,
 	OPTION_HOST_MEM,
+	OPTION_SWAP,
+	OPTION_AROUND,
+	OPTION_HOST_PAGES,
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
@@ -34,7 +37,17 @@ enum {
 static const struct argp_option rows[] = {
 	{"mem", OPTION_MEM, "SIZE", 0, "guest memory, 4M to 112G (256M)", 0},
 	{"host-mem", OPTION_HOST_MEM, "SIZE", 0,
-	 "host memory that the guest's pages may take (as --mem)", 0},
+	 "host memory that the guest's pages may take (as --mem); if they need more, pages that are not in use go to the swap file",
+	 0},
+	{"swap", OPTION_SWAP, "FILE", 0,
+	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR or /var/tmp)",
+	 0},
+	{"host-pages", OPTION_HOST_PAGES, "4k|2m|mixed", 0,
+	 "entries of the stage-2 table (4k): 2m maps whole blocks at their first touch, mixed once all of their pages are there",
+	 0},
+	{"fault-around", OPTION_AROUND, "PAGES", 0,
+	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss)",
+	 0},
 	{"window", OPTION_WINDOW, "PAGES", 0,
 	 "entries of the stage-1 window, 16 to 1048576 (4096): the guest's TLB, so to speak", 0},
 	{"guest-table", OPTION_GUEST_TABLE, "ORG", 0,
@@ -81,8 +94,20 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     &message);
 	case OPTION_HOST_MEM:
 		return check(state,
-			     option_size("--host-mem", text, HPT_PAGE_SIZE, MACHINE_MEM_MAX,
+			     option_size("--host-mem", text, MACHINE_HOST_MEM_MIN, MACHINE_MEM_MAX,
 					 &options->host_mem, &message),
+			     &message);
+	case OPTION_SWAP:
+		options->swap = text;
+		return 0;
+	case OPTION_AROUND:
+		return check(state,
+			     option_count("--fault-around", text, 1, EPT_AROUND_MAX,
+					  &options->around, &message),
+			     &message);
+	case OPTION_HOST_PAGES:
+		return check(state,
+			     option_pages("--host-pages", text, &options->host_pages, &message),
 			     &message);
 	case OPTION_WINDOW:
 		options->window_given = true;
@@ -199,6 +224,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv)
 {
 	*options = (struct run_options){
 		.mem = DEFAULT_MEM,
+		.around = 1,
 		.window = ABI_WINDOW_PAGES,
 		.guest_table = DEFAULT_ORGANISATION,
 		.host_table = DEFAULT_ORGANISATION,

@@ -83,7 +83,7 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 	check->walk = (struct walk){
 		.guest = &check->guest,
 		.guest_sizes = WALK_4K | WALK_2M,
-		.host_sizes = WALK_4K,
+		.host_sizes = machine->config.host_pages == EPT_4K ? WALK_4K : WALK_4K | WALK_2M,
 		.frames = (uintptr_t)ept_pool_frame(pool, 0),
 		.frame_count = ept_pool_size(pool),
 	};

@@ -45,7 +45,7 @@ void walk_check_print(FILE *stream, const struct walk_check_counts *counts)
 	print_row(stream, "absent", counts->absent1, "at stage 1");
 	print_row(stream, "", counts->absent2, "at stage 2");
 	print_row(stream, "", counts->untouched,
-		  "at stage 2, for a page of the guest's table that nobody has touched");
+		  "at stage 2, for a page of the guest's table that has no frame");
 	print_row(stream, "KVM_TRANSLATE", counts->kvm_same, "the same gPA and rights");
 	print_row(stream, "", counts->kvm_absent, "no translation either");
 	print_row(stream, "", counts->not_in_window, "not in the window");

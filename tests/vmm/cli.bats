@@ -94,8 +94,8 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem window guest-table host-table initrd append walk-check seed timeout \
-		stats json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table initrd \
+		append walk-check seed timeout stats json; do
 		[[ $output == *"--$option"* ]]
 	done
 }
@@ -115,8 +115,7 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --swap=x --dedup --disk=x --snapshot=x --restore=x \
-		--host-pages=2m -x; do
+	for option in --fly --cpus=2 --dedup --disk=x --snapshot=x --restore=x -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -124,8 +123,8 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem window guest-table host-table initrd append walk-check seed timeout \
-		json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table initrd \
+		append walk-check seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -151,7 +150,7 @@ dumped() { # TEXT
 	for size in 0 0G 4095K 113G 17179869184G 18446744073709551615; do
 		usage "--mem: found \"$size\", wanted a size from 4M to 112G" run --mem $size IMAGE
 	done
-	usage '--host-mem: found "0", wanted a size from 4K to 112G' run --host-mem 0 IMAGE
+	usage '--host-mem: found "0", wanted a size from 64K to 112G' run --host-mem 0 IMAGE
 	usage '--mem: found "5000001", wanted a multiple of 4K' run --mem 5000001 IMAGE
 	usage '--mem: found "5000", wanted a size from 4M to 112G, a multiple of 4K' run --mem 5000 I
 }
@@ -463,17 +462,62 @@ replayed() {
 
 @test "exhausted host memory, 125, and the page is named" {
 	need_kvm
-	guest touch_all 125 --host-mem 4M
-	ended vmm 125 "host memory exhausted"
+	guest touch_all 125 --host-mem 4M --swap /dev/full
+	ended vmm 125 "host memory exhausted: the swap file's device is full"
 	jq -e '.exit.gpa >= 2097152 and .stage2.frames == 1024' "$BATS_TEST_TMPDIR/json"
 	dumped "-> no entry"
 	run ! dumped "never touched"
 	guest touch_all 0 --host-mem 40M
-	guest touch_all 125 --host-mem 4K
+	kernels=$root/build/images guest hello 125 --host-mem 64K --swap /dev/full
 	ended vmm 125 "host memory exhausted while loading"
 	dumped ", before the guest started; fix: a larger --host-mem"
 	jq -e 'has("host") and has("config") and (has("stage2") | not)' "$BATS_TEST_TMPDIR/json"
 	run ! dumped "registers"
+}
+
+@test "a guest that touches more than host memory is none the wiser, with each organisation" {
+	need_kvm
+	for table in radix chained open bucket clustered cuckoo adaptive; do
+		guest touch_all 0 --host-mem 4M --host-table $table
+		jq -e '.stage2.frames <= 1024 and .stage2.evictions > 6000 and
+			.stage2.entries >= 7680' "$BATS_TEST_TMPDIR/json"
+	done
+}
+
+@test "whole blocks have one entry, and walks through them agree with the machine" {
+	need_kvm
+	for table in radix clustered adaptive; do
+		guest touch_all 0 --host-table $table --host-pages 2m
+		jq -e '.stage2.entries < 40 and .stage2.frames > 7680 and .stage2.first_touches < 40 and
+			.config.host_pages == "2m"' "$BATS_TEST_TMPDIR/json"
+		guest touch_all 0 --host-table $table --host-pages mixed
+		jq -e '.stage2.merges == 15 and .stage2.entries < 600' "$BATS_TEST_TMPDIR/json"
+	done
+	run -0 timeout 60 "$twostage" run --mem 64M --host-mem 8M --host-pages mixed --walk-check 200 \
+		--json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 16M
+	jq -e '.walk_check.wrong == 0 and .walk_check.translated > 100 and .stage2.splits > 0' \
+		"$BATS_TEST_TMPDIR/json"
+	usage '--host-pages: found "1g", wanted 4k, 2m or mixed' run --host-pages 1g IMAGE
+}
+
+@test "swap files that cannot be are refused, 69, and kept" {
+	need_kvm
+	local file=$BATS_TEST_TMPDIR/data
+	echo "a letter" > "$file"
+	run --separate-stderr -69 "$twostage" run --host-mem 4M --swap "$file" "$root/build/images/touch" -- 1M
+	[[ $stderr == *"holds other data"* ]]
+	[ "$(cat "$file")" = "a letter" ]
+	run --separate-stderr -69 "$twostage" run --host-mem 4M --swap "$BATS_TEST_TMPDIR" "$root/build/images/touch" -- 1M
+	[[ $stderr == *"--swap names cannot be opened"* ]]
+	run -0 "$twostage" run --host-mem 4M --swap "$BATS_TEST_TMPDIR/new" "$root/build/images/touch" -- 8M
+	[ ! -e "$BATS_TEST_TMPDIR/new" ]
+}
+
+@test "a page after the other, and fault-around brings them together" {
+	need_kvm
+	guest touch_all 0 --fault-around 16
+	jq -e '.stage2.first_touches < 1200 and .stage2.fault_around_pages > 7000 and
+		.config.fault_around == 16' "$BATS_TEST_TMPDIR/json"
 }
 
 @test "every page is one miss and one entry, with each organisation" {

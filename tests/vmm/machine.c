@@ -120,7 +120,8 @@ Test(machine, exhausted_host_memory_is_named, .timeout = 30)
 	static const uint8_t code[] = {0xbf, 0x00, 0x00, 0x20, 0x00, 0x89, 0x07, 0x81,
 				       0xc7, 0x00, 0x10, 0x00, 0x00, 0xeb, 0xf6};
 
-	make(code, sizeof(code), (struct machine_config){.host_mem = 64 * 4096, .pin = true});
+	make(code, sizeof(code),
+	     (struct machine_config){.host_mem = 64 * 4096, .swap = "/dev/full", .pin = true});
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_VMM);
 	cr_expect_eq(how.status, STATUS_GUEST_DIED);

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: MIT */
+/* Making room (see evict.h). */
+#include <errno.h>
+
+#include "ept/evict.h"
+
+/* Pages that a hand looks at in one go: eight lines of a clustered table. */
+#define STRIDE UINT64_C(64)
+
+/* How far the front hand leads, in pages that it took out of the window: 1/LEAD of the limit. */
+#define LEAD	 8
+#define LEAD_MIN 64
+
+/* Pages that lose their frames together. */
+struct batch {
+	struct ept *ept;
+	uint64_t slots; /* the first of those in a row that are taken for them */
+	unsigned int room;
+	unsigned int written; /* of them, so many are used */
+	unsigned int zeros;
+	uint64_t gfns[EPT_SWAP_RUN]; /* of pages that are written */
+	void *pages[EPT_SWAP_RUN];
+	uint64_t zero_gfns[EPT_SWAP_RUN];
+	uint64_t passed; /* pages that the front hand had been at before */
+};
+
+/* The part of guest memory where a hand is: at most STRIDE pages, which lie in one window block. */
+static uint64_t at_hand(const struct ept *ept, const struct ept_hand *hand, uint64_t *gfn)
+{
+	const struct ept_range *range = &ept->config.ranges[hand->range];
+	uint64_t end = (range->start + range->size) >> HPT_PAGE_SHIFT;
+	uint64_t stop;
+
+	*gfn = (range->start >> HPT_PAGE_SHIFT) + hand->page;
+	stop = (*gfn / STRIDE + 1) * STRIDE;
+	return (stop < end ? stop : end) - *gfn;
+}
+
+static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pages)
+{
+	hand->page += pages;
+	if (hand->page < ept->config.ranges[hand->range].size >> HPT_PAGE_SHIFT)
+		return;
+	hand->page = 0;
+	hand->range = (hand->range + 1) % ept->config.range_count;
+}
+
+static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
+{
+	struct batch *batch = context;
+
+	if (!hpt_resident(entry) || ept_transit_has(&batch->ept->transit, key.vpn, 1))
+		return entry;
+	batch->passed++;
+	return entry & ~HPT_ACCESSED;
+}
+
+/* The entry of the whole block where a hand is, if it is one: true, and the pages to its end. */
+static bool at_whole(const struct ept *ept, uint64_t gfn, uint64_t *entry, uint64_t *count)
+{
+	struct hpt_key key = hpt_key(0, ept_block_start(gfn), HPT_2M);
+
+	if (ept->config.host_pages == EPT_4K || hpt_lookup(&ept->table, key, entry, NULL) < 0)
+		return false;
+	*count = key.vpn + HPT_LARGE_PAGES - gfn;
+	return true;
+}
+
+/* A whole block goes out of the window as one. */
+static void pass_whole(struct ept *ept, uint64_t gfn)
+{
+	uint64_t start = ept_block_start(gfn);
+
+	if (ept_transit_has(&ept->transit, start, HPT_LARGE_PAGES))
+		return;
+	(void)hpt_change(&ept->table, hpt_key(0, start, HPT_2M), HPT_ACCESSED, 0);
+	ept_window_take_out(&ept->window, start << HPT_PAGE_SHIFT, EPT_BLOCK_SIZE);
+	ept->lead += HPT_LARGE_PAGES;
+}
+
+/* The front hand takes its stride out of the window. Pages in transit there only miss once more. */
+static int advance_front(struct ept *ept)
+{
+	struct batch batch = {.ept = ept};
+	uint64_t gfn, entry, count = at_hand(ept, &ept->front, &gfn);
+
+	if (at_whole(ept, gfn, &entry, &count)) {
+		pass_whole(ept, gfn);
+		move_hand(ept, &ept->front, count);
+		return 0;
+	}
+	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, clear_accessed, &batch) <
+	    0)
+		return -ENOMEM;
+	if (batch.passed)
+		ept_window_take_out(&ept->window, gfn << HPT_PAGE_SHIFT, count << HPT_PAGE_SHIFT);
+	ept->lead += batch.passed;
+	move_hand(ept, &ept->front, count);
+	return 0;
+}
+
+/* Notes a page that goes: it is in transit from now on. No entry changes yet. */
+static uint64_t send_off(void *context, struct hpt_key key, uint64_t entry)
+{
+	struct batch *batch = context;
+	struct ept *ept = batch->ept;
+	bool is_zero;
+	void *page;
+
+	if (!hpt_resident(entry) || ept_transit_has(&ept->transit, key.vpn, 1))
+		return entry;
+	batch->passed++;
+	if (entry & HPT_ACCESSED ||
+	    hpt_frame(entry) != ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT))
+		return entry;
+	page = ept_pool_frame(&ept->pool, hpt_frame(entry));
+	is_zero = ept_swap_is_zero(page);
+	if ((is_zero ? batch->zeros : batch->written) == (is_zero ? EPT_SWAP_RUN : batch->room) ||
+	    ept_transit_add(&ept->transit, key.vpn, 1) < 0)
+		return entry;
+	if (is_zero) {
+		batch->zero_gfns[batch->zeros++] = key.vpn;
+	} else {
+		batch->pages[batch->written] = page;
+		batch->gfns[batch->written++] = key.vpn;
+	}
+	return entry;
+}
+
+/* The back hand marks the pages of its stride that go. */
+static int advance_back(struct ept *ept, struct batch *batch)
+{
+	uint64_t gfn, entry, count = at_hand(ept, &ept->back, &gfn);
+	uint64_t to_end;
+
+	if (at_whole(ept, gfn, &entry, &to_end) &&
+	    (entry & HPT_ACCESSED ||
+	     ept_transit_has(&ept->transit, ept_block_start(gfn), HPT_LARGE_PAGES) ||
+	     ept_block_split(ept, gfn) < 0)) {
+		ept->lead -= ept->lead < to_end ? ept->lead : to_end;
+		move_hand(ept, &ept->back, to_end);
+		return 0;
+	}
+	if (hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), count, send_off, batch) < 0)
+		return -ENOMEM; /* cannot be: it changes nothing */
+	ept->lead = ept->lead > batch->passed ? ept->lead - batch->passed : 0;
+	move_hand(ept, &ept->back, count);
+	return 0;
+}
+
+/* Pages that lie side by side give their frames back together. */
+static void drop_frames(struct ept *ept, const uint64_t *gfns, unsigned int count)
+{
+	for (unsigned int i = 0, end; i < count; i = end) {
+		uint64_t frame = ept_window_frame(&ept->window, gfns[i] << HPT_PAGE_SHIFT);
+
+		for (end = i + 1; end < count && gfns[end] == gfns[end - 1] + 1; end++)
+			continue;
+		ept_pool_drop(&ept->pool, frame, end - i);
+	}
+}
+
+/*
+ * Gives entries their swap locations, if `is_written`. A page whose entry cannot be changed, since
+ * the table has no memory to part it from its neighbours, stays with its frame. How many go: those
+ * come first in gfns then.
+ */
+static unsigned int change_entries(struct ept *ept, struct batch *batch, bool is_written)
+{
+	unsigned int going = 0;
+
+	for (unsigned int i = 0; i < batch->written; i++) {
+		uint64_t gfn = batch->gfns[i];
+
+		if (is_written &&
+		    !hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), batch->slots + i, NULL)) {
+			ept_block_note(ept, gfn, -1, 1);
+			batch->gfns[going++] = gfn;
+			continue;
+		}
+		ept_swap_free(&ept->swap, batch->slots + i);
+		ept_transit_remove(&ept->transit, gfn);
+	}
+	return going;
+}
+
+static unsigned int change_zero_entries(struct ept *ept, struct batch *batch)
+{
+	unsigned int going = 0;
+
+	for (unsigned int i = 0; i < batch->zeros; i++) {
+		uint64_t gfn = batch->zero_gfns[i];
+
+		if (hpt_swap_out(&ept->table, hpt_key(0, gfn, HPT_4K), EPT_SWAP_ZERO, NULL) < 0) {
+			ept_transit_remove(&ept->transit, gfn);
+			continue;
+		}
+		ept_block_note(ept, gfn, -1, 1);
+		batch->zero_gfns[going++] = gfn;
+	}
+	return going;
+}
+
+static void arrive(struct ept *ept, const uint64_t *gfns, unsigned int count)
+{
+	for (unsigned int i = 0; i < count; i++)
+		ept_transit_remove(&ept->transit, gfns[i]);
+}
+
+/*
+ * Writes a batch out, changes its entries, drops its frames. I/O is done without the lock. The
+ * error of the device, or -ENOMEM if none of the pages could go.
+ */
+static int write_out(struct ept *ept, struct batch *batch)
+{
+	int ret = 0;
+
+	ept->leaving++;
+	pthread_mutex_unlock(&ept->lock);
+	if (batch->written)
+		ret = ept_swap_write(&ept->swap, batch->slots, batch->written, batch->pages,
+				     batch->gfns);
+	pthread_mutex_lock(&ept->lock);
+	batch->written = change_entries(ept, batch, ret == 0);
+	batch->zeros = change_zero_entries(ept, batch);
+	pthread_mutex_unlock(&ept->lock);
+	drop_frames(ept, batch->gfns, batch->written);
+	drop_frames(ept, batch->zero_gfns, batch->zeros);
+	pthread_mutex_lock(&ept->lock);
+
+	ept->leaving--;
+	ept_pool_give_back(&ept->pool, batch->written + batch->zeros);
+	ept->counts.swaps_out += batch->written;
+	ept->counts.zeros_out += batch->zeros;
+	arrive(ept, batch->gfns, batch->written);
+	arrive(ept, batch->zero_gfns, batch->zeros);
+	if (batch->zeros) /* there is room, whatever the device says */
+		return 0;
+	return ret == 0 && !batch->written ? -ENOMEM : ret;
+}
+
+static uint64_t lead_wanted(const struct ept *ept)
+{
+	uint64_t lead = ept->pool.limit / LEAD;
+
+	if (lead < LEAD_MIN)
+		lead = LEAD_MIN;
+	return lead < ept->pool.frames ? lead : ept->pool.frames;
+}
+
+/* Finds pages that can go: their number is 0 if there is none in all of guest memory. */
+static int choose(struct ept *ept, struct batch *batch)
+{
+	uint64_t total = 0;
+
+	for (unsigned int i = 0; i < ept->config.range_count; i++)
+		total += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
+	/* Twice round: a page that was in the window when the front hand first passed may stay. */
+	for (uint64_t strides = 0; strides < 4 * (total / STRIDE + EPT_RANGES_MAX); strides++) {
+		int ret = ept->lead < lead_wanted(ept) ? advance_front(ept)
+						       : advance_back(ept, batch);
+
+		if (ret < 0 || batch->written || batch->zeros)
+			return ret;
+		batch->passed = 0;
+	}
+	return 0;
+}
+
+/* Sends some pages away, or waits for those that another thread is sending. */
+static int evict(struct ept *ept, const char **reason)
+{
+	struct batch batch = {.ept = ept};
+	int taken = ept_swap_take(&ept->swap, EPT_SWAP_RUN, &batch.slots);
+	int ret;
+
+	batch.room = taken > 0 ? (unsigned int)taken : 0;
+	ret = choose(ept, &batch);
+	for (unsigned int i = batch.written; i < batch.room; i++)
+		ept_swap_free(&ept->swap, batch.slots + i);
+	if (ret == 0 && !batch.written && !batch.zeros) {
+		if (ept->leaving) {
+			ept_transit_wait(&ept->transit, &ept->lock);
+			return 0;
+		}
+		*reason = taken > 0 ? "host memory exhausted: no page can go, all are in use"
+				    : "host memory exhausted: all frames of --host-mem and all "
+				      "of the swap file are in use";
+		return -ENOMEM;
+	}
+	if (ret < 0) {
+		*reason = "no memory for the stage-2 table";
+		return ret;
+	}
+	ret = write_out(ept, &batch);
+	switch (ret) {
+	case 0:
+		return 0;
+	case -ENOMEM:
+		*reason = "no memory for the stage-2 table";
+		return ret;
+	case -ENOSPC:
+	case -EDQUOT:
+	case -EFBIG:
+		*reason = "host memory exhausted: the swap file's device is full; fix: a larger "
+			  "--host-mem, or --swap on another device";
+		return -ENOSPC;
+	default:
+		*reason = "the swap file cannot be written";
+		return -EIO;
+	}
+}
+
+/*
+ * The front hand sets out before the last frame is taken, so that when it is, pages have had time
+ * to be touched since it passed: free frames and lead together are never less than what is wanted.
+ */
+static void set_out(struct ept *ept)
+{
+	uint64_t left = ept->pool.limit - ept->pool.frames;
+
+	if (left + ept->lead < lead_wanted(ept))
+		(void)advance_front(ept); /* without memory it does so later */
+}
+
+int ept_make_room(struct ept *ept, unsigned int frames, const char **reason)
+{
+	if (ept->swap.slots)
+		set_out(ept);
+	while (ept->pool.frames + frames > ept->pool.limit) {
+		int ret = -ENOMEM;
+
+		*reason = "host memory exhausted: all frames of --host-mem are in use";
+		if (ept->swap.slots)
+			ret = evict(ept, reason);
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int fill_frame(struct ept *ept, uint64_t frame, uint64_t gfn, uint64_t location,
+		      const char **reason)
+{
+	int ret = ept_pool_populate(&ept->pool, frame, 1);
+
+	*reason = "host memory exhausted: the host has no frame left";
+	if (ret < 0 || location == EPT_SWAP_ZERO)
+		return ret;
+	ret = ept_swap_read(&ept->swap, location, gfn, ept_pool_frame(&ept->pool, frame));
+	if (ret == 0)
+		return 0;
+	*reason = ret == -EBADMSG ? "the swap file has lost a page: its checksum is wrong"
+				  : "the swap file cannot be read";
+	ept_pool_drop(&ept->pool, frame, 1);
+	return -EIO;
+}
+
+int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **reason)
+{
+	uint64_t frame = ept_window_frame(&ept->window, gfn << HPT_PAGE_SHIFT);
+	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
+	uint64_t location = hpt_swap_location(*entry);
+	int ret = ept_make_room(ept, 1, reason);
+
+	if (ret < 0)
+		return ret;
+	(void)ept_pool_take(&ept->pool, 1); /* there is room */
+	pthread_mutex_unlock(&ept->lock);
+	ret = fill_frame(ept, frame, gfn, location, reason);
+	pthread_mutex_lock(&ept->lock);
+	if (ret == 0 && hpt_swap_in(&ept->table, key, frame) < 0) {
+		*reason = "no memory for the stage-2 table";
+		ept_pool_drop(&ept->pool, frame, 1);
+		ret = -ENOMEM;
+	}
+	if (ret < 0) {
+		ept_pool_give_back(&ept->pool, 1);
+		return ret;
+	}
+	ept_block_note(ept, gfn, 1, -1);
+	ept_swap_free(&ept->swap, location);
+	if (location == EPT_SWAP_ZERO)
+		ept->counts.zeros_in++;
+	else
+		ept->counts.swaps_in++;
+	return hpt_lookup(&ept->table, key, entry, NULL);
+}

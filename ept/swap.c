@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+/* The swap file (see swap.h). */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "ept/swap.h"
+#include "hpt/entry.h"
+#include "hpt/mix.h"
+
+#define PAGE HPT_PAGE_SIZE
+
+static const char mark[] = "twostage swap file\n";
+
+static off_t offset_of(uint64_t slot)
+{
+	return (off_t)((slot + 1) * PAGE); /* behind the block that says what it is */
+}
+
+/*
+ * Two sums side by side, each of every other word, so that the CPU has two multiplications under
+ * way. A step is a permutation of the sum for a given word: who changes one word changes the sum.
+ */
+static uint64_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
+{
+	const uint64_t *words = page;
+	uint64_t sum[2] = {slot, gfn};
+
+	for (unsigned int i = 0; i < PAGE / sizeof(*words); i += 2) {
+		for (unsigned int part = 0; part < 2; part++) {
+			sum[part] = (sum[part] ^ words[i + part]) * UINT64_C(0x9e3779b97f4a7c15);
+			sum[part] ^= sum[part] >> 32;
+		}
+	}
+	return mix64(sum[0]) ^ mix64(~sum[1]);
+}
+
+bool ept_swap_is_zero(const void *page)
+{
+	const uint64_t *words = page;
+
+	/* Most pages differ in their first words. */
+	if (words[0] | words[1] | words[2] | words[3])
+		return false;
+	return !memcmp(page, (const char *)page + 4 * sizeof(*words), PAGE - 4 * sizeof(*words));
+}
+
+void ept_swap_none(struct ept_swap *swap)
+{
+	*swap = (struct ept_swap){.fd = -1};
+}
+
+static int open_unnamed(struct ept_swap *swap, const char **what)
+{
+	const char *folder = getenv("TMPDIR");
+	int flags = O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC;
+
+	*what = "swap: no temporary file can be made in TMPDIR or /var/tmp; name one with --swap";
+	swap->fd = open(folder ? folder : "/var/tmp", flags | O_DIRECT, 0600);
+	swap->direct = swap->fd >= 0;
+	if (swap->fd < 0) /* a file system without O_DIRECT */
+		swap->fd = open(folder ? folder : "/var/tmp", flags, 0600);
+	return swap->fd < 0 ? -errno : 0;
+}
+
+/* Whether what is in the file may be overwritten: nothing, zeros, or what a run has left. */
+static int check_content(struct ept_swap *swap, const char **what)
+{
+	static char block[PAGE] __attribute__((aligned(PAGE)));
+	ssize_t got = pread(swap->fd, block, PAGE, 0);
+
+	if (got < 0) {
+		*what = "swap: the file that --swap names cannot be read";
+		return -errno;
+	}
+	if (got == 0 || !memcmp(block, mark, sizeof(mark)) ||
+	    (got == (ssize_t)PAGE && ept_swap_is_zero(block)))
+		return 0;
+	*what = "swap: the file that --swap names holds other data, which would be overwritten; "
+		"name one that is empty or does not exist";
+	return -EEXIST;
+}
+
+static int open_file(struct ept_swap *swap, const char **what)
+{
+	int flags = O_RDWR | O_CLOEXEC;
+
+	*what = "swap: the file that --swap names cannot be opened for reading and writing";
+	swap->fd = open(swap->path, flags | O_CREAT | O_EXCL, 0600);
+	swap->created = swap->fd >= 0;
+	if (swap->fd < 0 && errno == EEXIST)
+		swap->fd = open(swap->path, flags);
+	if (swap->fd < 0)
+		return -errno;
+	if (flock(swap->fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK) {
+		*what = "swap: another process swaps to the file that --swap names";
+		return -EBUSY;
+	}
+	return check_content(swap, what);
+}
+
+static int open_named(struct ept_swap *swap, const char **what)
+{
+	struct stat status;
+	int ret = open_file(swap, what);
+
+	if (ret < 0)
+		return ret;
+	swap->named = true;
+	*what = "swap: the file that --swap names cannot be emptied";
+	if (fstat(swap->fd, &status) < 0 || (S_ISREG(status.st_mode) && ftruncate(swap->fd, 0) < 0))
+		return -errno;
+	swap->direct = !fcntl(swap->fd, F_SETFL, O_RDWR | O_DIRECT);
+	return 0;
+}
+
+int ept_swap_open(struct ept_swap *swap, const char *path, uint64_t slots, const char **what)
+{
+	int ret;
+
+	*swap = (struct ept_swap){.fd = -1, .path = path, .slots = slots};
+	ret = path ? open_named(swap, what) : open_unnamed(swap, what);
+	if (ret == 0) {
+		*what = "swap: no memory for its slots";
+		swap->taken = calloc((slots + 63) / 64, sizeof(*swap->taken));
+		swap->sums = calloc(slots, sizeof(*swap->sums));
+		ret = swap->taken && swap->sums ? 0 : -ENOMEM;
+	}
+	if (ret < 0) {
+		swap->named = ret != -EEXIST && ret != -EBUSY && swap->fd >= 0;
+		ept_swap_close(swap);
+	}
+	return ret;
+}
+
+/* A named file is left empty, or not at all if it was made here. */
+void ept_swap_close(struct ept_swap *swap)
+{
+	if (swap->named && swap->created)
+		(void)unlink(swap->path);
+	else if (swap->named)
+		(void)!ftruncate(swap->fd, 0);
+	if (swap->fd >= 0)
+		close(swap->fd);
+	free(swap->taken);
+	free(swap->sums);
+	ept_swap_none(swap);
+}
+
+static bool is_taken(const struct ept_swap *swap, uint64_t slot)
+{
+	return swap->taken[slot / 64] >> slot % 64 & 1;
+}
+
+/* The first free slot in [from, end), or end. */
+static uint64_t find_free(const struct ept_swap *swap, uint64_t from, uint64_t end)
+{
+	while (from < end) {
+		uint64_t clear = ~swap->taken[from / 64] >> from % 64;
+
+		if (clear) {
+			from += (unsigned int)__builtin_ctzll(clear);
+			return from < end ? from : end;
+		}
+		from = (from / 64 + 1) * 64;
+	}
+	return end;
+}
+
+int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
+{
+	unsigned int count = 0;
+	uint64_t slot;
+
+	if (swap->used == swap->slots)
+		return -ENOSPC;
+	slot = find_free(swap, swap->next, swap->slots);
+	if (slot == swap->slots)
+		slot = find_free(swap, 0, swap->slots);
+	*first = slot;
+	for (; count < wanted && slot < swap->slots && !is_taken(swap, slot); count++, slot++)
+		swap->taken[slot / 64] |= UINT64_C(1) << slot % 64;
+	swap->used += count;
+	swap->next = slot < swap->slots ? slot : 0;
+	return (int)count;
+}
+
+void ept_swap_free(struct ept_swap *swap, uint64_t slot)
+{
+	if (slot == EPT_SWAP_ZERO)
+		return;
+	swap->taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	swap->used--;
+}
+
+/* All of it, however often the device takes or gives a part. */
+static int transfer(int fd, bool out, struct iovec *vector, int count, off_t offset)
+{
+	while (count) {
+		ssize_t done = out ? pwritev(fd, vector, count, offset)
+				   : preadv(fd, vector, count, offset);
+
+		if (done < 0 && (errno == EINTR || errno == EAGAIN))
+			continue;
+		if (done <= 0)
+			return done < 0 ? -errno : -EIO;
+		offset += done;
+		while (count && (size_t)done >= vector->iov_len) {
+			done -= (ssize_t)vector->iov_len;
+			vector++;
+			count--;
+		}
+		if (done) {
+			vector->iov_base = (char *)vector->iov_base + done;
+			vector->iov_len -= (size_t)done;
+		}
+	}
+	return 0;
+}
+
+/*
+ * A transfer that was cut in the middle of a block cannot go on without the page cache: then, and
+ * where the device wants another alignment, it is used from now on.
+ */
+static int transfer_pages(int fd, bool out, void *const *pages, unsigned int count, off_t offset)
+{
+	struct iovec vector[EPT_SWAP_RUN];
+	int ret = 0;
+
+	for (int tries = 0; tries < 2; tries++) {
+		for (unsigned int i = 0; i < count; i++)
+			vector[i] = (struct iovec){.iov_base = pages[i], .iov_len = PAGE};
+		ret = transfer(fd, out, vector, (int)count, offset);
+		if (ret != -EINVAL || fcntl(fd, F_SETFL, O_RDWR) < 0)
+			break;
+	}
+	return ret;
+}
+
+static int begin(struct ept_swap *swap)
+{
+	static char block[PAGE] __attribute__((aligned(PAGE)));
+	void *pages[] = {block};
+	int ret;
+
+	if (!swap->named || __atomic_load_n(&swap->begun, __ATOMIC_RELAXED))
+		return 0;
+	memcpy(block, mark, sizeof(mark));
+	ret = transfer_pages(swap->fd, true, pages, 1, 0);
+	if (ret == 0)
+		__atomic_store_n(&swap->begun, true, __ATOMIC_RELAXED);
+	return ret;
+}
+
+int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, void *const *pages,
+		   const uint64_t *gfns)
+{
+	int ret = begin(swap);
+
+	if (ret < 0)
+		return ret;
+	for (unsigned int i = 0; i < count; i++)
+		swap->sums[first + i] = sum_of(pages[i], first + i, gfns[i]);
+	return transfer_pages(swap->fd, true, pages, count, offset_of(first));
+}
+
+int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void *page)
+{
+	void *pages[] = {page};
+	int ret = transfer_pages(swap->fd, false, pages, 1, offset_of(slot));
+
+	if (ret == 0 && sum_of(page, slot, gfn) != swap->sums[slot])
+		ret = -EBADMSG;
+	return ret;
+}
+
+uint64_t ept_swap_bytes(const struct ept_swap *swap)
+{
+	return swap->fd < 0 ? 0
+			    : swap->slots * sizeof(*swap->sums) +
+				      (swap->slots + 63) / 64 * sizeof(*swap->taken);
+}
