@@ -222,6 +222,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
 		.walk_check = options->walk_check,
+		.append = options->append,
+		.initrds = options->initrds,
+		.initrd_count = options->initrd_count,
 	};
 }
 

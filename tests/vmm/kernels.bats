@@ -169,8 +169,11 @@ boot() {
 	need_kvm
 	boot 0 --append "one two" "$kernels/arguments"
 	[ "$output" = "one two" ]
+	jq -e '.config | .append == "one two" and .initrd == []' "$BATS_TEST_TMPDIR/json"
 	# It ends with 1 where it finds a module.
 	boot 1 --initrd "$kernels/arguments" "$kernels/arguments"
+	jq -e --arg initrd "$kernels/arguments" '.config | .append == null and .initrd == [$initrd]' \
+		"$BATS_TEST_TMPDIR/json"
 	# With interrupt controllers nobody knows that a halt is for ever.
 	boot 124 --append "" --timeout 0.3 "$kernels/halt"
 	boot 125 "$kernels/halt"
