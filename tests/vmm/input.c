@@ -159,7 +159,8 @@ static int open_terminal(int *master)
 
 	setsid();
 	*master = posix_openpt(O_RDWR | O_NOCTTY);
-	cr_assert_geq(*master, 0);
+	if (*master < 0)
+		cr_skip_test("there are no pseudo-terminals here");
 	cr_assert_eq(grantpt(*master), 0);
 	cr_assert_eq(unlockpt(*master), 0);
 	slave = open(ptsname(*master), O_RDWR);
@@ -201,6 +202,8 @@ Test(input, a_terminal_is_restored_before_a_signal_kills, .timeout = 30)
 	pid_t child;
 
 	master = posix_openpt(O_RDWR | O_NOCTTY);
+	if (master < 0)
+		cr_skip_test("there are no pseudo-terminals here");
 	cr_assert_eq(unlockpt(master), 0);
 	slave = open(ptsname(master), O_RDWR | O_NOCTTY);
 	before = local_flags(slave);
