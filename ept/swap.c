@@ -9,9 +9,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ept/sum.h"
 #include "ept/swap.h"
 #include "hpt/entry.h"
-#include "hpt/mix.h"
 
 #define PAGE HPT_PAGE_SIZE
 
@@ -20,24 +20,6 @@ static const char mark[] = "twostage swap file\n";
 static off_t offset_of(uint64_t slot)
 {
 	return (off_t)((slot + 1) * PAGE); /* behind the block that says what it is */
-}
-
-/*
- * Two sums side by side, each of every other word, so that the CPU has two multiplications under
- * way. A step is a permutation of the sum for a given word: who changes one word changes the sum.
- */
-static uint64_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
-{
-	const uint64_t *words = page;
-	uint64_t sum[2] = {slot, gfn};
-
-	for (unsigned int i = 0; i < PAGE / sizeof(*words); i += 2) {
-		for (unsigned int part = 0; part < 2; part++) {
-			sum[part] = (sum[part] ^ words[i + part]) * UINT64_C(0x9e3779b97f4a7c15);
-			sum[part] ^= sum[part] >> 32;
-		}
-	}
-	return mix64(sum[0]) ^ mix64(~sum[1]);
 }
 
 bool ept_swap_is_zero(const void *page)
@@ -265,7 +247,7 @@ int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, vo
 	if (ret < 0)
 		return ret;
 	for (unsigned int i = 0; i < count; i++)
-		swap->sums[first + i] = sum_of(pages[i], first + i, gfns[i]);
+		swap->sums[first + i] = ept_sum(pages[i], PAGE, first + i, gfns[i]);
 	return transfer_pages(swap->fd, true, pages, count, offset_of(first));
 }
 
@@ -274,7 +256,7 @@ int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void
 	void *pages[] = {page};
 	int ret = transfer_pages(swap->fd, false, pages, 1, offset_of(slot));
 
-	if (ret == 0 && sum_of(page, slot, gfn) != swap->sums[slot])
+	if (ret == 0 && ept_sum(page, PAGE, slot, gfn) != swap->sums[slot])
 		ret = -EBADMSG;
 	return ret;
 }
