@@ -54,9 +54,7 @@ static int cannot_read(struct ept_origin *origin, int error)
 
 static int check_header(struct ept_origin *origin, const struct snapshot_header *header)
 {
-	uint64_t sum =
-		ept_sum(header, offsetof(struct snapshot_header, zeros) + sizeof(header->zeros),
-			SNAPSHOT_HEADER, 0);
+	uint64_t sum = snapshot_header_sum(header);
 
 	if (memcmp(header->magic, SNAPSHOT_MAGIC, sizeof(header->magic)))
 		return refuse(origin,

@@ -248,7 +248,7 @@ static int write_header(struct writer *writer)
 	struct snapshot_header *header = &writer->header;
 
 	header->file_size = snapshot_end(header);
-	header->sum = ept_sum(header, offsetof(struct snapshot_header, sum), SNAPSHOT_HEADER, 0);
+	header->sum = snapshot_header_sum(header);
 	return write_all(writer->fd, header, sizeof(*header), 0);
 }
 

@@ -2,7 +2,7 @@
 /*
  * The file of a snapshot.
  *
- *	header    4096 bytes, of which the last eight are the checksum of the others
+ *	header    4096 bytes, of which the last eight are the checksum of all, with 0 in their place
  *	owner     what the VMM wants to know again (vmm/snapshot_state.h); opaque here
  *	pages     page_count pages of 4096 bytes, in the order of the index
  *	runs      run_count of struct snapshot_run: which guest frames the pages are of
@@ -24,6 +24,7 @@
 #include <stdint.h>
 
 #include "ept/ept.h"
+#include "ept/sum.h"
 
 #define SNAPSHOT_MAGIC	 "twostage memory" /* and its zero: 16 bytes */
 #define SNAPSHOT_VERSION 1
@@ -62,6 +63,15 @@ enum snapshot_part { SNAPSHOT_HEADER = 1, SNAPSHOT_OWNER, SNAPSHOT_RUNS, SNAPSHO
 static inline uint64_t snapshot_round(uint64_t size)
 {
 	return (size + SNAPSHOT_BLOCK - 1) & ~(SNAPSHOT_BLOCK - 1);
+}
+
+/* The checksum that a header must have: of all of it, with 0 in the place of the checksum. */
+static inline uint64_t snapshot_header_sum(const struct snapshot_header *header)
+{
+	struct snapshot_header copy = *header;
+
+	copy.sum = 0;
+	return ept_sum(&copy, sizeof(copy), SNAPSHOT_HEADER, 0);
 }
 
 static inline uint64_t snapshot_pages_at(const struct snapshot_header *header)

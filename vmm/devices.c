@@ -127,6 +127,8 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 		publish(devices, value);
 	else if (port == ABI_PORT_WRITE)
 		write_out(devices);
+	else if (port == ABI_PORT_START)
+		devices->started = true;
 	else
 		take_samples(devices);
 }
@@ -185,7 +187,8 @@ void devices_write(struct devices *devices, uint16_t port, unsigned int size, co
 	if (port == ABI_PORT_EXIT) {
 		devices->exited = true;
 		devices->exit_status = bytes[0];
-	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES) {
+	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES ||
+		   port == ABI_PORT_START) {
 		write_doorbell(devices, port, size, data);
 	} else {
 		for (unsigned int i = 0; i < size; i++)

@@ -28,6 +28,7 @@ struct devices {
 	bool exited;
 	uint8_t exit_status;
 	bool published;
+	bool started;		/* the built-in kernel has said that the program begins */
 	gpa_t page;		/* of the struct abi_page, once published */
 	struct samples samples; /* what the guest has handed over so far */
 	uint64_t ignored_doorbells;

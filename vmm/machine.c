@@ -11,6 +11,7 @@
 #include "guest/abi.h"
 #include "vmm/pvh.h"
 #include "vmm/run.h"
+#include "vmm/snapshot.h"
 #include "vmm/status.h"
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
@@ -214,7 +215,8 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	if (!error)
 		error = create_vm(machine, message);
 	if (!error)
-		error = load_guest(machine, message);
+		error = config->restore ? snapshot_restore(config->restore, machine, message)
+					: load_guest(machine, message);
 	if (!error)
 		error = run_prepare(message);
 	if (error)

@@ -32,6 +32,8 @@
 #define MACHINE_HOST_MEM_MIN (UINT64_C(64) << 10)
 #define MACHINE_MEM_MAX	     (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 
+struct snapshot;
+struct snapshot_request;
 struct walk_check;
 
 struct machine_config {
@@ -51,9 +53,11 @@ struct machine_config {
 	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
 	const void *module;	  /* NULL: none */
 	size_t module_size;
-	int out_fd;		       /* the guest's console and standard output */
-	int err_fd;		       /* its standard error, and the devices' diagnostics */
-	struct walk_check *walk_check; /* NULL: none; else what walks when (vmm/walk_check.h) */
+	int out_fd;			   /* the guest's console and standard output */
+	int err_fd;			   /* its standard error, and the devices' diagnostics */
+	struct snapshot_request *snapshot; /* NULL: none shall be taken */
+	const struct snapshot *restore;	   /* goes on from there; no kernel then; NULL: boots */
+	struct walk_check *walk_check;	   /* NULL: none; else what walks when (vmm/walk_check.h) */
 };
 
 enum machine_ender { MACHINE_GUEST, MACHINE_VMM };

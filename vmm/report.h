@@ -14,6 +14,7 @@
 #include "guest/abi.h"
 #include "vmm/host.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot.h"
 #include "vmm/walk_check.h"
 
 /* What the user asked for. Strings are the caller's. */
@@ -29,8 +30,12 @@ struct report_config {
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;
 	uint64_t seed;
-	uint64_t timeout_ns; /* 0: none */
-	uint64_t walk_check; /* pages at a stop; 0: none */
+	uint64_t timeout_ns;			 /* 0: none */
+	uint64_t walk_check;			 /* pages at a stop; 0: none */
+	const struct snapshot_request *snapshot; /* NULL: none was asked for */
+	const char *restore;			 /* the snapshot's name; NULL: it booted */
+	uint64_t restore_pages;			 /* that are in it */
+	uint64_t restore_ns;			 /* until the guest could be entered */
 };
 
 /* One stage, in the same words for both. */

@@ -3,11 +3,12 @@
  * The vCPU loop.
  *
  * Who gets the vCPU out of the guest: a timer at the deadline, a timer when the console holds half
- * a line, and the ept handler when it gives up. Each sends a signal to the vCPU thread, whose
- * handler sets `immediate_exit` in the run area. So there is no race: a signal before KVM_RUN makes
- * it return at once, a signal during it interrupts it, and one in a write() to a console that
- * nobody reads interrupts that. For the signal that falls just before such a write(), the deadline
- * comes again and again. What a signal meant is then read from the clock and from `host_failed`.
+ * a line, a timer when a snapshot is due, and the ept handler when it gives up. Each sends a signal
+ * to the vCPU thread, whose handler sets `immediate_exit` in the run area. So there is no race: a
+ * signal before KVM_RUN makes it return at once, a signal during it interrupts it, and one in a
+ * write() to a console that nobody reads interrupts that. For the signal that falls just before
+ * such a write(), the deadline comes again and again. What a signal meant is then read from the
+ * clock and from `host_failed`.
  *
  * There is no regular tick: a signal that meets the vCPU waiting for the second stage makes it miss
  * on the same page again, and misses are what is counted here.
@@ -29,12 +30,14 @@
 
 #include "vmm/exits.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/walk_check.h"
 
 #define FLUSH_NS    100000000 /* how long half a line may wait */
 #define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
 #define NANOSECONDS UINT64_C(1000000000)
+#define COMPLETIONS 64 /* of one instruction: a guest may go on for ever */
 
 /* The run area of the vCPU that this thread runs; what the signal handler may touch. */
 static _Thread_local struct kvm_run *volatile running;
@@ -101,8 +104,10 @@ struct loop {
 	struct machine_exit *how;
 	uint64_t started;
 	uint64_t deadline; /* UINT64_MAX: none */
+	uint64_t paused;   /* how long the guest was kept from running since then */
 	timer_t deadline_timer;
 	timer_t flush_timer;
+	timer_t snapshot_timer;
 	unsigned int timers; /* how many of them exist, in this order */
 	bool flush_is_set;   /* the flush timer will come */
 };
@@ -118,7 +123,7 @@ static bool is_over(struct loop *loop)
 		loop->how->address = machine->ept.failure_gpa;
 		return true;
 	}
-	if (now_ns() < loop->deadline)
+	if (loop->deadline == UINT64_MAX || now_ns() - loop->paused < loop->deadline)
 		return false;
 	exit_set(loop->how, STATUS_TIMEOUT, "timeout: the guest still ran after %.9g s",
 		 (double)machine->config.timeout_ns / (double)NANOSECONDS);
@@ -169,6 +174,70 @@ static void set_flush(struct loop *loop)
 	loop->flush_is_set = true;
 }
 
+static void guest_exited(struct loop *loop)
+{
+	loop->how->by = MACHINE_GUEST;
+	loop->how->status = loop->machine->devices.exit_status;
+	snprintf(loop->how->reason, sizeof(loop->how->reason), "exit");
+}
+
+/* Whether the snapshot that was asked for is of this time, and still to be taken. */
+static bool snapshot_is_due(const struct loop *loop)
+{
+	const struct machine *machine = loop->machine;
+	const struct snapshot_request *request = machine->config.snapshot;
+
+	if (!request || request->is_taken)
+		return false;
+	switch (request->when) {
+	case SNAPSHOT_START:
+		return machine->devices.started || !request->config.is_program;
+	case SNAPSHOT_EXIT:
+		return machine->devices.exited;
+	case SNAPSHOT_AFTER:
+		return now_ns() - loop->started >= request->after_ns;
+	default:
+		return false;
+	}
+}
+
+/*
+ * Takes the snapshot if it is due; true if that ended the run. The vCPU has nothing to complete.
+ * The time that it takes is none that the guest has run.
+ */
+static bool take_snapshot(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	struct message message;
+	uint64_t begin;
+
+	if (!snapshot_is_due(loop))
+		return false;
+	if (flush_all(loop))
+		return true;
+	begin = now_ns();
+	if (snapshot_take(machine->config.snapshot, machine, &message)) {
+		exit_set(loop->how, message.status, "%s", message.text);
+		return true;
+	}
+	loop->paused += now_ns() - begin;
+	return false;
+}
+
+/*
+ * Completes the access that the vCPU left for, which KVM does when it is entered again, and comes
+ * back at once. Further accesses of the same instruction are those of a guest that has ended.
+ */
+static void complete(struct machine *machine)
+{
+	int ret = 0;
+
+	__atomic_store_n(&machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < COMPLETIONS && ret == 0; i++)
+		ret = ioctl(machine->kvm.vcpu, KVM_RUN, 0);
+	__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
+}
+
 /* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
 static bool serve_port(struct loop *loop)
 {
@@ -184,9 +253,7 @@ static bool serve_port(struct loop *loop)
 		else
 			devices_write(devices, run->io.port, run->io.size, data);
 		if (devices->exited) {
-			loop->how->by = MACHINE_GUEST;
-			loop->how->status = devices->exit_status;
-			snprintf(loop->how->reason, sizeof(loop->how->reason), "exit");
+			guest_exited(loop);
 			return true;
 		}
 		if (flush_due(loop))
@@ -217,7 +284,16 @@ static bool handle_port(struct loop *loop)
 
 	if (over && !loop->machine->devices.exited)
 		return true;
-	return walks_are_wrong(loop) || over;
+	if (walks_are_wrong(loop))
+		return true;
+	if (over && snapshot_is_due(loop)) {
+		complete(loop->machine);
+		return take_snapshot(loop) || over;
+	}
+	/* The rest of the instruction first: that entry comes back by itself. */
+	if (snapshot_is_due(loop))
+		__atomic_store_n(&loop->machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
+	return over;
 }
 
 /* Nothing is outside RAM: reads give ones, writes go nowhere. */
@@ -239,7 +315,7 @@ static bool handle_interruption(struct loop *loop, int error)
 		machine->counts.interruptions++;
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 		loop->flush_is_set = false;
-		return is_over(loop) || flush_all(loop);
+		return is_over(loop) || flush_all(loop) || take_snapshot(loop);
 	}
 	if (is_over(loop))
 		return true;
@@ -282,6 +358,20 @@ static bool add_timer(struct loop *loop, timer_t *timer)
 	return true;
 }
 
+/* If a snapshot shall be taken after so long. */
+static bool start_snapshot_timer(struct loop *loop)
+{
+	const struct snapshot_request *request = loop->machine->config.snapshot;
+	struct itimerspec due = {0};
+
+	if (!request || request->when != SNAPSHOT_AFTER)
+		return true;
+	due.it_value.tv_sec = (time_t)(request->after_ns / NANOSECONDS);
+	due.it_value.tv_nsec = (long)(request->after_ns % NANOSECONDS);
+	return add_timer(loop, &loop->snapshot_timer) &&
+	       !timer_settime(loop->snapshot_timer, 0, &due, NULL);
+}
+
 static bool start_timers(struct loop *loop)
 {
 	uint64_t timeout = loop->machine->config.timeout_ns;
@@ -293,7 +383,7 @@ static bool start_timers(struct loop *loop)
 
 	/* A timeout of 0 leaves the timer unset, which is what it means. */
 	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
-	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL))
+	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) && start_snapshot_timer(loop))
 		return true;
 	exit_set(loop->how, STATUS_UNAVAILABLE,
 		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
@@ -302,6 +392,8 @@ static bool start_timers(struct loop *loop)
 
 static void delete_timers(struct loop *loop)
 {
+	if (loop->timers > 2)
+		timer_delete(loop->snapshot_timer);
 	if (loop->timers > 0)
 		timer_delete(loop->deadline_timer);
 	if (loop->timers > 1)
@@ -324,7 +416,7 @@ static void finish(struct loop *loop)
 	struct machine *machine = loop->machine;
 	struct machine_exit how = *loop->how;
 
-	machine->run_ns = now_ns() - loop->started;
+	machine->run_ns = now_ns() - loop->started - loop->paused;
 	/*
 	 * What the guest said still goes out. If that fails, a guest that ended by itself did not
 	 * succeed after all; one that was ended keeps its reason.
@@ -337,13 +429,26 @@ static void finish(struct loop *loop)
 	machine->kvm.run->immediate_exit = 0;
 }
 
+/*
+ * Before the vCPU is entered: a guest that had ended when its snapshot was taken ends again, and a
+ * kernel's first instruction is next. True ends the run.
+ */
+static bool begin(struct loop *loop)
+{
+	bool over = loop->machine->devices.exited;
+
+	if (over)
+		guest_exited(loop);
+	return (snapshot_is_due(loop) && take_snapshot(loop)) || over;
+}
+
 void machine_run(struct machine *machine, struct machine_exit *how)
 {
 	struct loop loop = {.machine = machine, .how = how};
 
 	memset(how, 0, sizeof(*how));
 	start(&loop);
-	if (start_timers(&loop)) {
+	if (start_timers(&loop) && !begin(&loop)) {
 		while (!step(&loop))
 			continue;
 	}

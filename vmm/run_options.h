@@ -7,12 +7,14 @@
 #include <stdint.h>
 
 #include "hpt/hpt.h"
+#include "vmm/snapshot.h"
 
 /* Every field has its default or a value in its range. Strings are those of argv. */
 struct run_options {
 	uint64_t mem;
-	uint64_t host_mem; /* 0: as mem */
-	const char *swap;  /* NULL: an unnamed file */
+	uint64_t host_mem;
+	bool host_mem_given; /* else it is as mem */
+	const char *swap;    /* NULL: an unnamed file */
 	uint64_t around;
 	int host_pages; /* enum ept_pages */
 	uint64_t window;
@@ -23,10 +25,13 @@ struct run_options {
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t walk_check; /* pages at a stop; 0: none */
+	struct snapshot_request snapshot;
+	const char *restore; /* NULL: boots IMAGE */
+	const char *kept;    /* the last option given that a snapshot has itself; NULL: none */
 	bool stats;
-	const char *json; /* NULL: none */
-	const char *image;
-	char **arguments; /* the guest's, after -- */
+	const char *json;  /* NULL: none */
+	const char *image; /* NULL with `restore` */
+	char **arguments;  /* the guest's, after -- */
 	int argument_count;
 };
 
