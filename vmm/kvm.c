@@ -18,6 +18,8 @@
 #define IDENTITY_MAP_ADDRESS UINT64_C(0xfffbc000)
 #define TSS_ADDRESS	     0xfffbd000ul
 
+#define COMPLETIONS 64 /* of one instruction: it may have accesses for ever */
+
 #define CPUID_ENTRIES	     256
 #define CPUID_HYPERVISOR_BIT (1u << 31) /* leaf 1, ecx */
 
@@ -199,6 +201,16 @@ int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info, stru
 	if (ioctl(kvm->vcpu, KVM_SET_REGS, &registers) < 0)
 		return failed(message, "KVM_SET_REGS");
 	return 0;
+}
+
+void kvm_complete(struct kvm *kvm)
+{
+	int ret = 0;
+
+	__atomic_store_n(&kvm->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < COMPLETIONS && ret == 0; i++)
+		ret = ioctl(kvm->vcpu, KVM_RUN, 0);
+	__atomic_store_n(&kvm->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
 int kvm_capability(const struct kvm *kvm, int capability)

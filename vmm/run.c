@@ -10,8 +10,9 @@
  * such a write(), the deadline comes again and again. What a signal meant is then read from the
  * clock and from `host_failed`.
  *
- * There is no regular tick: a signal that meets the vCPU waiting for the second stage makes it miss
- * on the same page again, and misses are what is counted here.
+ * There is no regular tick (but with --dedup and --working-set): a signal that meets the vCPU
+ * waiting for the second stage makes it miss on the same page again, and misses are what is counted
+ * here.
  *
  * A vCPU that waits in the kernel for the second stage is interrupted on current kernels; on older
  * ones (6.1) as soon as the handler has resolved the miss or released it to fail.
@@ -37,7 +38,10 @@
 #define FLUSH_NS    100000000 /* how long half a line may wait */
 #define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
 #define NANOSECONDS UINT64_C(1000000000)
-#define COMPLETIONS 64 /* of one instruction: a guest may go on for ever */
+
+/* With --dedup: how often the guest is stopped for it, and how many pages are looked at then. */
+#define DEDUP_NS    UINT64_C(50000000)
+#define DEDUP_PAGES 2048
 
 /* The run area of the vCPU that this thread runs; what the signal handler may touch. */
 static _Thread_local struct kvm_run *volatile running;
@@ -107,6 +111,7 @@ struct loop {
 	uint64_t paused;   /* how long the guest was kept from running since then */
 	timer_t deadline_timer;
 	timer_t flush_timer;
+	timer_t tick_timer; /* for what is done while nobody runs the guest */
 	timer_t snapshot_timer;
 	unsigned int timers; /* how many of them exist, in this order */
 	bool flush_is_set;   /* the flush timer will come */
@@ -181,24 +186,12 @@ static void guest_exited(struct loop *loop)
 	snprintf(loop->how->reason, sizeof(loop->how->reason), "exit");
 }
 
-/* Whether the snapshot that was asked for is of this time, and still to be taken. */
-static bool snapshot_is_due(const struct loop *loop)
+static bool is_snapshot_due(const struct loop *loop)
 {
 	const struct machine *machine = loop->machine;
-	const struct snapshot_request *request = machine->config.snapshot;
 
-	if (!request || request->is_taken)
-		return false;
-	switch (request->when) {
-	case SNAPSHOT_START:
-		return machine->devices.started || !request->config.is_program;
-	case SNAPSHOT_EXIT:
-		return machine->devices.exited;
-	case SNAPSHOT_AFTER:
-		return now_ns() - loop->started >= request->after_ns;
-	default:
-		return false;
-	}
+	return snapshot_is_due(machine->config.snapshot, &machine->devices,
+			       now_ns() - loop->started);
 }
 
 /*
@@ -211,7 +204,7 @@ static bool take_snapshot(struct loop *loop)
 	struct message message;
 	uint64_t begin;
 
-	if (!snapshot_is_due(loop))
+	if (!is_snapshot_due(loop))
 		return false;
 	if (flush_all(loop))
 		return true;
@@ -222,20 +215,6 @@ static bool take_snapshot(struct loop *loop)
 	}
 	loop->paused += now_ns() - begin;
 	return false;
-}
-
-/*
- * Completes the access that the vCPU left for, which KVM does when it is entered again, and comes
- * back at once. Further accesses of the same instruction are those of a guest that has ended.
- */
-static void complete(struct machine *machine)
-{
-	int ret = 0;
-
-	__atomic_store_n(&machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
-	for (int i = 0; i < COMPLETIONS && ret == 0; i++)
-		ret = ioctl(machine->kvm.vcpu, KVM_RUN, 0);
-	__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
 /* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
@@ -286,12 +265,12 @@ static bool handle_port(struct loop *loop)
 		return true;
 	if (walks_are_wrong(loop))
 		return true;
-	if (over && snapshot_is_due(loop)) {
-		complete(loop->machine);
+	if (over && is_snapshot_due(loop)) {
+		kvm_complete(&loop->machine->kvm);
 		return take_snapshot(loop) || over;
 	}
 	/* The rest of the instruction first: that entry comes back by itself. */
-	if (snapshot_is_due(loop))
+	if (is_snapshot_due(loop))
 		__atomic_store_n(&loop->machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
 	return over;
 }
@@ -306,6 +285,32 @@ static void handle_mmio(struct machine *machine)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }
 
+/* Nobody runs the guest now. True ends the run. */
+static bool tick(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	int error = 0;
+
+	if (machine->config.dedup)
+		error = ept_dedup_step(&machine->ept, DEDUP_PAGES);
+	if (error)
+		exit_set(loop->how, STATUS_INTERNAL, "sharing of pages failed: %s",
+			 strerror(-error));
+	/* A sample that cannot be taken is one less. */
+	(void)working_set_tick(&machine->working_set, &machine->ept, now_ns() - loop->started);
+	return error;
+}
+
+/* How often there is something to do; 0: never. */
+static uint64_t tick_ns(const struct machine *machine)
+{
+	uint64_t sample = machine->config.sample_ns;
+
+	if (machine->config.dedup && (!sample || sample > DEDUP_NS))
+		return DEDUP_NS;
+	return sample;
+}
+
 /* KVM_RUN did not report an exit. True ends the run. */
 static bool handle_interruption(struct loop *loop, int error)
 {
@@ -315,7 +320,7 @@ static bool handle_interruption(struct loop *loop, int error)
 		machine->counts.interruptions++;
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 		loop->flush_is_set = false;
-		return is_over(loop) || flush_all(loop) || take_snapshot(loop);
+		return is_over(loop) || flush_all(loop) || tick(loop) || take_snapshot(loop);
 	}
 	if (is_over(loop))
 		return true;
@@ -381,9 +386,16 @@ static bool start_timers(struct loop *loop)
 		.it_interval.tv_nsec = REPEAT_NS,
 	};
 
-	/* A timeout of 0 leaves the timer unset, which is what it means. */
+	uint64_t interval = tick_ns(loop->machine);
+	struct itimerspec tick = {.it_interval = {.tv_sec = (time_t)(interval / NANOSECONDS),
+						  .tv_nsec = (long)(interval % NANOSECONDS)}};
+
+	tick.it_value = tick.it_interval;
+	/* A time of 0 leaves a timer unset, which is what it means. */
 	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
-	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) && start_snapshot_timer(loop))
+	    add_timer(loop, &loop->tick_timer) &&
+	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) &&
+	    !timer_settime(loop->tick_timer, 0, &tick, NULL) && start_snapshot_timer(loop))
 		return true;
 	exit_set(loop->how, STATUS_UNAVAILABLE,
 		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
@@ -392,12 +404,14 @@ static bool start_timers(struct loop *loop)
 
 static void delete_timers(struct loop *loop)
 {
-	if (loop->timers > 2)
-		timer_delete(loop->snapshot_timer);
 	if (loop->timers > 0)
 		timer_delete(loop->deadline_timer);
 	if (loop->timers > 1)
 		timer_delete(loop->flush_timer);
+	if (loop->timers > 2)
+		timer_delete(loop->tick_timer);
+	if (loop->timers > 3)
+		timer_delete(loop->snapshot_timer);
 }
 
 static void start(struct loop *loop)
@@ -439,7 +453,7 @@ static bool begin(struct loop *loop)
 
 	if (over)
 		guest_exited(loop);
-	return (snapshot_is_due(loop) && take_snapshot(loop)) || over;
+	return (is_snapshot_due(loop) && take_snapshot(loop)) || over;
 }
 
 void machine_run(struct machine *machine, struct machine_exit *how)

@@ -64,6 +64,23 @@ void snapshot_end(struct snapshot_request *request)
 		ept_save_close(&request->save);
 }
 
+bool snapshot_is_due(const struct snapshot_request *request, const struct devices *devices,
+		     uint64_t ran_ns)
+{
+	if (!request || request->is_taken)
+		return false;
+	switch (request->when) {
+	case SNAPSHOT_START:
+		return devices->started || !request->config.is_program;
+	case SNAPSHOT_EXIT:
+		return devices->exited;
+	case SNAPSHOT_AFTER:
+		return ran_ns >= request->after_ns;
+	default:
+		return false;
+	}
+}
+
 static int read_state(struct snapshot_state *state, const struct snapshot_request *request,
 		      struct machine *machine, struct message *message)
 {

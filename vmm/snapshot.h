@@ -81,6 +81,13 @@ int snapshot_parse(const char *option, const char *text, struct snapshot_request
 int snapshot_begin(struct snapshot_request *request, struct message *message);
 
 /*
+ * Whether a snapshot is to be taken now, the guest having run for so long. `request` may be NULL:
+ * never.
+ */
+bool snapshot_is_due(const struct snapshot_request *request, const struct devices *devices,
+		     uint64_t ran_ns);
+
+/*
  * Takes the snapshot; the vCPU has left KVM_RUN with nothing to complete, the consoles are written
  * out. Status 66 if it cannot be written.
  */
