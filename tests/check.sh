@@ -20,11 +20,12 @@ bats_suite() {
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
-		--file tests/guest/walk_check.sh --file build/tests/agree)
+		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
+		--file build/tests/agree)
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
-	suite testbed-guest 800 build/testbed/run --timeout 780 "${pair[@]}" -- sh /files/testbed.sh
+	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
 }
 
 suite lint 300 make -s lint
@@ -49,8 +50,10 @@ if have_kvm; then
 	suite agree 300 build/tests/agree build/images/touch 16M
 	suite agree-window-64 300 build/tests/agree build/images/touch 16M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
+	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check; do
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check \
+		guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi
