@@ -8,9 +8,10 @@
 
 #include "vmm/status.h"
 
-/* Laid out as KVM wants it. */
+/* A struct kvm_cpuid2 with room. */
 struct table {
-	struct kvm_cpuid2 head;
+	uint32_t count;
+	uint32_t padding;
 	struct kvm_cpuid_entry2 entries[CPU_STATE_CPUID];
 };
 
@@ -32,7 +33,7 @@ static const struct {
 static int read_table(const struct kvm *kvm, struct table *table, struct message *message)
 {
 	memset(table, 0, sizeof(*table));
-	table->head.nent = CPU_STATE_CPUID;
+	table->count = CPU_STATE_CPUID;
 	if (ioctl(kvm->vcpu, KVM_GET_CPUID2, table) == 0)
 		return 0;
 	return message_set(message, -errno, STATUS_UNAVAILABLE, "%s: KVM_GET_CPUID2 failed: %m",
@@ -46,8 +47,8 @@ int cpu_features_read(struct cpu_state *state, const struct kvm *kvm, struct mes
 
 	if (ret < 0)
 		return ret;
-	state->cpuid_count = table.head.nent;
-	memcpy(state->cpuid, table.entries, table.head.nent * sizeof(table.entries[0]));
+	state->cpuid_count = table.count;
+	memcpy(state->cpuid, table.entries, table.count * sizeof(table.entries[0]));
 	return 0;
 }
 
@@ -81,8 +82,7 @@ static int check_features(const struct cpu_state *state, const struct table *hos
 		uint32_t leaf = features[i].leaf, subleaf = features[i].subleaf;
 		struct kvm_cpuid_entry2 found =
 			find(state->cpuid, state->cpuid_count, leaf, subleaf);
-		struct kvm_cpuid_entry2 wanted =
-			find(host->entries, host->head.nent, leaf, subleaf);
+		struct kvm_cpuid_entry2 wanted = find(host->entries, host->count, leaf, subleaf);
 
 		ret = check(leaf, "eax", found.eax & features[i].eax, wanted.eax, message);
 		if (ret == 0)
@@ -110,7 +110,7 @@ int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm,
 		ret = check_features(state, &table, message);
 	if (ret < 0)
 		return ret;
-	table.head.nent = state->cpuid_count;
+	table.count = state->cpuid_count;
 	memcpy(table.entries, state->cpuid, state->cpuid_count * sizeof(table.entries[0]));
 	if (ioctl(kvm->vcpu, KVM_SET_CPUID2, &table) == 0)
 		return 0;

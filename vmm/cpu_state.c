@@ -33,15 +33,22 @@ static int refused(struct message *message, const char *what)
 			   what, strerror(error));
 }
 
-/* One MSR at a time, since KVM ends at the first that it cannot read or write. */
+/* A struct kvm_msrs with one MSR, since KVM ends at the first that it cannot read or write. */
 struct one_msr {
-	struct kvm_msrs head;
+	uint32_t count;
+	uint32_t pad;
 	struct kvm_msr_entry entry;
+};
+
+/* A struct kvm_msr_list with room. */
+struct msr_list {
+	uint32_t count;
+	uint32_t numbers[CPU_STATE_MSRS];
 };
 
 static bool read_msr(const struct kvm *kvm, uint32_t number, uint64_t *value)
 {
-	struct one_msr one = {.head.nmsrs = 1, .entry.index = number};
+	struct one_msr one = {.count = 1, .entry.index = number};
 
 	if (ioctl(kvm->vcpu, KVM_GET_MSRS, &one) != 1)
 		return false;
@@ -51,21 +58,18 @@ static bool read_msr(const struct kvm *kvm, uint32_t number, uint64_t *value)
 
 static bool write_msr(const struct kvm *kvm, uint32_t number, uint64_t value)
 {
-	struct one_msr one = {.head.nmsrs = 1, .entry = {.index = number, .data = value}};
+	struct one_msr one = {.count = 1, .entry = {.index = number, .data = value}};
 
 	return ioctl(kvm->vcpu, KVM_SET_MSRS, &one) == 1;
 }
 
 static int read_msrs(struct cpu_state *state, const struct kvm *kvm, struct message *message)
 {
-	struct {
-		struct kvm_msr_list head;
-		uint32_t numbers[CPU_STATE_MSRS];
-	} list = {.head.nmsrs = CPU_STATE_MSRS};
+	struct msr_list list = {.count = CPU_STATE_MSRS};
 
 	if (ioctl(kvm->fd, KVM_GET_MSR_INDEX_LIST, &list) < 0)
 		return read_failed(message, "KVM_GET_MSR_INDEX_LIST");
-	for (uint32_t i = 0; i < list.head.nmsrs; i++) {
+	for (uint32_t i = 0; i < list.count; i++) {
 		struct kvm_msr_entry *entry = &state->msrs[state->msr_count];
 		uint64_t value;
 
@@ -175,7 +179,7 @@ static int read_parts(struct cpu_state *state, const struct kvm *kvm, struct mes
 	if (ioctl(kvm->vcpu, KVM_GET_FPU, &state->fpu) < 0)
 		return read_failed(message, "KVM_GET_FPU");
 	state->has_xsave = kvm_capability(kvm, KVM_CAP_XSAVE) &&
-			   ioctl(kvm->vcpu, KVM_GET_XSAVE, &state->extended) == 0;
+			   ioctl(kvm->vcpu, KVM_GET_XSAVE, state->extended) == 0;
 	state->has_xcrs = kvm_capability(kvm, KVM_CAP_XCRS) &&
 			  ioctl(kvm->vcpu, KVM_GET_XCRS, &state->controls) == 0;
 	if (ioctl(kvm->vcpu, KVM_GET_DEBUGREGS, &state->debug) < 0)
@@ -193,7 +197,7 @@ static int write_extended(const struct cpu_state *state, const struct kvm *kvm,
 	if (state->has_xcrs && ioctl(kvm->vcpu, KVM_SET_XCRS, &state->controls) < 0)
 		return refused(message, "KVM_SET_XCRS");
 	if (state->has_xsave)
-		return ioctl(kvm->vcpu, KVM_SET_XSAVE, &state->extended) < 0
+		return ioctl(kvm->vcpu, KVM_SET_XSAVE, state->extended) < 0
 			       ? refused(message, "KVM_SET_XSAVE")
 			       : 0;
 	return ioctl(kvm->vcpu, KVM_SET_FPU, &state->fpu) < 0 ? refused(message, "KVM_SET_FPU") : 0;

@@ -21,7 +21,7 @@
 struct cpu_state {
 	struct kvm_regs registers;
 	struct kvm_sregs special;
-	struct kvm_xsave extended; /* if has_xsave; else there is fpu alone */
+	uint8_t extended[4096]; /* as in struct kvm_xsave, if has_xsave; else there is fpu alone */
 	struct kvm_fpu fpu;
 	struct kvm_xcrs controls; /* if has_xcrs */
 	struct kvm_debugregs debug;
