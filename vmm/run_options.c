@@ -42,7 +42,7 @@ static const struct argp_option rows[] = {
 	 "host memory that the guest's pages may take (as --mem); if they need more, pages that are not in use go to the swap file",
 	 0},
 	{"swap", OPTION_SWAP, "FILE", 0,
-	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR or /var/tmp)",
+	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR, /var/tmp or /tmp)",
 	 0},
 	{"host-pages", OPTION_HOST_PAGES, "4k|2m|mixed", 0,
 	 "entries of the stage-2 table (4k): 2m maps whole blocks at their first touch, mixed once all of their pages are there",

@@ -55,7 +55,7 @@ EACH_ORGANISATION(a_page_that_is_read_first_and_written_later_is_dirty)
 			guest_store(&ept, gfn * PAGE, gfn + 1);
 		for (uint64_t gfn = 0; gfn < 100; gfn++)
 			guest_store(&ept, gfn * PAGE + 8, gfn);
-		cr_expect_eq(guest_counts(&ept).dirtied, 100 * (round + 1));
+		cr_expect_eq(guest_counts(&ept).dirtied, 100 * ((uint64_t)round + 1));
 		expect(100, 100, 100);
 	}
 	ept_destroy(&ept);
