@@ -29,6 +29,13 @@ testbed_suite() {
 	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
 }
 
+# A kernel that others wrote as the guest; on pvm it runs in the testbed only.
+linux_suite() {
+	suite testbed-linux 200 build/testbed/run --timeout 180 --file build/testbed/vmlinuz \
+		--file build/tests/linux/initrd --file tests/vmm/linux/testbed.sh -- \
+		sh /files/testbed.sh
+}
+
 suite lint 300 make -s lint
 for room in hpt ept vmm bench; do
 	suite "unit-$room" 600 build/tests/$room --tap --jobs 2
@@ -39,6 +46,7 @@ suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
 bats_suite snapshot 200 tests/vmm/snapshot.bats
+bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite measure 300 tests/bench/measure.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
@@ -61,4 +69,5 @@ else
 fi
 bats_suite testbed 300 tests/testbed/testbed.bats
 testbed_suite
+linux_suite
 finish

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `twostage run`: from the command line to a machine, and from its end to status and report. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,14 @@
 #include "vmm/output.h"
 #include "vmm/report.h"
 #include "vmm/run_options.h"
+#include "vmm/run_pc.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/walk_check.h"
 
 /* One run, with all that it owns. */
 struct run {
+	bool has_input; /* standard input was open when the process began */
 	struct run_options options;
 	struct output output;
 	struct host host;
@@ -33,6 +36,7 @@ struct run {
 	struct image image;
 	struct image kernel; /* IMAGE itself, or the built-in one */
 	struct cmdline command_line;
+	struct run_pc pc;
 	struct walk_check walk_check; /* used if the options ask for it */
 	struct snapshot snapshot;     /* that --restore names */
 	uint64_t restore_ns;
@@ -73,6 +77,7 @@ static void report_problem(void *context, const struct image_problem *problem)
 static int read_image(struct run *run)
 {
 	struct image_problem problem;
+	struct message message;
 	struct image_ram ram;
 
 	if (image_read_file(run->options.image, &run->file, &run->file_size, &problem)) {
@@ -82,14 +87,8 @@ static int read_image(struct run *run)
 	machine_ram(run->options.mem, &ram);
 	if (image_parse(run->file, run->file_size, &ram, &run->image, report_problem, run))
 		return -1;
-	if (run->image.kind == IMAGE_STATIC_PROGRAM)
-		return 0;
-	if (run->options.window_given)
-		return refuse(run, STATUS_USAGE,
-			      "--window: IMAGE is a PVH kernel, wanted a program");
-	if (run->options.guest_table_given)
-		return refuse(run, STATUS_USAGE,
-			      "--guest-table: IMAGE is a PVH kernel, wanted a program");
+	if (run_pc_check(&run->options, &run->image, &message))
+		return refuse(run, message.status, message.text);
 	return 0;
 }
 
@@ -144,7 +143,7 @@ static int choose_kernel(struct run *run, struct machine_config *config)
 	size_t size = (uintptr_t)guest_kernel_end - (uintptr_t)guest_kernel_start;
 	struct image_ram ram;
 
-	if (run->image.kind == IMAGE_PVH_KERNEL) {
+	if (image_is_kernel(run->image.kind)) {
 		config->kernel = &run->image;
 		config->kernel_bytes = run->file;
 		config->kernel_size = run->file_size;
@@ -157,8 +156,8 @@ static int choose_kernel(struct run *run, struct machine_config *config)
 	config->kernel = &run->kernel;
 	config->kernel_bytes = guest_kernel_start;
 	config->kernel_size = size;
-	config->module = run->file;
-	config->module_size = run->file_size;
+	config->modules[0] = (struct machine_module){run->file, run->file_size, "program"};
+	config->module_count = 1;
 	config->clocks = true;
 	return 0;
 }
@@ -206,7 +205,7 @@ static int write_program(struct run *run)
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
-/* A PVH kernel gets just its arguments, which may be none. */
+/* A kernel gets just its arguments, which may be none, or what --append says. */
 static int write_command_line(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -215,7 +214,7 @@ static int write_command_line(struct run *run)
 
 	if (run->image.kind == IMAGE_STATIC_PROGRAM)
 		return write_program(run);
-	error = cmdline_add(line, "%s", "");
+	error = cmdline_add(line, "%s", options->append ? options->append : "");
 	for (int i = 0; i < options->argument_count; i++)
 		error |= cmdline_add(line, "%s", options->arguments[i]);
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
@@ -236,6 +235,7 @@ static int make_machine(struct run *run)
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
 		.pin = true,
+		.in_fd = run->has_input ? STDIN_FILENO : -1,
 		.out_fd = STDOUT_FILENO,
 		.err_fd = STDERR_FILENO,
 	};
@@ -245,6 +245,13 @@ static int make_machine(struct run *run)
 		config.restore = &run->snapshot;
 	else if (choose_kernel(run, &config) || write_command_line(run))
 		return -1;
+	else if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
+		return refuse(run, message.status, message.text);
+	if (config.pc && options->snapshot.when != SNAPSHOT_NEVER)
+		return refuse(run, STATUS_USAGE,
+			      "--snapshot: IMAGE finds a PC, whose interrupt controllers and timer "
+			      "are not in a snapshot; wanted a program, or a PVH kernel without "
+			      "--initrd and --append");
 	config.command_line = run->command_line.text;
 	if (options->snapshot.when != SNAPSHOT_NEVER)
 		config.snapshot = &run->options.snapshot;
@@ -265,9 +272,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 
 	*config = (struct report_config){
 		.image = options->image,
-		.kind = run->image.kind == IMAGE_PVH_KERNEL ? "kernel"
-			: run->image.kind == IMAGE_UNKNOWN  ? "unknown"
-							    : "program",
+		.kind = image_is_kernel(run->image.kind)   ? "kernel"
+			: run->image.kind == IMAGE_UNKNOWN ? "unknown"
+							   : "program",
 		.mem = options->mem,
 		.host_mem = options->host_mem,
 		.swap = options->swap,
@@ -280,6 +287,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
 		.walk_check = options->walk_check,
+		.append = options->append,
+		.initrds = options->initrds,
+		.initrd_count = options->initrd_count,
 		.snapshot = options->snapshot.when == SNAPSHOT_NEVER ? NULL : &options->snapshot,
 		.restore = options->restore,
 		.restore_pages = options->restore ? run->snapshot.origin.page_count : 0,
@@ -376,6 +386,8 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status;
+	/* Asked before another file takes its number. */
+	run.has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	if (output_open(&run.output, run.options.json, &message)) {
 		fprintf(stderr, "twostage run: %s\n", message.text);
 		return message.status;
@@ -391,6 +403,7 @@ int cmd_run(int argc, char **argv)
 	signal(SIGXFSZ, SIG_IGN);
 	status = run_image(&run);
 	snapshot_end(&run.options.snapshot);
+	run_pc_release(&run.pc);
 	free(run.file);
 	free(run.command_line.text);
 	return status;

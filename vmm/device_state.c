@@ -5,16 +5,29 @@
 
 static struct serial_state read_serial(const struct serial *serial)
 {
-	return (struct serial_state){
+	struct serial_state state = {
 		.divisor = serial->divisor,
 		.interrupts = serial->interrupts,
 		.line = serial->line,
 		.modem = serial->modem,
 		.scratch = serial->scratch,
-		.received = serial->received,
-		.has_received = serial->has_received,
 		.fifo = serial->fifo,
+		.transmitted = serial->transmitted,
+		.count = (uint8_t)serial->count,
+		.again_count = (uint8_t)serial->again_count,
+		.high = serial->high,
+		.polls = serial->polls,
 	};
+
+	for (unsigned int i = 0; i < serial->count; i++)
+		state.received[i] = serial->received[(serial->first + i) % SERIAL_FIFO_SIZE];
+	memcpy(state.again, serial->again, serial->again_count);
+	return state;
+}
+
+static unsigned int at_most_fifo(unsigned int count)
+{
+	return count <= SERIAL_FIFO_SIZE ? count : SERIAL_FIFO_SIZE;
 }
 
 /* The sink is the port's own. */
@@ -25,9 +38,15 @@ static void write_serial(const struct serial_state *state, struct serial *serial
 	serial->line = state->line;
 	serial->modem = state->modem;
 	serial->scratch = state->scratch;
-	serial->received = state->received;
-	serial->has_received = state->has_received;
 	serial->fifo = state->fifo;
+	serial->transmitted = state->transmitted;
+	memcpy(serial->received, state->received, sizeof(serial->received));
+	memcpy(serial->again, state->again, sizeof(serial->again));
+	serial->first = 0;
+	serial->count = at_most_fifo(state->count);
+	serial->again_count = at_most_fifo(state->again_count);
+	serial->high = state->high;
+	serial->polls = state->polls;
 }
 
 void device_state_read(struct device_state *state, const struct devices *devices)
@@ -51,6 +70,7 @@ void device_state_write(const struct device_state *state, struct devices *device
 	write_serial(&state->com2, &devices->com2);
 	devices->exited = state->exited;
 	devices->exit_status = state->exit_status;
+	devices->exit_reason = "exit";
 	devices->published = state->published;
 	devices->started = state->started;
 	devices->page = state->page;

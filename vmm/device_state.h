@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of the devices, in one struct without pointers. Consoles are not in it: they are
- * written out before the state is read.
+ * The state of the devices of a machine that is no PC, in one struct without pointers. Consoles are
+ * not in it: they are written out before the state is read.
  */
 #ifndef VMM_DEVICE_STATE_H
 #define VMM_DEVICE_STATE_H
@@ -16,10 +16,15 @@ struct serial_state {
 	uint8_t line;
 	uint8_t modem;
 	uint8_t scratch;
-	uint8_t received;
-	uint8_t has_received;
 	uint8_t fifo;
-	uint8_t reserved[7];
+	uint8_t transmitted;
+	uint8_t received[SERIAL_FIFO_SIZE]; /* `count` bytes, the oldest first */
+	uint8_t again[SERIAL_FIFO_SIZE];    /* `again_count` bytes */
+	uint8_t count;
+	uint8_t again_count;
+	uint8_t high;
+	uint8_t reserved[1];
+	uint32_t polls;
 };
 
 struct device_state {

@@ -31,8 +31,11 @@ struct report_config {
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;
 	uint64_t seed;
-	uint64_t timeout_ns;			 /* 0: none */
-	uint64_t walk_check;			 /* pages at a stop; 0: none */
+	uint64_t timeout_ns; /* 0: none */
+	uint64_t walk_check; /* pages at a stop; 0: none */
+	const char *append;  /* NULL: none */
+	const char *const *initrds;
+	unsigned int initrd_count;
 	const struct snapshot_request *snapshot; /* NULL: none was asked for */
 	const char *restore;			 /* the snapshot's name; NULL: it booted */
 	uint64_t restore_pages;			 /* that are in it */

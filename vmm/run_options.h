@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "hpt/hpt.h"
+#include "vmm/machine.h"
 #include "vmm/snapshot.h"
 
 /* Every field has its default or a value in its range. Strings are those of argv. */
@@ -31,7 +32,10 @@ struct run_options {
 	const char *restore; /* NULL: boots IMAGE */
 	const char *kept;    /* the last option given that a snapshot has itself; NULL: none */
 	bool stats;
-	const char *json;  /* NULL: none */
+	const char *json;   /* NULL: none */
+	const char *append; /* NULL: none */
+	const char *initrds[MACHINE_MODULES_MAX];
+	unsigned int initrd_count;
 	const char *image; /* NULL with `restore` */
 	char **arguments;  /* the guest's, after -- */
 	int argument_count;

@@ -69,10 +69,16 @@ ends_as_wanted() {
 @test "--restore: IMAGE, arguments and what the snapshot has itself are refused, 64" {
 	refused 64 'found "image" beside --restore, wanted no IMAGE' --restore file image
 	refused 64 'found "a" beside --restore' --restore file -- a
-	for option in "--mem 64M" "--window 64" "--seed 1" "--guest-table radix" "--host-table radix"; do
+	for option in "--append x" "--initrd x" "--mem 64M" "--window 64" "--seed 1" "--guest-table radix" "--host-table radix"; do
 		# shellcheck disable=SC2086 # words
 		refused 64 "${option% *}: found it beside --restore" $option --restore file
 	done
+}
+
+@test "a kernel that finds a PC is not saved, 64" {
+	need_kvm
+	refused 64 "--snapshot: IMAGE finds a PC" --snapshot start:file --append x "$kernels/hello"
+	[ ! -e file ] && [ ! -e file.tmp ]
 }
 
 @test "a snapshot that cannot be written is found out before the guest runs, 66" {
