@@ -87,7 +87,7 @@ struct ept_counts {
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
 	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
-	uint64_t swapped; /* misses on a page that was swapped out */
+	uint64_t swapped; /* misses on a page that was swapped out, or is still in the snapshot */
 	uint64_t written; /* misses that were writes to a page that shared its frame */
 	uint64_t dirtied; /* with `track`: to a page that had only been read, of `repeats` */
 	/*
@@ -104,9 +104,10 @@ struct ept_counts {
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
-	uint64_t frames; /* frames in use */
-	uint64_t blocks; /* 2 MiB blocks mapped into the window */
-	uint64_t slots;	 /* of the swap file, in use */
+	uint64_t restored; /* pages that came from the snapshot (origin.h), whoever asked */
+	uint64_t frames;   /* frames in use */
+	uint64_t blocks;   /* 2 MiB blocks mapped into the window */
+	uint64_t slots;	   /* of the swap file, in use */
 };
 
 /* A hand of the clock: a page of a range. */
@@ -116,6 +117,8 @@ struct ept_hand {
 };
 
 #define EPT_HANDLERS_MAX 16
+
+struct ept_origin;
 
 struct ept {
 	struct ept_config config;
@@ -128,6 +131,7 @@ struct ept {
 	 */
 	struct hpt table;
 	struct ept_swap swap;
+	const struct ept_origin *origin; /* the snapshot that the guest goes on from; NULL: none */
 	struct ept_transit transit;
 	struct ept_hand front, back; /* the clock's (clock.h) */
 	uint64_t lead;		     /* pages with frames between them */

@@ -4,6 +4,7 @@
 
 #include "ept/clock.h"
 #include "ept/evict.h"
+#include "ept/origin.h"
 
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
 #define STRIDE UINT64_C(64)
@@ -387,13 +388,24 @@ static int fill_frame(struct ept *ept, uint64_t frame, uint64_t gfn, uint64_t lo
 	*reason = "host memory exhausted: the host has no frame left";
 	if (ret < 0 || location == EPT_SWAP_ZERO)
 		return ret;
-	ret = ept_swap_read(&ept->swap, location, gfn, ept_pool_frame(&ept->pool, frame));
-	if (ret == 0)
+	if (ept_away_read(ept, location, gfn, ept_pool_frame(&ept->pool, frame), reason) == 0)
 		return 0;
-	*reason = ret == -EBADMSG ? "the swap file has lost a page: its checksum is wrong"
-				  : "the swap file cannot be read";
 	ept_pool_drop(&ept->pool, frame, 1);
 	return -EIO;
+}
+
+/* The place in the swap file is free again; one in a snapshot is not used again. */
+static void count_return(struct ept *ept, uint64_t location)
+{
+	if (ept_in_origin(location)) {
+		ept->counts.restored++;
+		return;
+	}
+	ept_swap_free(&ept->swap, location);
+	if (location == EPT_SWAP_ZERO)
+		ept->counts.zeros_in++;
+	else
+		ept->counts.swaps_in++;
 }
 
 int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **reason)
@@ -419,11 +431,7 @@ int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **
 		return ret;
 	}
 	ept_block_note(ept, gfn, 1, -1);
-	ept_swap_free(&ept->swap, location);
-	if (location == EPT_SWAP_ZERO)
-		ept->counts.zeros_in++;
-	else
-		ept->counts.swaps_in++;
+	count_return(ept, location);
 	ept_clock_arrived(ept, gfn, 1);
 	return hpt_lookup(&ept->table, key, entry, NULL);
 }

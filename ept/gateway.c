@@ -5,6 +5,7 @@
 
 #include "ept/ept.h"
 #include "ept/fault.h"
+#include "ept/origin.h"
 
 static gpa_t range_end(const struct ept_range *range)
 {
@@ -101,6 +102,7 @@ int ept_copy_out(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
 /* The page's bytes, as long as the lock is held, or NULL if they are all zeros. */
 static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
 {
+	const char *reason;
 	uint64_t entry;
 
 	*page = NULL;
@@ -117,7 +119,7 @@ static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
 	if (hpt_swap_location(entry) == EPT_SWAP_ZERO)
 		return 0;
 	*page = ept->peeked;
-	return ept_swap_read(&ept->swap, hpt_swap_location(entry), gfn, ept->peeked) < 0 ? -EIO : 0;
+	return ept_away_read(ept, hpt_swap_location(entry), gfn, ept->peeked, &reason);
 }
 
 int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size)

@@ -11,9 +11,9 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "ept/sum.h"
 #include "ept/swap.h"
 #include "hpt/entry.h"
-#include "hpt/mix.h"
 
 #define PAGE HPT_PAGE_SIZE
 
@@ -27,24 +27,10 @@ static off_t offset_of(uint64_t slot)
 	return (off_t)((slot + 1) * PAGE); /* behind the block that says what it is */
 }
 
-/*
- * Two sums side by side, each of every other word, so that the CPU has two multiplications under
- * way. A step is a permutation of the sum for a given word: who changes one word changes the sum,
- * but for the half of it that is cut off: one damage in 2^32 is not found. A word a slot would be
- * as much as the table has for a page.
- */
+/* Half of a sum: a word a slot would be as much as the table has for a page. */
 static uint32_t sum_of(const void *page, uint64_t slot, uint64_t gfn)
 {
-	const uint64_t *words = page;
-	uint64_t sum[2] = {slot, gfn};
-
-	for (unsigned int i = 0; i < PAGE / sizeof(*words); i += 2) {
-		for (unsigned int part = 0; part < 2; part++) {
-			sum[part] = (sum[part] ^ words[i + part]) * UINT64_C(0x9e3779b97f4a7c15);
-			sum[part] ^= sum[part] >> 32;
-		}
-	}
-	return (uint32_t)(mix64(sum[0]) ^ mix64(~sum[1]));
+	return (uint32_t)ept_sum(page, PAGE, slot, gfn);
 }
 
 bool ept_swap_is_zero(const void *page)

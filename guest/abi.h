@@ -53,6 +53,9 @@
 /* 32-bit write of anything: take abi_page.sample_count samples; the guest begins again at 0. */
 #define ABI_PORT_SAMPLES 0x518
 
+/* 32-bit write of anything: the next thing is the program's first instruction. No answer. */
+#define ABI_PORT_START 0x51c
+
 /* A static PIE goes here: its addresses are counted from this one. */
 #define ABI_RELOCATION_BASE 0x555555554000ull
 

@@ -225,5 +225,6 @@ void exec_start(void)
 	frame.cpu.rip = program.bias + program.header->e_entry;
 	if (frame.cpu.rip >= USER_END)
 		cannot_execute("e_entry is outside user space");
+	publish_program();
 	trap_leave(&frame);
 }

@@ -38,6 +38,11 @@ void publish_write(int fd, uint64_t gpa, uint32_t size)
 	hpt_histogram_add(&published.exits, rdtsc() - start);
 }
 
+void publish_program(void)
+{
+	ring(ABI_PORT_START, 1);
+}
+
 void publish_samples(void)
 {
 	ring(ABI_PORT_SAMPLES, ABI_SAMPLES);

@@ -16,6 +16,9 @@ void publish_start(void);
 /* Asks the VMM to write out bytes that do not cross a page. */
 void publish_write(int fd, uint64_t gpa, uint32_t size);
 
+/* Tells the VMM that the program's first instruction is next. */
+void publish_program(void);
+
 /*
  * Notes the four times of one fault (abi.h): in ring 0, a few instructions, and one doorbell every
  * ABI_SAMPLES faults.

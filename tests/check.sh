@@ -20,12 +20,13 @@ bats_suite() {
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
-		--file tests/guest/walk_check.sh --file tests/guest/pressure.sh
+		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
+		--file tests/guest/pressure.sh
 		--file build/tests/agree)
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
-	suite testbed-guest 800 build/testbed/run --timeout 780 "${pair[@]}" -- sh /files/testbed.sh
+	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
 }
 
 # A kernel that others wrote as the guest; on pvm it runs in the testbed only.
@@ -44,6 +45,7 @@ suite torture-hpt 200 build/tests/torture_hpt 40
 suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
+bats_suite snapshot 200 tests/vmm/snapshot.bats
 bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite measure 300 tests/bench/measure.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
@@ -58,8 +60,10 @@ if have_kvm; then
 	suite agree-window-64 300 build/tests/agree build/images/touch 8M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 	suite pressure 300 tests/guest/pressure.sh build/images
+	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure; do
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure \
+		guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "guest/abi.h"
@@ -19,6 +20,7 @@
 #include "vmm/report.h"
 #include "vmm/run_options.h"
 #include "vmm/run_pc.h"
+#include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/walk_check.h"
 
@@ -36,6 +38,8 @@ struct run {
 	struct cmdline command_line;
 	struct run_pc pc;
 	struct walk_check walk_check; /* used if the options ask for it */
+	struct snapshot snapshot;     /* that --restore names */
+	uint64_t restore_ns;
 	struct machine machine;
 	struct machine_exit how;
 	struct report report;
@@ -49,6 +53,14 @@ static int refuse(struct run *run, int status, const char *text)
 	run->how.status = status;
 	snprintf(run->how.reason, sizeof(run->how.reason), "%s", text);
 	return -1;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
 static void report_problem(void *context, const struct image_problem *problem)
@@ -78,6 +90,46 @@ static int read_image(struct run *run)
 	if (run_pc_check(&run->options, &run->image, &message))
 		return refuse(run, message.status, message.text);
 	return 0;
+}
+
+/* In the place of IMAGE: what it was, and what the run was asked for, are in the snapshot. */
+static int open_snapshot(struct run *run)
+{
+	struct run_options *options = &run->options;
+	const struct snapshot_config *config;
+	struct message message;
+
+	if (snapshot_open(&run->snapshot, options->restore, &message)) {
+		options->image = options->restore;
+		options->restore = NULL; /* it is not open */
+		return refuse(run, message.status, message.text);
+	}
+	config = &run->snapshot.state->config;
+	if (!options->host_mem_given)
+		options->host_mem = config->mem;
+	options->mem = config->mem;
+	options->window = config->window;
+	options->seed = config->seed;
+	options->guest_table = (enum hpt_organisation)config->guest_table;
+	options->host_table = (enum hpt_organisation)config->host_table;
+	options->image = config->image;
+	run->image.kind = config->is_program ? IMAGE_STATIC_PROGRAM : IMAGE_PVH_KERNEL;
+	return 0;
+}
+
+static void fill_snapshot_config(const struct run *run, struct snapshot_config *config)
+{
+	const struct run_options *options = &run->options;
+
+	*config = (struct snapshot_config){
+		.mem = options->mem,
+		.window = options->window,
+		.seed = options->seed,
+		.guest_table = options->guest_table,
+		.host_table = options->host_table,
+		.is_program = run->image.kind == IMAGE_STATIC_PROGRAM,
+	};
+	snprintf(config->image, sizeof(config->image), "%s", options->image);
 }
 
 static int kernel_problem(struct run *run)
@@ -189,11 +241,21 @@ static int make_machine(struct run *run)
 	};
 	struct message message;
 
-	if (choose_kernel(run, &config) || write_command_line(run))
+	if (options->restore)
+		config.restore = &run->snapshot;
+	else if (choose_kernel(run, &config) || write_command_line(run))
 		return -1;
-	if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
+	else if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
 		return refuse(run, message.status, message.text);
+	if (config.pc && options->snapshot.when != SNAPSHOT_NEVER)
+		return refuse(run, STATUS_USAGE,
+			      "--snapshot: IMAGE finds a PC, whose interrupt controllers and timer "
+			      "are not in a snapshot; wanted a program, or a PVH kernel without "
+			      "--initrd and --append");
 	config.command_line = run->command_line.text;
+	if (options->snapshot.when != SNAPSHOT_NEVER)
+		config.snapshot = &run->options.snapshot;
+	fill_snapshot_config(run, &run->options.snapshot.config);
 	if (options->walk_check)
 		config.walk_check = &run->walk_check;
 	if (machine_create(&run->machine, &config, &message))
@@ -228,6 +290,10 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.append = options->append,
 		.initrds = options->initrds,
 		.initrd_count = options->initrd_count,
+		.snapshot = options->snapshot.when == SNAPSHOT_NEVER ? NULL : &options->snapshot,
+		.restore = options->restore,
+		.restore_pages = options->restore ? run->snapshot.origin.page_count : 0,
+		.restore_ns = run->restore_ns,
 	};
 }
 
@@ -253,6 +319,33 @@ static int report(struct run *run, bool has_machine)
 	return run->how.status;
 }
 
+static bool prepare(struct run *run)
+{
+	uint64_t begin = now_ns();
+	bool is_ready;
+
+	if (run->options.restore)
+		is_ready = !open_snapshot(run) && !make_machine(run);
+	else
+		is_ready = !read_image(run) && !make_machine(run);
+	run->restore_ns = now_ns() - begin;
+	return is_ready;
+}
+
+static void say_snapshot_is_missing(const struct run *run)
+{
+	const struct snapshot_request *request = &run->options.snapshot;
+
+	if (request->when == SNAPSHOT_NEVER || request->is_taken ||
+	    run->how.status == STATUS_NOINPUT)
+		return;
+	fprintf(stderr, "twostage run: --snapshot: %s was not written: the guest %s\n",
+		request->path,
+		request->when == SNAPSHOT_EXIT	  ? "did not end by itself"
+		: request->when == SNAPSHOT_START ? "never came to the program's start"
+						  : "ended before");
+}
+
 static int run_image(struct run *run)
 {
 	bool has_machine;
@@ -262,7 +355,7 @@ static int run_image(struct run *run)
 	run->host_known = run->options.stats || run->options.json;
 	if (run->host_known)
 		host_read(&run->host);
-	has_machine = !read_image(run) && !make_machine(run);
+	has_machine = prepare(run);
 	if (has_machine) {
 		machine_run(&run->machine, &run->how);
 		if (run->options.walk_check && !run->walk_check.counts.walks)
@@ -272,6 +365,7 @@ static int run_image(struct run *run)
 			dump_write(stderr, &run->machine, &run->how);
 		else if (run->how.by == MACHINE_VMM)
 			fprintf(stderr, "twostage run: %s\n", run->how.reason);
+		say_snapshot_is_missing(run);
 	}
 	status = report(run, has_machine);
 	if (has_machine) {
@@ -279,6 +373,8 @@ static int run_image(struct run *run)
 		if (run->options.walk_check)
 			walk_check_destroy(&run->walk_check);
 	}
+	if (run->options.restore)
+		snapshot_close(&run->snapshot);
 	return status;
 }
 
@@ -296,11 +392,17 @@ int cmd_run(int argc, char **argv)
 		fprintf(stderr, "twostage run: %s\n", message.text);
 		return message.status;
 	}
+	if (run.options.snapshot.when != SNAPSHOT_NEVER &&
+	    snapshot_begin(&run.options.snapshot, &message)) {
+		fprintf(stderr, "twostage run: %s\n", message.text);
+		return message.status;
+	}
 	/* A reader that went away shows as an error of write(), which ends the run in order. */
 	signal(SIGPIPE, SIG_IGN);
 	/* And a pool above RLIMIT_FSIZE as one of ftruncate(), which has a message. */
 	signal(SIGXFSZ, SIG_IGN);
 	status = run_image(&run);
+	snapshot_end(&run.options.snapshot);
 	run_pc_release(&run.pc);
 	free(run.file);
 	free(run.command_line.text);

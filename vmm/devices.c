@@ -177,14 +177,16 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 		publish(devices, value);
 	else if (port == ABI_PORT_WRITE)
 		write_out(devices);
+	else if (port == ABI_PORT_START)
+		devices->started = true;
 	else
 		take_samples(devices);
 }
 
 static bool is_doorbell(const struct devices *devices, uint16_t port)
 {
-	return !devices->is_pc &&
-	       (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES);
+	return !devices->is_pc && (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE ||
+				   port == ABI_PORT_SAMPLES || port == ABI_PORT_START);
 }
 
 /* The serial port that decodes `port`, and the register's number; NULL if neither does. */

@@ -42,6 +42,7 @@ struct devices {
 	bool is_pc;
 	struct devices_pc pc;
 	bool published;
+	bool started;		/* the built-in kernel has said that the program begins */
 	gpa_t page;		/* of the struct abi_page, once published */
 	struct samples samples; /* what the guest has handed over so far */
 	uint64_t ignored_doorbells;

@@ -17,6 +17,8 @@
 #define IDENTITY_MAP_ADDRESS UINT64_C(0xfffbc000)
 #define TSS_ADDRESS	     0xfffbd000ul
 
+#define COMPLETIONS 64 /* of one instruction: it may have accesses for ever */
+
 int kvm_failed(struct message *message, const char *what)
 {
 	int error = errno;
@@ -150,6 +152,16 @@ int kvm_create_vcpu(struct kvm *kvm, struct message *message)
 	kvm->run = run;
 	kvm->run_size = (size_t)size;
 	return kvm_set_cpuid(kvm, message);
+}
+
+void kvm_complete(struct kvm *kvm)
+{
+	int ret = 0;
+
+	__atomic_store_n(&kvm->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	for (int i = 0; i < COMPLETIONS && ret == 0; i++)
+		ret = ioctl(kvm->vcpu, KVM_RUN, 0);
+	__atomic_store_n(&kvm->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
 int kvm_capability(const struct kvm *kvm, int capability)

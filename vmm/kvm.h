@@ -91,6 +91,13 @@ struct kvm_linux_state {
 int kvm_set_linux_state(struct kvm *kvm, const struct kvm_linux_state *state,
 			struct message *message);
 
+/*
+ * Completes the access that the vCPU left KVM_RUN for and whose data are there, which KVM does when
+ * it is entered again; the guest goes no further. Further accesses of the same instruction, as far
+ * as it is patient, are those of a guest that has ended: nobody serves them.
+ */
+void kvm_complete(struct kvm *kvm);
+
 /* 1 or more if the VM or device has this capability (KVM_CAP_*), 0 if not. */
 int kvm_capability(const struct kvm *kvm, int capability);
 

@@ -8,6 +8,7 @@
 #include "guest/abi.h"
 #include "vmm/load.h"
 #include "vmm/run.h"
+#include "vmm/snapshot.h"
 #include "vmm/status.h"
 
 unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX])
@@ -121,7 +122,8 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	if (!error)
 		error = create_vm(machine, message);
 	if (!error)
-		error = load_guest(machine, message);
+		error = config->restore ? snapshot_restore(config->restore, machine, message)
+					: load_guest(machine, message);
 	if (!error)
 		error = run_prepare(message);
 	if (error)

@@ -37,6 +37,8 @@
 /* As many files can be handed to a multiboot kernel; all others take one. */
 #define MACHINE_MODULES_MAX 8
 
+struct snapshot;
+struct snapshot_request;
 struct walk_check;
 
 /* A file that the kernel finds in memory: a program, an initrd. */
@@ -71,10 +73,12 @@ struct machine_config {
 	 * Linux and multiboot kernels need it; a PVH kernel may do without.
 	 */
 	bool pc;
-	int in_fd;		       /* a PC: what its console reads; -1: nothing */
-	int out_fd;		       /* the guest's console and standard output */
-	int err_fd;		       /* its standard error, and the devices' diagnostics */
-	struct walk_check *walk_check; /* NULL: none; else what walks when (vmm/walk_check.h) */
+	int in_fd;			   /* a PC: what its console reads; -1: nothing */
+	int out_fd;			   /* the guest's console and standard output */
+	int err_fd;			   /* its standard error, and the devices' diagnostics */
+	struct snapshot_request *snapshot; /* NULL: none shall be taken; not of a PC */
+	const struct snapshot *restore;	   /* goes on from there; no kernel then; NULL: boots */
+	struct walk_check *walk_check;	   /* NULL: none; else what walks when (vmm/walk_check.h) */
 };
 
 enum machine_ender { MACHINE_GUEST, MACHINE_VMM };

@@ -14,6 +14,7 @@
 #include "guest/abi.h"
 #include "vmm/host.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot.h"
 #include "vmm/walk_check.h"
 
 /* What the user asked for. Strings are the caller's. */
@@ -35,6 +36,10 @@ struct report_config {
 	const char *append;  /* NULL: none */
 	const char *const *initrds;
 	unsigned int initrd_count;
+	const struct snapshot_request *snapshot; /* NULL: none was asked for */
+	const char *restore;			 /* the snapshot's name; NULL: it booted */
+	uint64_t restore_pages;			 /* that are in it */
+	uint64_t restore_ns;			 /* until the guest could be entered */
 };
 
 /* One stage, in the same words for both. */

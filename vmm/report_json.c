@@ -142,6 +142,7 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "swap_outs", number(counts->swaps_out));
 	set(object, "zero_ins", number(counts->zeros_in));
 	set(object, "zero_outs", number(counts->zeros_out));
+	set(object, "restored_pages", number(counts->restored));
 	set(object, "swap_slots", number(counts->slots));
 	set(object, "shared_frames", number(counts->shared_frames));
 	set(object, "sharings", number(counts->shared));
@@ -208,6 +209,28 @@ static json_t *exits_json(const struct report *report)
 	return object;
 }
 
+static json_t *snapshot_json(const struct snapshot_request *request)
+{
+	json_t *object = json_object();
+
+	set(object, "file", text(request->path));
+	set(object, "taken", json_boolean(request->is_taken));
+	set(object, "pages", number(request->save.pages));
+	set(object, "bytes", number(request->save.bytes));
+	set(object, "ns", number(request->took_ns));
+	return object;
+}
+
+static json_t *restore_json(const struct report_config *config)
+{
+	json_t *object = json_object();
+
+	set(object, "file", text(config->restore));
+	set(object, "pages", number(config->restore_pages));
+	set(object, "ns", number(config->restore_ns));
+	return object;
+}
+
 json_t *report_json(const struct report *report)
 {
 	json_t *object = json_object();
@@ -217,6 +240,10 @@ json_t *report_json(const struct report *report)
 	set(object, "host", host_json(report->host));
 	set(object, "config", config_json(report->config));
 	set(object, "exit", exit_json(&report->exit));
+	if (report->config->snapshot)
+		set(object, "snapshot", snapshot_json(report->config->snapshot));
+	if (report->config->restore)
+		set(object, "restore", restore_json(report->config));
 	if (!report->has_machine)
 		return object;
 	set(object, "run_ns", number(report->run_ns));

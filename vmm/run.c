@@ -3,12 +3,12 @@
  * The vCPU loop.
  *
  * Who gets the vCPU out of the guest: a timer at the deadline, a timer when the console holds half
- * a line, the ept handler when it gives up, and the reader of input. Each sends a signal to the
- * vCPU thread, whose handler sets `immediate_exit` in the run area. So there is no race: a signal
- * before KVM_RUN makes it return at once, a signal during it interrupts it, and one in a write() to
- * a console that nobody reads interrupts that. For the signal that falls just before such a
- * write(), the deadline comes again and again. What a signal meant is then read from the clock and
- * from `host_failed`.
+ * a line or when a snapshot is due, the ept handler when it gives up, and the reader of input. Each
+ * sends a signal to the vCPU thread, whose handler sets `immediate_exit` in the run area. So there
+ * is no race: a signal before KVM_RUN makes it return at once, a signal during it interrupts it,
+ * and one in a write() to a console that nobody reads interrupts that. For the signal that falls
+ * just before such a write(), the deadline comes again and again. What a signal meant is then read
+ * from the clock and from `host_failed`.
  *
  * There is no regular tick (but with --dedup and --working-set): a signal that meets the vCPU
  * waiting for the second stage makes it miss on the same page again, and misses are what is counted
@@ -31,6 +31,7 @@
 
 #include "vmm/exits.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/walk_check.h"
 
@@ -113,9 +114,11 @@ struct loop {
 	struct machine_exit *how;
 	uint64_t started;
 	uint64_t deadline; /* UINT64_MAX: none */
+	uint64_t paused;   /* how long the guest was kept from running since then */
 	timer_t deadline_timer;
 	timer_t flush_timer;
-	timer_t tick_timer;  /* for what is done while nobody runs the guest */
+	timer_t tick_timer; /* for what is done while nobody runs the guest */
+	timer_t snapshot_timer;
 	unsigned int timers; /* how many of them exist, in this order */
 	bool flush_is_set;   /* the flush timer will come */
 };
@@ -131,7 +134,7 @@ static bool is_over(struct loop *loop)
 		loop->how->address = machine->ept.failure_gpa;
 		return true;
 	}
-	if (now_ns() < loop->deadline)
+	if (loop->deadline == UINT64_MAX || now_ns() - loop->paused < loop->deadline)
 		return false;
 	exit_set(loop->how, STATUS_TIMEOUT, "timeout: the guest still ran after %.9g s",
 		 (double)machine->config.timeout_ns / (double)NANOSECONDS);
@@ -182,6 +185,45 @@ static void set_flush(struct loop *loop)
 	loop->flush_is_set = true;
 }
 
+static void guest_exited(struct loop *loop)
+{
+	loop->how->by = MACHINE_GUEST;
+	loop->how->status = loop->machine->devices.exit_status;
+	snprintf(loop->how->reason, sizeof(loop->how->reason), "%s",
+		 loop->machine->devices.exit_reason);
+}
+
+static bool is_snapshot_due(const struct loop *loop)
+{
+	const struct machine *machine = loop->machine;
+
+	return snapshot_is_due(machine->config.snapshot, &machine->devices,
+			       now_ns() - loop->started);
+}
+
+/*
+ * Takes the snapshot if it is due; true if that ended the run. The vCPU has nothing to complete.
+ * The time that it takes is none that the guest has run.
+ */
+static bool take_snapshot(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	struct message message;
+	uint64_t begin;
+
+	if (!is_snapshot_due(loop))
+		return false;
+	if (flush_all(loop))
+		return true;
+	begin = now_ns();
+	if (snapshot_take(machine->config.snapshot, machine, &message)) {
+		exit_set(loop->how, message.status, "%s", message.text);
+		return true;
+	}
+	loop->paused += now_ns() - begin;
+	return false;
+}
+
 /* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
 static bool serve_port(struct loop *loop)
 {
@@ -197,10 +239,7 @@ static bool serve_port(struct loop *loop)
 		else
 			devices_write(devices, run->io.port, run->io.size, data);
 		if (devices->exited) {
-			loop->how->by = MACHINE_GUEST;
-			loop->how->status = devices->exit_status;
-			snprintf(loop->how->reason, sizeof(loop->how->reason), "%s",
-				 devices->exit_reason);
+			guest_exited(loop);
 			return true;
 		}
 		if (flush_due(loop))
@@ -231,7 +270,16 @@ static bool handle_port(struct loop *loop)
 
 	if (over && !loop->machine->devices.exited)
 		return true;
-	return walks_are_wrong(loop) || over;
+	if (walks_are_wrong(loop))
+		return true;
+	if (over && is_snapshot_due(loop)) {
+		kvm_complete(&loop->machine->kvm);
+		return take_snapshot(loop) || over;
+	}
+	/* The rest of the instruction first: that entry comes back by itself. */
+	if (is_snapshot_due(loop))
+		__atomic_store_n(&loop->machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
+	return over;
 }
 
 /* Nothing is outside RAM: reads give ones, writes go nowhere. */
@@ -280,7 +328,7 @@ static bool handle_interruption(struct loop *loop, int error)
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 		loop->flush_is_set = false;
 		devices_feed(&machine->devices);
-		return is_over(loop) || flush_all(loop) || tick(loop);
+		return is_over(loop) || flush_all(loop) || tick(loop) || take_snapshot(loop);
 	}
 	if (is_over(loop))
 		return true;
@@ -323,6 +371,20 @@ static bool add_timer(struct loop *loop, timer_t *timer)
 	return true;
 }
 
+/* If a snapshot shall be taken after so long. */
+static bool start_snapshot_timer(struct loop *loop)
+{
+	const struct snapshot_request *request = loop->machine->config.snapshot;
+	struct itimerspec due = {0};
+
+	if (!request || request->when != SNAPSHOT_AFTER)
+		return true;
+	due.it_value.tv_sec = (time_t)(request->after_ns / NANOSECONDS);
+	due.it_value.tv_nsec = (long)(request->after_ns % NANOSECONDS);
+	return add_timer(loop, &loop->snapshot_timer) &&
+	       !timer_settime(loop->snapshot_timer, 0, &due, NULL);
+}
+
 static bool start_timers(struct loop *loop)
 {
 	uint64_t timeout = loop->machine->config.timeout_ns;
@@ -341,7 +403,7 @@ static bool start_timers(struct loop *loop)
 	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
 	    add_timer(loop, &loop->tick_timer) &&
 	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) &&
-	    !timer_settime(loop->tick_timer, 0, &tick, NULL))
+	    !timer_settime(loop->tick_timer, 0, &tick, NULL) && start_snapshot_timer(loop))
 		return true;
 	exit_set(loop->how, STATUS_UNAVAILABLE,
 		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
@@ -369,6 +431,8 @@ static void delete_timers(struct loop *loop)
 		timer_delete(loop->flush_timer);
 	if (loop->timers > 2)
 		timer_delete(loop->tick_timer);
+	if (loop->timers > 3)
+		timer_delete(loop->snapshot_timer);
 }
 
 static void start(struct loop *loop)
@@ -387,7 +451,7 @@ static void finish(struct loop *loop)
 	struct machine *machine = loop->machine;
 	struct machine_exit how = *loop->how;
 
-	machine->run_ns = now_ns() - loop->started;
+	machine->run_ns = now_ns() - loop->started - loop->paused;
 	/*
 	 * What the guest said still goes out. If that fails, a guest that ended by itself did not
 	 * succeed after all; one that was ended keeps its reason.
@@ -401,13 +465,26 @@ static void finish(struct loop *loop)
 	machine->kvm.run->immediate_exit = 0;
 }
 
+/*
+ * Before the vCPU is entered: a guest that had ended when its snapshot was taken ends again, and a
+ * kernel's first instruction is next. True ends the run.
+ */
+static bool begin(struct loop *loop)
+{
+	bool over = loop->machine->devices.exited;
+
+	if (over)
+		guest_exited(loop);
+	return (is_snapshot_due(loop) && take_snapshot(loop)) || over;
+}
+
 void machine_run(struct machine *machine, struct machine_exit *how)
 {
 	struct loop loop = {.machine = machine, .how = how};
 
 	memset(how, 0, sizeof(*how));
 	start(&loop);
-	if (start_timers(&loop) && start_input(&loop)) {
+	if (start_timers(&loop) && start_input(&loop) && !begin(&loop)) {
 		while (!step(&loop))
 			continue;
 	}

@@ -28,6 +28,8 @@ enum {
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
 	OPTION_WALK_CHECK,
+	OPTION_SNAPSHOT,
+	OPTION_RESTORE,
 	OPTION_SEED,
 	OPTION_TIMEOUT,
 	OPTION_STATS,
@@ -67,6 +69,13 @@ static const struct argp_option rows[] = {
 	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "
 	 "tables, and compare with what the machine has; status 70 if a walk is wrong",
 	 0},
+	{"snapshot", OPTION_SNAPSHOT, "WHEN:FILE", 0,
+	 "write the guest's state to FILE, then go on; WHEN is start (before the program's first "
+	 "instruction), exit, or a number of seconds",
+	 0},
+	{"restore", OPTION_RESTORE, "FILE", 0,
+	 "go on from a snapshot, in place of IMAGE; memory size, tables, window and seed are in it",
+	 0},
 	{"working-set", OPTION_WORKING_SET, "SECONDS", 0,
 	 "every so often say how many pages the guest has touched and written since the last time; each sample makes it miss on all of them once more",
 	 0},
@@ -95,6 +104,7 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 
 	switch (key) {
 	case OPTION_MEM:
+		options->kept = "--mem";
 		return check(state,
 			     option_size("--mem", text, MACHINE_MEM_MIN, MACHINE_MEM_MAX,
 					 &options->mem, &message),
@@ -120,18 +130,21 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     option_pages("--host-pages", text, &options->host_pages, &message),
 			     &message);
 	case OPTION_WINDOW:
+		options->kept = "--window";
 		options->window_given = true;
 		return check(state,
 			     option_count("--window", text, ABI_WINDOW_PAGES_MIN,
 					  ABI_WINDOW_PAGES_MAX, &options->window, &message),
 			     &message);
 	case OPTION_GUEST_TABLE:
+		options->kept = "--guest-table";
 		options->guest_table_given = true;
 		return check(
 			state,
 			option_organisation("--guest-table", text, &options->guest_table, &message),
 			&message);
 	case OPTION_HOST_TABLE:
+		options->kept = "--host-table";
 		return check(
 			state,
 			option_organisation("--host-table", text, &options->host_table, &message),
@@ -161,6 +174,23 @@ static error_t parse_argument(char *text, struct argp_state *state)
 	return 0;
 }
 
+/* What a snapshot has itself cannot be given beside it. */
+static error_t check_restore(const struct run_options *options, struct argp_state *state)
+{
+	if (!options->restore)
+		return 0;
+	if (options->image)
+		argp_error(state,
+			   "found \"%s\" beside --restore, wanted no IMAGE and no arguments: they "
+			   "are in the snapshot",
+			   options->image);
+	if (options->kept)
+		argp_error(state,
+			   "%s: found it beside --restore, wanted it not: it is in the snapshot",
+			   options->kept);
+	return 0;
+}
+
 static error_t add_initrd(struct run_options *options, const char *path, struct argp_state *state)
 {
 	if (options->initrd_count == MACHINE_MODULES_MAX)
@@ -182,6 +212,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 					  &options->walk_check, &message),
 			     &message);
 	case OPTION_SEED:
+		options->kept = "--seed";
 		return check(state,
 			     option_count("--seed", text, 0, INT64_MAX, &options->seed, &message),
 			     &message);
@@ -189,6 +220,13 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		return check(state,
 			     option_seconds("--timeout", text, &options->timeout_ns, &message),
 			     &message);
+	case OPTION_SNAPSHOT:
+		return check(state,
+			     snapshot_parse("--snapshot", text, &options->snapshot, &message),
+			     &message);
+	case OPTION_RESTORE:
+		options->restore = text;
+		return 0;
 	case OPTION_WORKING_SET:
 		return check(
 			state,
@@ -201,15 +239,21 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		options->json = text;
 		return 0;
 	case OPTION_INITRD:
+		options->kept = "--initrd";
 		return add_initrd(options, text, state);
 	case OPTION_APPEND:
+		options->kept = "--append";
 		options->append = text;
 		return 0;
 	case ARGP_KEY_ARG:
 		return parse_argument(text, state);
 	case ARGP_KEY_NO_ARGS:
+		if (options->restore)
+			return 0;
 		argp_error(state, "found no IMAGE, wanted one");
 		return EINVAL;
+	case ARGP_KEY_END:
+		return check_restore(options, state);
 	default:
 		return parse_machine(key, text, state);
 	}
@@ -219,7 +263,7 @@ static const struct argp argp = {
 	.options = rows,
 	.parser = parse_option,
 	.children = command_help,
-	.args_doc = "IMAGE [-- ARG...]",
+	.args_doc = "IMAGE [-- ARG...]\n--restore FILE",
 	.doc = "Boot IMAGE on two page tables: a static Linux program (which runs under the built-in "
 	       "kernel with the ARGs) or a kernel (PVH, a Linux bzImage, multiboot 1). The guest's "
 	       "console is standard output; its own exit status becomes that of this command.\v"
@@ -247,6 +291,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv)
 	/* In order: else getopt would move IMAGE behind the --, among the guest's arguments. */
 	if (argp_parse(&argp, argc, argv, ARGP_IN_ORDER, NULL, options))
 		return STATUS_USAGE;
+	options->host_mem_given = options->host_mem;
 	if (!options->host_mem)
 		options->host_mem = options->mem;
 	return 0;

@@ -8,12 +8,14 @@
 
 #include "hpt/hpt.h"
 #include "vmm/machine.h"
+#include "vmm/snapshot.h"
 
 /* Every field has its default or a value in its range. Strings are those of argv. */
 struct run_options {
 	uint64_t mem;
-	uint64_t host_mem; /* 0: as mem */
-	const char *swap;  /* NULL: an unnamed file */
+	uint64_t host_mem;
+	bool host_mem_given; /* else it is as mem */
+	const char *swap;    /* NULL: an unnamed file */
 	uint64_t around;
 	bool dedup;
 	uint64_t working_set_ns; /* between samples; 0: none */
@@ -26,13 +28,16 @@ struct run_options {
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t walk_check; /* pages at a stop; 0: none */
+	struct snapshot_request snapshot;
+	const char *restore; /* NULL: boots IMAGE */
+	const char *kept;    /* the last option given that a snapshot has itself; NULL: none */
 	bool stats;
 	const char *json;   /* NULL: none */
 	const char *append; /* NULL: none */
 	const char *initrds[MACHINE_MODULES_MAX];
 	unsigned int initrd_count;
-	const char *image;
-	char **arguments; /* the guest's, after -- */
+	const char *image; /* NULL with `restore` */
+	char **arguments;  /* the guest's, after -- */
 	int argument_count;
 };
 

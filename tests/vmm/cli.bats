@@ -115,7 +115,7 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --disk=x --snapshot=x --restore=x -x; do
+	for option in --fly --cpus=2 --disk=x -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -124,7 +124,7 @@ dumped() { # TEXT
 
 @test "missing values, 64" {
 	for option in mem host-mem swap host-pages fault-around window guest-table host-table initrd \
-		append walk-check working-set seed timeout json; do
+		append walk-check working-set snapshot restore seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
