@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "ept/evict.h"
+#include "ept/pinned.h"
 
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
 #define STRIDE UINT64_C(64)
@@ -45,6 +46,17 @@ static void move_hand(const struct ept *ept, struct ept_hand *hand, uint64_t pag
 	hand->range = (hand->range + 1) % ept->config.range_count;
 }
 
+/* Steps over pages that stay, whatever happens: a stride of the hand is pinned or it is not. */
+static bool pass_pinned(const struct ept *ept, struct ept_hand *hand)
+{
+	uint64_t gfn, count = at_hand(ept, hand, &gfn);
+
+	if (!ept_is_pinned(ept, gfn))
+		return false;
+	move_hand(ept, hand, count);
+	return true;
+}
+
 static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct batch *batch = context;
@@ -84,6 +96,8 @@ static int advance_front(struct ept *ept)
 	struct batch batch = {.ept = ept};
 	uint64_t gfn, entry, count = at_hand(ept, &ept->front, &gfn);
 
+	if (pass_pinned(ept, &ept->front))
+		return 0;
 	if (at_whole(ept, gfn, &entry, &count)) {
 		pass_whole(ept, gfn);
 		move_hand(ept, &ept->front, count);
@@ -133,6 +147,8 @@ static int advance_back(struct ept *ept, struct batch *batch)
 	uint64_t gfn, entry, count = at_hand(ept, &ept->back, &gfn);
 	uint64_t to_end;
 
+	if (pass_pinned(ept, &ept->back))
+		return 0;
 	if (at_whole(ept, gfn, &entry, &to_end) &&
 	    (entry & HPT_ACCESSED ||
 	     ept_transit_has(&ept->transit, ept_block_start(gfn), HPT_LARGE_PAGES) ||
@@ -241,11 +257,12 @@ static int write_out(struct ept *ept, struct batch *batch)
 
 static uint64_t lead_wanted(const struct ept *ept)
 {
-	uint64_t lead = ept->pool.limit / LEAD;
+	uint64_t frames = ept->pool.frames - ept_pinned_pages(ept);
+	uint64_t lead = (ept->pool.limit - ept_pinned_pages(ept)) / LEAD;
 
 	if (lead < LEAD_MIN)
 		lead = LEAD_MIN;
-	return lead < ept->pool.frames ? lead : ept->pool.frames;
+	return lead < frames ? lead : frames;
 }
 
 /* Finds pages that can go: their number is 0 if there is none in all of guest memory. */

@@ -17,6 +17,11 @@ extern char kernel_start[], kernel_end[];
 static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards, ... */
 static uint64_t kernel_limit;		 /* ... up to here at most */
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
+/*
+ * Memory that is neither the kernel's nor the program's, in whole pages: the module, and behind it
+ * the slab. It is stepped over.
+ */
+static struct boot_range apart;
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
 uint64_t frames_next;	   /* ... below this gPA */
@@ -25,7 +30,7 @@ static uint64_t arena_next, arena_end; /* kernel pages one by one: most of what 
 static uint64_t user_free;	       /* list, linked through the frames */
 static uint64_t user_free_count;
 
-static void clear(uint64_t gpa, size_t size)
+void frames_clear(uint64_t gpa, size_t size)
 {
 	void *target = direct(gpa);
 	size_t words = size / sizeof(uint64_t);
@@ -33,7 +38,7 @@ static void clear(uint64_t gpa, size_t size)
 	__asm__ volatile("rep stosq" : "+D"(target), "+c"(words) : "a"(0) : "memory");
 }
 
-static uint64_t pop(uint64_t *list)
+uint64_t frames_pop(uint64_t *list)
 {
 	uint64_t gpa = *list;
 
@@ -42,7 +47,7 @@ static uint64_t pop(uint64_t *list)
 	return gpa;
 }
 
-static void push(uint64_t *list, uint64_t gpa)
+void frames_push(uint64_t *list, uint64_t gpa)
 {
 	*(uint64_t *)direct(gpa) = *list;
 	*list = gpa;
@@ -58,9 +63,25 @@ static bool in_home(uint64_t gpa)
 	return gpa >= kernel_next && gpa < boot.ram[home].end;
 }
 
-static bool in_module(uint64_t gpa)
+static void set_apart(void)
 {
-	return gpa + HPT_PAGE_SIZE > boot.module.start && gpa < boot.module.end;
+	apart.start = boot.module.start & ~(HPT_PAGE_SIZE - 1);
+	apart.end = module_end();
+	if (!boot.slab.end)
+		return;
+	if (!apart.end)
+		apart = boot.slab;
+	if (!in_home(boot.slab.start) ||
+	    (apart.end != boot.slab.start && apart.end != boot.slab.end))
+		panic("slab: found it at %lx, wanted it behind the module, at %lx, in the RAM where "
+		      "the kernel is",
+		      boot.slab.start, apart.end);
+	apart.end = boot.slab.end;
+}
+
+static bool is_apart(uint64_t gpa)
+{
+	return gpa >= apart.start && gpa < apart.end;
 }
 
 /* The lowest gPA that the program's frames may come down to in the present range. */
@@ -71,13 +92,13 @@ static uint64_t user_floor(void)
 
 /*
  * Frames down to here can be handed out one after the other: to the kernel's memory, the start of
- * the range, or the module, which is stepped over.
+ * the range, or what is stepped over.
  */
 static void set_stop(void)
 {
 	frames_stop = user_floor();
-	if (module_end() <= frames_next && module_end() > frames_stop)
-		frames_stop = module_end();
+	if (apart.end <= frames_next && apart.end > frames_stop)
+		frames_stop = apart.end;
 }
 
 void frames_start(void)
@@ -90,12 +111,13 @@ void frames_start(void)
 	range = boot.ram_count - 1;
 	frames_next = boot.ram[range].end;
 	kernel_limit = boot.ram[home].end;
+	set_apart();
 	/* The kernel's memory goes where there is more room: before the module or behind it. */
-	if (in_home(boot.module.start)) {
-		if (boot.module.start - kernel_next < kernel_limit - boot.module.end)
-			kernel_next = module_end();
+	if (in_home(apart.start)) {
+		if (apart.start - kernel_next < kernel_limit - apart.end)
+			kernel_next = apart.end;
 		else
-			kernel_limit = boot.module.start;
+			kernel_limit = apart.start;
 	}
 	set_stop();
 }
@@ -105,15 +127,15 @@ uint64_t frames_next_run(void)
 	uint64_t gpa;
 
 	while (frames_next <= frames_stop) {
-		if (frames_next > user_floor() && in_module(frames_next - HPT_PAGE_SIZE)) {
-			frames_next = boot.module.start & ~(HPT_PAGE_SIZE - 1);
+		if (frames_next > user_floor() && is_apart(frames_next - HPT_PAGE_SIZE)) {
+			frames_next = apart.start;
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
-			gpa = pop(&user_free);
+			gpa = frames_pop(&user_free);
 			if (gpa) {
 				user_free_count--;
-				clear(gpa, HPT_PAGE_SIZE);
+				frames_clear(gpa, HPT_PAGE_SIZE);
 			}
 			return gpa;
 		}
@@ -130,9 +152,9 @@ bool frames_in_module(uint64_t gpa, uint64_t pages)
 
 void frames_put(uint64_t gpa)
 {
-	if (in_module(gpa))
+	if (is_apart(gpa))
 		return;
-	push(&user_free, gpa);
+	frames_push(&user_free, gpa);
 	user_free_count++;
 }
 
@@ -179,8 +201,8 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 
 	(void)context;
 	if (*list) {
-		*gpa = pop(list);
-		clear(*gpa, size);
+		*gpa = frames_pop(list);
+		frames_clear(*gpa, size);
 		return 0;
 	}
 	if (size > HPT_PAGE_SIZE)
@@ -195,5 +217,5 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 void frames_put_kernel(void *context, uint64_t gpa, size_t size)
 {
 	(void)context;
-	push(&kernel_free[__builtin_ctzll(size)], gpa);
+	frames_push(&kernel_free[__builtin_ctzll(size)], gpa);
 }

@@ -18,6 +18,7 @@
 #include "vmm/report.h"
 #include "vmm/run_options.h"
 #include "vmm/status.h"
+#include "vmm/table_slab.h"
 #include "vmm/walk_check.h"
 
 /* One run, with all that it owns. */
@@ -31,6 +32,7 @@ struct run {
 	struct image image;
 	struct image kernel; /* IMAGE itself, or the built-in one */
 	struct cmdline command_line;
+	uint64_t table_slab;	      /* bytes, 0: none */
 	struct walk_check walk_check; /* used if the options ask for it */
 	struct machine machine;
 	struct machine_exit how;
@@ -78,6 +80,9 @@ static int read_image(struct run *run)
 	if (run->options.guest_table_given)
 		return refuse(run, STATUS_USAGE,
 			      "--guest-table: IMAGE is a PVH kernel, wanted a program");
+	if (run->options.table_slab)
+		return refuse(run, STATUS_USAGE,
+			      "--table-slab: IMAGE is a PVH kernel, wanted a program");
 	return 0;
 }
 
@@ -169,6 +174,18 @@ static int write_command_line(struct run *run)
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
+/* How large the slab is that was asked for. */
+static int choose_slab(struct run *run, uint64_t *size)
+{
+	const struct run_options *options = &run->options;
+
+	*size = options->table_slab_size;
+	if (options->table_slab && !*size)
+		*size = table_slab_size(options->guest_table, options->mem);
+	run->table_slab = *size;
+	return options->table_slab && !*size ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
+}
+
 static int make_machine(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -187,7 +204,8 @@ static int make_machine(struct run *run)
 	};
 	struct message message;
 
-	if (choose_kernel(run, &config) || write_command_line(run))
+	if (choose_kernel(run, &config) || write_command_line(run) ||
+	    choose_slab(run, &config.table_slab))
 		return -1;
 	config.command_line = run->command_line.text;
 	if (options->walk_check)
@@ -219,6 +237,7 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.host_table = options->host_table,
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
+		.table_slab = run->table_slab,
 		.walk_check = options->walk_check,
 	};
 }

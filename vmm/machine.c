@@ -12,6 +12,7 @@
 #include "vmm/pvh.h"
 #include "vmm/run.h"
 #include "vmm/status.h"
+#include "vmm/table_slab.h"
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
@@ -36,10 +37,36 @@ void machine_ram(uint64_t mem, struct image_ram *ram)
 	}
 }
 
+/* The slab takes the end of the RAM below the hole, and frames that are the guest's no more. */
+static int place_slab(struct machine *machine, struct message *message)
+{
+	const struct machine_config *config = &machine->config;
+	uint64_t start, end;
+
+	if (!config->table_slab)
+		return 0;
+	machine->slab = table_slab_place(&machine->ranges[0], config->table_slab);
+	image_bounds(config->kernel, &start, &end);
+	if (!machine->slab.size || machine->slab.start < end)
+		return message_set(message, -ENOSPC, STATUS_USAGE,
+				   "--table-slab: found %" PRIu64 "K, wanted at most the memory "
+				   "between 0x%" PRIx64 " and 0x%" PRIx64 "; fix: a larger --mem",
+				   config->table_slab >> 10, end,
+				   machine->ranges[0].size & ~(TABLE_SLAB_UNIT - 1));
+	if (config->host_mem < MACHINE_HOST_MEM_MIN + config->table_slab)
+		return message_set(message, -ENOSPC, STATUS_USAGE,
+				   "--table-slab: found %" PRIu64 "K, wanted at most %" PRIu64
+				   "K, which is --host-mem less 64K",
+				   config->table_slab >> 10,
+				   (config->host_mem - MACHINE_HOST_MEM_MIN) >> 10);
+	return 0;
+}
+
 static int create_second_stage(struct machine *machine, struct message *message)
 {
 	struct ept_config config = {
 		.range_count = machine->range_count,
+		.pinned = machine->slab,
 		.host_mem = machine->config.host_mem,
 		.swap = machine->config.swap,
 		.around = machine->config.around,
@@ -99,10 +126,10 @@ static int load_failed(struct message *message, int error, const char *what)
 			   strerror(-error));
 }
 
-/* The module lies at the top of the RAM below the hole, from a page boundary on. */
+/* The module lies at the top of the RAM below slab or hole, from a page boundary on. */
 static int place_module(struct machine *machine, gpa_t *module, struct message *message)
 {
-	uint64_t top = machine->ranges[0].size;
+	uint64_t top = machine->slab.size ? machine->slab.start : machine->ranges[0].size;
 	uint64_t start, end;
 
 	*module = 0;
@@ -120,27 +147,30 @@ static int place_module(struct machine *machine, gpa_t *module, struct message *
 }
 
 /* What the kernel would have to measure or could not know, as keys of its command line. */
-static void write_clocks(const struct machine *machine, char *text, size_t size)
+static void write_keys(const struct machine *machine, char *text, size_t size)
 {
 	uint64_t khz = kvm_tsc_khz(&machine->kvm);
 	struct timespec now;
 	int used = 0;
 
 	text[0] = 0;
+	if (machine->slab.size)
+		used = snprintf(text, size, "slab_start=%" PRIu64 " slab_size=%" PRIu64 " ",
+				machine->slab.start, machine->slab.size);
 	if (!machine->config.clocks)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (khz)
-		used = snprintf(text, size, "tsc_khz=%" PRIu64 " ", khz);
+		used += snprintf(text + used, size - (size_t)used, "tsc_khz=%" PRIu64 " ", khz);
 	snprintf(text + used, size - (size_t)used, "wall_ns=%" PRIu64 " ",
 		 (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
 }
 
-static int copy_command_line(struct machine *machine, const char *clocks)
+static int copy_command_line(struct machine *machine, const char *keys)
 {
 	const char *text = machine->config.command_line;
-	size_t length = strlen(clocks);
-	int error = ept_copy_in(&machine->ept, PVH_COMMAND_LINE, clocks, length);
+	size_t length = strlen(keys);
+	int error = ept_copy_in(&machine->ept, PVH_COMMAND_LINE, keys, length);
 
 	if (error)
 		return error;
@@ -150,12 +180,12 @@ static int copy_command_line(struct machine *machine, const char *clocks)
 static int load_boot(struct machine *machine, gpa_t module, struct message *message)
 {
 	struct pvh_boot boot;
-	char clocks[80];
+	char keys[160];
 	size_t length;
 	int error;
 
-	write_clocks(machine, clocks, sizeof(clocks));
-	length = strlen(clocks) + strlen(machine->config.command_line);
+	write_keys(machine, keys, sizeof(keys));
+	length = strlen(keys) + strlen(machine->config.command_line);
 	if (length > PVH_COMMAND_MAX)
 		return message_set(message, -E2BIG, STATUS_USAGE,
 				   "arguments: found %zu bytes of kernel command line, wanted at "
@@ -165,7 +195,7 @@ static int load_boot(struct machine *machine, gpa_t module, struct message *mess
 		  machine->config.module_size);
 	error = ept_copy_in(&machine->ept, PVH_START_INFO, &boot, sizeof(boot));
 	if (!error)
-		error = copy_command_line(machine, clocks);
+		error = copy_command_line(machine, keys);
 	return error ? load_failed(message, error, "the boot structures") : 0;
 }
 
@@ -210,7 +240,9 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	console_init(&machine->err, config->err_fd);
 	devices_init(&machine->devices, &machine->out, &machine->err, device_read, machine);
 
-	error = create_second_stage(machine, message);
+	error = place_slab(machine, message);
+	if (!error)
+		error = create_second_stage(machine, message);
 	if (!error)
 		error = create_vm(machine, message);
 	if (!error)

@@ -49,6 +49,7 @@ struct machine_config {
 	size_t kernel_size;
 	const char *command_line; /* of the kernel */
 	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
+	uint64_t table_slab;	  /* bytes for its table (vmm/table_slab.h); 0: no slab */
 	const void *module;	  /* NULL: none */
 	size_t module_size;
 	int out_fd;		       /* the guest's console and standard output */
@@ -81,6 +82,7 @@ struct machine {
 	struct machine_config config;
 	struct ept_range ranges[EPT_RANGES_MAX];
 	unsigned int range_count;
+	struct ept_range slab; /* size 0: none */
 	struct ept ept;
 	bool has_ept;
 	struct kvm kvm;
