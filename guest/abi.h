@@ -10,9 +10,9 @@
  *   wall_ns=N         CLOCK_REALTIME at boot
  *   seed=N            what getrandom and AT_RANDOM are derived from
  *   slab_start=GPA    a run of RAM for the stage-1 table, of slab_size=BYTES, both multiples of
- *                     2 MiB, in the RAM that the kernel is in and right behind the module (but for
- *                     what is left of its last page): the VMM has it in one run of host memory and
- *                     walks the table there, if all of it is there
+ *                     2 MiB, above the kernel's image and below the module, in the range that the
+ *                     kernel is in: the VMM has it in one run of host memory and walks the table
+ *                     there, if all of it is there
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,

@@ -17,11 +17,6 @@ extern char kernel_start[], kernel_end[];
 static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards, ... */
 static uint64_t kernel_limit;		 /* ... up to here at most */
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
-/*
- * Memory that is neither the kernel's nor the program's, in whole pages: the module, and behind it
- * the slab. It is stepped over.
- */
-static struct boot_range apart;
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
 uint64_t frames_next;	   /* ... below this gPA */
@@ -63,25 +58,9 @@ static bool in_home(uint64_t gpa)
 	return gpa >= kernel_next && gpa < boot.ram[home].end;
 }
 
-static void set_apart(void)
+static bool in_module(uint64_t gpa)
 {
-	apart.start = boot.module.start & ~(HPT_PAGE_SIZE - 1);
-	apart.end = module_end();
-	if (!boot.slab.end)
-		return;
-	if (!apart.end)
-		apart = boot.slab;
-	if (!in_home(boot.slab.start) ||
-	    (apart.end != boot.slab.start && apart.end != boot.slab.end))
-		panic("slab: found it at %lx, wanted it behind the module, at %lx, in the RAM where "
-		      "the kernel is",
-		      boot.slab.start, apart.end);
-	apart.end = boot.slab.end;
-}
-
-static bool is_apart(uint64_t gpa)
-{
-	return gpa >= apart.start && gpa < apart.end;
+	return gpa + HPT_PAGE_SIZE > boot.module.start && gpa < boot.module.end;
 }
 
 /* The lowest gPA that the program's frames may come down to in the present range. */
@@ -92,13 +71,28 @@ static uint64_t user_floor(void)
 
 /*
  * Frames down to here can be handed out one after the other: to the kernel's memory, the start of
- * the range, or what is stepped over.
+ * the range, or the module, which is stepped over.
  */
 static void set_stop(void)
 {
 	frames_stop = user_floor();
-	if (apart.end <= frames_next && apart.end > frames_stop)
-		frames_stop = apart.end;
+	if (module_end() <= frames_next && module_end() > frames_stop)
+		frames_stop = module_end();
+}
+
+/* The pages before the slab are the first that are taken one by one, the rest is behind it. */
+static void leave_slab(void)
+{
+	uint64_t next = (kernel_next + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
+
+	if (boot.slab.start < next || boot.slab.end > boot.ram[home].end ||
+	    (in_home(boot.module.start) && boot.module.start < boot.slab.end))
+		panic("slab: found %lx to %lx, wanted it between the kernel's end, at %lx, and the "
+		      "module or the end of its RAM",
+		      boot.slab.start, boot.slab.end, next);
+	arena_next = next;
+	arena_end = boot.slab.start;
+	kernel_next = boot.slab.end;
 }
 
 void frames_start(void)
@@ -111,13 +105,14 @@ void frames_start(void)
 	range = boot.ram_count - 1;
 	frames_next = boot.ram[range].end;
 	kernel_limit = boot.ram[home].end;
-	set_apart();
+	if (boot.slab.end)
+		leave_slab();
 	/* The kernel's memory goes where there is more room: before the module or behind it. */
-	if (in_home(apart.start)) {
-		if (apart.start - kernel_next < kernel_limit - apart.end)
-			kernel_next = apart.end;
+	if (in_home(boot.module.start)) {
+		if (boot.module.start - kernel_next < kernel_limit - boot.module.end)
+			kernel_next = module_end();
 		else
-			kernel_limit = apart.start;
+			kernel_limit = boot.module.start;
 	}
 	set_stop();
 }
@@ -127,8 +122,8 @@ uint64_t frames_next_run(void)
 	uint64_t gpa;
 
 	while (frames_next <= frames_stop) {
-		if (frames_next > user_floor() && is_apart(frames_next - HPT_PAGE_SIZE)) {
-			frames_next = apart.start;
+		if (frames_next > user_floor() && in_module(frames_next - HPT_PAGE_SIZE)) {
+			frames_next = boot.module.start & ~(HPT_PAGE_SIZE - 1);
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
@@ -152,7 +147,7 @@ bool frames_in_module(uint64_t gpa, uint64_t pages)
 
 void frames_put(uint64_t gpa)
 {
-	if (is_apart(gpa))
+	if (in_module(gpa))
 		return;
 	frames_push(&user_free, gpa);
 	user_free_count++;

@@ -37,22 +37,22 @@ void machine_ram(uint64_t mem, struct image_ram *ram)
 	}
 }
 
-/* The slab takes the end of the RAM below the hole, and frames that are the guest's no more. */
+/* The slab takes RAM behind the kernel, and frames that are nobody else's. */
 static int place_slab(struct machine *machine, struct message *message)
 {
 	const struct machine_config *config = &machine->config;
+	uint64_t top = machine->ranges[0].size;
 	uint64_t start, end;
 
 	if (!config->table_slab)
 		return 0;
-	machine->slab = table_slab_place(&machine->ranges[0], config->table_slab);
 	image_bounds(config->kernel, &start, &end);
-	if (!machine->slab.size || machine->slab.start < end)
+	machine->slab = table_slab_place(end, config->table_slab);
+	if (machine->slab.start > top || machine->slab.size > top - machine->slab.start)
 		return message_set(message, -ENOSPC, STATUS_USAGE,
 				   "--table-slab: found %" PRIu64 "K, wanted at most the memory "
 				   "between 0x%" PRIx64 " and 0x%" PRIx64 "; fix: a larger --mem",
-				   config->table_slab >> 10, end,
-				   machine->ranges[0].size & ~(TABLE_SLAB_UNIT - 1));
+				   config->table_slab >> 10, machine->slab.start, top);
 	if (config->host_mem < MACHINE_HOST_MEM_MIN + config->table_slab)
 		return message_set(message, -ENOSPC, STATUS_USAGE,
 				   "--table-slab: found %" PRIu64 "K, wanted at most %" PRIu64
@@ -126,16 +126,18 @@ static int load_failed(struct message *message, int error, const char *what)
 			   strerror(-error));
 }
 
-/* The module lies at the top of the RAM below slab or hole, from a page boundary on. */
+/* The module lies at the top of the RAM below the hole, from a page boundary on. */
 static int place_module(struct machine *machine, gpa_t *module, struct message *message)
 {
-	uint64_t top = machine->slab.size ? machine->slab.start : machine->ranges[0].size;
+	uint64_t top = machine->ranges[0].size;
 	uint64_t start, end;
 
 	*module = 0;
 	if (!machine->config.module_size)
 		return 0;
 	image_bounds(machine->config.kernel, &start, &end);
+	if (machine->slab.size)
+		end = machine->slab.start + machine->slab.size;
 	if (machine->config.module_size > top ||
 	    (top - machine->config.module_size) < ((end + PAGE_MASK) & ~PAGE_MASK))
 		return message_set(message, -ENOSPC, STATUS_DATA,

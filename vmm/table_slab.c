@@ -39,13 +39,12 @@ uint64_t table_slab_size(enum hpt_organisation organisation, uint64_t mem)
 	return (size + TABLE_SLAB_UNIT - 1) & ~(TABLE_SLAB_UNIT - 1);
 }
 
-struct ept_range table_slab_place(const struct ept_range *ram, uint64_t size)
+struct ept_range table_slab_place(gpa_t kernel_end, uint64_t size)
 {
-	gpa_t end = (ram->start + ram->size) & ~(TABLE_SLAB_UNIT - 1);
-
-	if (end < ram->start || end - ram->start < size)
-		size = 0;
-	return (struct ept_range){.start = end - size, .size = size};
+	return (struct ept_range){
+		.start = (kernel_end + TABLE_SLAB_UNIT - 1) & ~(TABLE_SLAB_UNIT - 1),
+		.size = size,
+	};
 }
 
 static bool has(const struct ept_range *slab, uint64_t address, uint64_t size)

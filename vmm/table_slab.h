@@ -28,8 +28,11 @@
  */
 uint64_t table_slab_size(enum hpt_organisation organisation, uint64_t mem);
 
-/* Where a slab of this size lies in the first range of RAM: at its end. Size 0 if it is longer. */
-struct ept_range table_slab_place(const struct ept_range *ram, uint64_t size);
+/*
+ * Where a slab of this size lies: behind the kernel's image, so low that the kernel reaches it with
+ * the tables that it boots with.
+ */
+struct ept_range table_slab_place(gpa_t kernel_end, uint64_t size);
 
 /* Whether every address of memory that a valid descriptor names is in the slab. */
 bool table_slab_holds(const struct ept_range *slab, const struct hpt_desc *desc);
