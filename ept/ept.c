@@ -166,6 +166,26 @@ static int choose_block(struct ept *ept, gpa_t gpa, uint32_t *block)
 	return 0;
 }
 
+/*
+ * Shared frames are at most half as many as there are mappings for single pages: two pages, of two
+ * mappings each, make the first.
+ */
+static uint32_t shared_blocks(const struct ept_config *config)
+{
+	uint64_t frames = (EPT_WINDOW_MAPPINGS - count_blocks(config)) / 4;
+
+	return config->dedup ? (uint32_t)(frames / EPT_BLOCK_PAGES) + 1 : 0;
+}
+
+static uint64_t count_pages(const struct ept *ept)
+{
+	uint64_t pages = 0;
+
+	for (unsigned int i = 0; i < ept->config.range_count; i++)
+		pages += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
+	return pages;
+}
+
 static int map_range(struct ept *ept, const struct ept_range *range, const char **what)
 {
 	gpa_t end = range_end(range);
@@ -194,7 +214,8 @@ static int open_window(struct ept *ept, const char **what)
 	unsigned int count = ept->config.range_count;
 	gpa_t start = BLOCK_DOWN(ranges[0].start);
 	gpa_t end = BLOCK_UP(range_end(&ranges[count - 1]));
-	int ret = ept_window_open(&ept->window, start, end - start, what);
+	int ret = ept_window_open(&ept->window, start, end - start,
+				  ept->config.dedup || ept->config.track, what);
 
 	if (ret < 0)
 		return ret;
@@ -214,9 +235,22 @@ static int open_window(struct ept *ept, const char **what)
 
 static int create_blocks(struct ept *ept, const char **what)
 {
+	uint64_t shared = (uint64_t)ept->pool.behind * EPT_BLOCK_PAGES;
+
 	*what = "stage 2: no memory for its blocks";
+	if (shared && ept_dedup_create(&ept->dedup, count_pages(ept),
+				       (uint64_t)ept->pool.blocks * EPT_BLOCK_PAGES, shared) < 0)
+		return -ENOMEM;
 	ept->blocks = calloc(ept->window.size >> EPT_BLOCK_SHIFT, sizeof(*ept->blocks));
+	if (!ept->blocks)
+		ept_dedup_destroy(&ept->dedup);
 	return ept->blocks ? 0 : -ENOMEM;
+}
+
+static void destroy_blocks(struct ept *ept)
+{
+	ept_dedup_destroy(&ept->dedup);
+	free(ept->blocks);
 }
 
 static int create_table(struct ept *ept, const char **what)
@@ -235,10 +269,8 @@ static int create_table(struct ept *ept, const char **what)
 /* A guest whose frames are all there at once needs no swap file. */
 static int open_swap(struct ept *ept, const char **what)
 {
-	uint64_t pages = 0;
+	uint64_t pages = count_pages(ept);
 
-	for (unsigned int i = 0; i < ept->config.range_count; i++)
-		pages += ept->config.ranges[i].size >> HPT_PAGE_SHIFT;
 	ept_swap_none(&ept->swap);
 	if (ept->config.no_swap || pages <= ept->pool.limit)
 		return 0;
@@ -254,8 +286,8 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	ret = check_config(ept, what);
 	if (ret < 0)
 		return ret;
-	ret = ept_pool_create(&ept->pool, count_blocks(config), config->host_mem / HPT_PAGE_SIZE,
-			      config->seed, what);
+	ret = ept_pool_create(&ept->pool, count_blocks(config), shared_blocks(config),
+			      config->host_mem / HPT_PAGE_SIZE, config->seed, what);
 	if (ret < 0)
 		return ret;
 	ret = open_window(ept, what);
@@ -286,7 +318,7 @@ no_swap:
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
 no_table:
-	free(ept->blocks);
+	destroy_blocks(ept);
 no_blocks:
 	ept_window_close(&ept->window);
 no_window:
@@ -302,7 +334,7 @@ void ept_destroy(struct ept *ept)
 	ept_swap_close(&ept->swap);
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
-	free(ept->blocks);
+	destroy_blocks(ept);
 	ept_window_close(&ept->window);
 	ept_pool_destroy(&ept->pool);
 }

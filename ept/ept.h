@@ -24,8 +24,10 @@
 #include <stdint.h>
 
 #include "ept/around.h"
+#include "ept/dedup.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
+#include "ept/sample.h"
 #include "ept/swap.h"
 #include "ept/transit.h"
 #include "ept/whole.h"
@@ -60,6 +62,8 @@ struct ept_config {
 	 */
 	const char *swap;
 	bool no_swap;
+	bool dedup; /* pages of equal content may share a frame: ept_dedup_step() looks for them */
+	bool track; /* first writes are misses, too, and set D: for samples (sample.h) */
 	enum ept_pages host_pages; /* sizes of the entries */
 	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
@@ -79,7 +83,8 @@ struct ept_config {
 
 struct ept_counts {
 	/*
-	 * Window misses whose page has a frame: touches + loaded + rescues + swapped + repeats.
+	 * Window misses whose page has a frame: touches + loaded + rescues + swapped + written +
+	 * repeats.
 	 * Counted when the table has answered and a page that was swapped out is back, before the
 	 * page is installed: one that then cannot be installed is in it.
 	 */
@@ -88,16 +93,20 @@ struct ept_counts {
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
 	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
 	uint64_t swapped; /* misses on a page that was swapped out */
+	uint64_t written; /* misses that were writes to a page that shared its frame */
+	uint64_t dirtied; /* with `track`: to a page that had only been read, of `repeats` */
 	/*
 	 * Misses on pages that the window had been given: two threads missed on one page at once,
 	 * or the kernel took the page out of the page tables (reclaim). Rare, harmless.
 	 */
 	uint64_t repeats;
-	uint64_t merges, splits; /* of blocks: 512 entries made one, and back */
-	uint64_t around;	 /* pages that got their frames with the first touch of another */
-	uint64_t copies;	 /* pages first touched by ept_copy_*() */
-	uint64_t pinned;	 /* pages that had their frames from the beginning */
-	uint64_t remaps;	 /* single pages mapped over a block, of `loaded` */
+	uint64_t shared, unshared; /* pages that were put on a frame with others, and off it */
+	uint64_t shared_frames;	   /* such frames, of `frames` */
+	uint64_t merges, splits;   /* of blocks: 512 entries made one, and back */
+	uint64_t around;	   /* pages that got their frames with the first touch of another */
+	uint64_t copies;	   /* pages first touched by ept_copy_*() */
+	uint64_t pinned;	   /* pages that had their frames from the beginning */
+	uint64_t remaps;	   /* single pages mapped over a block, of `loaded` */
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
@@ -132,6 +141,7 @@ struct ept {
 	struct ept_around around;
 	uint32_t pinned_block;	  /* the first pool block of config.pinned */
 	struct ept_block *blocks; /* of the window */
+	struct ept_dedup dedup;
 	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;
 	struct hpt_histogram lookup_ns;	 /* the table's part of a miss */
@@ -194,6 +204,13 @@ int ept_entry(struct ept *ept, gpa_t gpa, uint64_t *entry);
  */
 void ept_with_table(struct ept *ept, void (*look)(void *context, const struct hpt *table),
 		    void *context);
+
+/*
+ * Looks at the next `pages` pages for some to share a frame with others (dedup.h). Nobody runs the
+ * guest or touches the window meanwhile. 0, also where nothing more can be shared; the errno of the
+ * kernel if it does not exchange a page in the window, which is then not to be used any more.
+ */
+int ept_dedup_step(struct ept *ept, uint64_t pages);
 
 /* NULL, or why a miss could not be resolved (static text) and the gPA of its page. */
 const char *ept_failure(struct ept *ept, gpa_t *gpa);

@@ -57,11 +57,14 @@ static bool pass_pinned(const struct ept *ept, struct ept_hand *hand)
 	return true;
 }
 
+/* A page with another frame than its own is never taken, and stays. */
 static uint64_t clear_accessed(void *context, struct hpt_key key, uint64_t entry)
 {
 	struct batch *batch = context;
+	struct ept *ept = batch->ept;
 
-	if (!hpt_resident(entry) || ept_transit_has(&batch->ept->transit, key.vpn, 1))
+	if (!hpt_resident(entry) || ept_transit_has(&ept->transit, key.vpn, 1) ||
+	    hpt_frame(entry) != ept_window_frame(&ept->window, key.vpn << HPT_PAGE_SHIFT))
 		return entry;
 	batch->passed++;
 	return entry & ~HPT_ACCESSED;

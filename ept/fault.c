@@ -48,6 +48,12 @@ static uint64_t nanoseconds(void)
 	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
+/* What an entry says of a page that is being given to the window. */
+static uint64_t in_window(const struct ept *ept, const struct ept_fill *fill)
+{
+	return IN_WINDOW | (ept->config.track && fill->is_write ? HPT_DIRTY : 0);
+}
+
 /* The pages of guest RAM from `gfn` on that are in the same window block, at most `wanted`. */
 static uint64_t pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted)
 {
@@ -63,12 +69,17 @@ static uint64_t pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wante
 	return end - gfn < wanted ? end - gfn : wanted;
 }
 
-/* How many pages a first touch of `gfn` shall get. None of them costs another page its frame. */
+/*
+ * How many pages a first touch of `gfn` shall get. None of them costs another page its frame, and
+ * none seems to be used while that is tracked.
+ */
 static uint64_t width_of(const struct ept *ept, uint64_t gfn, const struct ept_stream *stream)
 {
 	uint64_t width = ept_around_width(stream, ept->config.around);
 	uint64_t left = ept->pool.limit - ept->pool.frames;
 
+	if (ept->config.track)
+		return 1;
 	return pages_behind(ept, gfn, width < left ? width : left);
 }
 
@@ -122,7 +133,7 @@ static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const 
 	if (ret < 0)
 		return ret;
 	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
-				FLAGS | (to_window ? IN_WINDOW : 0));
+				FLAGS | (to_window ? in_window(ept, fill) : 0));
 	if (!map_whole(ept, fill, &ret)) {
 		stream = ept_around_stream(&ept->around, fill->gfn);
 		ret = map_run(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1);
@@ -146,11 +157,11 @@ static int mark(struct ept *ept, struct ept_fill *fill)
 	bool whole = fill->entry & HPT_LARGE;
 	struct hpt_key key = whole ? hpt_key(0, start, HPT_2M) : hpt_key(0, fill->gfn, HPT_4K);
 
-	if (!(IN_WINDOW & ~fill->entry))
+	if (!(in_window(ept, fill) & ~fill->entry))
 		return 0;
 	if (whole && ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
 		set_run(fill, start, EPT_BLOCK_PAGES);
-	return hpt_change(&ept->table, key, 0, IN_WINDOW);
+	return hpt_change(&ept->table, key, 0, in_window(ept, fill));
 }
 
 /* A page with a frame. */
@@ -183,6 +194,15 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	return ret;
 }
 
+/*
+ * A page that shares its frame and is written. A miss on one is a write: reads are not watched.
+ */
+static int make_own(struct ept *ept, struct ept_fill *fill, const char **reason)
+{
+	fill->found = EPT_UNSHARED;
+	return ept_unshare(ept, fill->gfn, &fill->entry, reason);
+}
+
 /* Puts the page in transit, once it is not. */
 static void claim(struct ept *ept, uint64_t gfn)
 {
@@ -199,23 +219,31 @@ static int merge(struct ept *ept, uint64_t gfn, const char **reason)
 	return ret;
 }
 
-int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
 	     const char **reason)
 {
+	bool to_window = access == EPT_MISS || access == EPT_MISS_WRITE;
 	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
 	uint64_t begin;
 	int ret;
 
-	*fill = (struct ept_fill){.gfn = gfn, .found = EPT_NEW, .first = gfn, .pages = 1};
+	*fill = (struct ept_fill){.gfn = gfn,
+				  .found = EPT_NEW,
+				  .first = gfn,
+				  .pages = 1,
+				  .is_write = access == EPT_MISS_WRITE};
 	claim(ept, gfn);
 	begin = nanoseconds();
 	if (ept_find(ept, gfn, &fill->entry, ledger) < 0)
 		ret = assign(ept, fill, to_window, reason);
 	else if (fill->entry & HPT_SWAPPED)
 		ret = bring_back(ept, fill, to_window, reason);
+	else if (access != EPT_READ && ept_is_shared_frame(&ept->dedup, hpt_frame(fill->entry)))
+		ret = make_own(ept, fill, reason);
 	else
 		ret = find(ept, fill, to_window, reason);
-	if (ret == 0 && (fill->found == EPT_NEW || fill->found == EPT_RETURNED))
+	if (ret == 0 &&
+	    (fill->found == EPT_NEW || fill->found == EPT_RETURNED || fill->found == EPT_UNSHARED))
 		ret = merge(ept, gfn, reason);
 	fill->lookup_ns = nanoseconds() - begin;
 	if (ret < 0)
@@ -273,8 +301,12 @@ static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_fr
 	case EPT_RETURNED:
 		counts->swapped++;
 		break;
+	case EPT_UNSHARED:
+		counts->written++;
+		break;
 	case EPT_INSTALLED:
 		counts->repeats++;
+		counts->dirtied += fill->is_write && !(fill->entry & HPT_DIRTY);
 		break;
 	}
 }
@@ -297,6 +329,12 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	/* The frame of an entry that came from elsewhere may not be present. */
 	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
 		ret = ept_window_install(&ept->window, first, fill->pages);
+	/*
+	 * Nobody is woken yet, so a page that is read is protected before it is seen; of several
+	 * vCPUs another one may just have written it, which is then seen as a read.
+	 */
+	if (ret == 0 && ept->config.track)
+		ret = ept_window_protect(&ept->window, first, fill->pages, !fill->is_write);
 	switch (ret) {
 	case 0:
 		return NULL;
@@ -313,15 +351,16 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
  * One miss: counted with its lookup under the lock, installed outside it, its time noted, woken. So
  * all that is counted of it is counted before the guest goes on.
  */
-static void handle_miss(struct ept *ept, gpa_t gpa)
+static void handle_miss(struct ept *ept, gpa_t gpa, bool is_write)
 {
+	enum ept_access access = is_write ? EPT_MISS_WRITE : EPT_MISS;
 	const char *reason = NULL;
 	struct ept_fill fill;
 	uint64_t begin;
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
-	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, true, &fill, &reason);
+	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, access, &fill, &reason);
 	if (ret == 0) {
 		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
 		hpt_histogram_add(&ept->lookup_ns, fill.lookup_ns);
@@ -350,6 +389,7 @@ static int handle_misses(struct ept *ept)
 {
 	struct pollfd fds[] = {{.fd = ept->window.uffd, .events = POLLIN},
 			       {.fd = ept->stop_fd, .events = POLLIN}};
+	bool is_write;
 	gpa_t gpa;
 	int ret;
 
@@ -361,11 +401,11 @@ static int handle_misses(struct ept *ept)
 		}
 		if (fds[1].revents)
 			return 0;
-		ret = ept_window_read(&ept->window, &gpa);
+		ret = ept_window_read(&ept->window, &gpa, &is_write);
 		if (ret < 0)
 			return ret;
 		if (ret > 0)
-			handle_miss(ept, gpa);
+			handle_miss(ept, gpa, is_write);
 	}
 }
 

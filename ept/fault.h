@@ -12,6 +12,17 @@ enum ept_found {
 	EPT_INSTALLED, /* it has a frame, which the window was given before, and has */
 	EPT_RESCUED,   /* or has not any more */
 	EPT_RETURNED,  /* it was swapped out and has a frame again */
+	EPT_UNSHARED,  /* it shared a frame and has its own now */
+};
+
+/* For whom a page is filled. */
+enum ept_access {
+	EPT_READ,  /* the VMM reads it */
+	EPT_WRITE, /* or writes it: then it must have a frame of its own */
+	/* The guest missed: its entry says from now on that the window has it, and its neighbours
+	 * may get frames as well. */
+	EPT_MISS,
+	EPT_MISS_WRITE, /* by a write: the entry says that, too, if that is tracked */
 };
 
 /* A page that has been filled, and is in transit until ept_filled(). */
@@ -25,6 +36,7 @@ struct ept_fill {
 	 */
 	uint64_t first;
 	unsigned int pages;
+	bool is_write;
 	uint64_t lookup_ns; /* that the table took */
 };
 
@@ -35,10 +47,9 @@ static inline uint64_t ept_fill_frame(const struct ept_fill *fill)
 }
 
 /*
- * Sees to it that the page of `gfn` has a frame, and puts it in transit. `to_window`: for a miss,
- * so its entry says from now on that the window has it, and its neighbours may get frames as well.
- * The caller holds ept->lock, which may be given up meanwhile, has nothing in transit, and has
- * checked that the page is guest RAM.
+ * Sees to it that the page of `gfn` has a frame, and puts it in transit. The caller holds
+ * ept->lock, which may be given up meanwhile, has nothing in transit, and has checked that the page
+ * is guest RAM.
  *
  * The frames of new pages are counted, but not yet present: ept_pool_populate() is the caller's.
  *
@@ -46,7 +57,7 @@ static inline uint64_t ept_fill_frame(const struct ept_fill *fill)
  * reached or the table cannot grow, -ENOSPC if the swap file cannot, -EIO if that fails, or if the
  * table holds an entry that cannot be. What the table says of the page is as before.
  */
-int ept_fill(struct ept *ept, uint64_t gfn, bool to_window, struct ept_fill *fill,
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
 	     const char **reason);
 
 /* The pages are where they belong. The caller holds the lock. */

@@ -35,7 +35,8 @@ static int copy_part(struct ept *ept, gpa_t gpa, char *target, const char *sourc
 	const char *reason;
 	struct ept_fill fill;
 	char *page;
-	int ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, false, &fill, &reason);
+	int ret =
+		ept_fill(ept, gpa >> HPT_PAGE_SHIFT, target ? EPT_READ : EPT_WRITE, &fill, &reason);
 
 	if (ret < 0)
 		return ret;

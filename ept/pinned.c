@@ -5,8 +5,9 @@
 #include "ept/ept.h"
 #include "ept/pinned.h"
 
-/* As of a page that the guest has touched (fault.c). */
-#define FLAGS (HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED)
+/* As of pages that the guest has touched (fault.c). */
+#define FLAGS	  (HPT_PRESENT | HPT_WRITE)
+#define IN_WINDOW (HPT_SOFT | HPT_ACCESSED)
 
 bool ept_is_pinned(const struct ept *ept, uint64_t gfn)
 {
@@ -28,7 +29,7 @@ uintptr_t ept_pinned_offset(const struct ept *ept)
 /* One entry for the block, or one for each of its pages, as the configuration says. */
 static int map_block(struct ept *ept, uint64_t gfn, uint64_t frame)
 {
-	uint64_t entry = hpt_entry(frame, FLAGS);
+	uint64_t entry = hpt_entry(frame, FLAGS | (ept->config.track ? 0 : IN_WINDOW));
 	int ret;
 
 	if (ept->config.host_pages != EPT_4K)
@@ -50,7 +51,8 @@ static int fill_block(struct ept *ept, gpa_t gpa, const char **what)
 	*what = "pinned guest memory: the host has not so many frames left";
 	(void)ept_pool_take(&ept->pool, EPT_BLOCK_PAGES); /* the configuration was checked */
 	ret = ept_pool_populate(&ept->pool, frame, EPT_BLOCK_PAGES);
-	if (ret < 0)
+	/* Where it is tracked what the guest touches, each page waits for that. */
+	if (ret < 0 || ept->config.track)
 		return ret;
 	*what = "pinned guest memory: the kernel did not install it in the window";
 	return ept_window_install(&ept->window, gpa, EPT_BLOCK_PAGES);

@@ -4,8 +4,9 @@
  *
  * Its window blocks have pool blocks that follow each other, so that all of it is one run of host
  * memory: whoever knows one address of it knows all, without the table. It is in the table like
- * everything else and in the window from the start, so that the guest never misses there; its
- * frames count against the limit, and the clock passes it by. That is what a guest's table needs to
+ * everything else and in the window from the start, so that the guest never misses there (but with
+ * `track`, which wants to see its touches); its frames count against the limit, the clock passes it
+ * by, and no page of it shares a frame. That is what a guest's table needs to
  * be walked without stage 2 (ept/walk.h, `slab`).
  */
 #ifndef EPT_PINNED_H

@@ -27,13 +27,13 @@ static uint32_t *shuffled(uint32_t count, uint64_t seed)
 	return order;
 }
 
-int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint64_t limit, uint64_t seed,
-		    const char **what)
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, uint64_t limit,
+		    uint64_t seed, const char **what)
 {
-	uint64_t size = blocks * EPT_BLOCK_SIZE;
+	uint64_t size = ((uint64_t)blocks + behind) * EPT_BLOCK_SIZE;
 	int ret;
 
-	*pool = (struct ept_pool){.fd = -1, .blocks = blocks, .limit = limit};
+	*pool = (struct ept_pool){.fd = -1, .blocks = blocks, .behind = behind, .limit = limit};
 	pool->order = shuffled(blocks, seed);
 	if (!pool->order) {
 		*what = "frame pool: no memory for the order of its blocks";
@@ -69,7 +69,7 @@ fail:
 
 void ept_pool_destroy(struct ept_pool *pool)
 {
-	munmap(pool->base, pool->blocks * EPT_BLOCK_SIZE);
+	munmap(pool->base, ept_pool_size(pool) << HPT_PAGE_SHIFT);
 	close(pool->fd);
 	free(pool->order);
 }

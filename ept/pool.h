@@ -22,19 +22,21 @@ struct ept_pool {
 	int fd;
 	char *base;	     /* the linear mapping of all blocks */
 	uint32_t *order;     /* the blocks, as they are handed out */
-	uint32_t blocks;     /* how many there are */
+	uint32_t blocks;     /* how many there are, to be handed out */
+	uint32_t behind;     /* blocks behind these, whose frames are nobody's by their place */
 	uint32_t handed_out; /* how many of them have an owner */
 	uint64_t frames;     /* frames in use */
 	uint64_t limit;	     /* frames that may be in use */
 };
 
 /*
- * Makes a pool of `blocks` blocks of which `limit` frames may be in use at a time; `seed` chooses
- * the order in which blocks are handed out. On failure a negative errno, *what (static text) says
- * which part of the host failed and the fix, and nothing is left.
+ * Makes a pool of `blocks` blocks, and `behind` more that are not handed out, of which `limit`
+ * frames may be in use at a time; `seed` chooses the order in which blocks are handed out. On
+ * failure a negative errno, *what (static text) says which part of the host failed and the fix, and
+ * nothing is left.
  */
-int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint64_t limit, uint64_t seed,
-		    const char **what);
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, uint64_t limit,
+		    uint64_t seed, const char **what);
 void ept_pool_destroy(struct ept_pool *pool);
 
 /* Hands out a block that nobody has: 0, or -ENOSPC when all have owners. */
@@ -68,7 +70,7 @@ void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int cou
 
 static inline uint64_t ept_pool_size(const struct ept_pool *pool)
 {
-	return (uint64_t)pool->blocks * EPT_BLOCK_PAGES;
+	return ((uint64_t)pool->blocks + pool->behind) * EPT_BLOCK_PAGES;
 }
 
 /*

@@ -2,6 +2,7 @@
 /* The swap file (see swap.h). */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -55,16 +56,35 @@ void ept_swap_none(struct ept_swap *swap)
 	*swap = (struct ept_swap){.fd = -1};
 }
 
+/* A file without a name in a folder, where its file system can do that; else one that loses it. */
+static int open_in(const char *folder, bool *direct)
+{
+	int flags = O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC;
+	char name[4096];
+	int fd = open(folder, flags | O_DIRECT, 0600);
+
+	*direct = fd >= 0;
+	if (fd < 0) /* a file system without O_DIRECT */
+		fd = open(folder, flags, 0600);
+	if (fd >= 0 ||
+	    (size_t)snprintf(name, sizeof(name), "%s/twostage-XXXXXX", folder) >= sizeof(name))
+		return fd;
+	fd = mkostemp(name, O_CLOEXEC);
+	if (fd >= 0)
+		(void)unlink(name);
+	return fd;
+}
+
 static int open_unnamed(struct ept_swap *swap, const char **what)
 {
-	const char *folder = getenv("TMPDIR");
-	int flags = O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC;
+	const char *folders[] = {getenv("TMPDIR"), "/var/tmp", "/tmp"};
 
-	*what = "swap: no temporary file can be made in TMPDIR or /var/tmp; name one with --swap";
-	swap->fd = open(folder ? folder : "/var/tmp", flags | O_DIRECT, 0600);
-	swap->direct = swap->fd >= 0;
-	if (swap->fd < 0) /* a file system without O_DIRECT */
-		swap->fd = open(folder ? folder : "/var/tmp", flags, 0600);
+	for (unsigned int i = 0; i < 3 && swap->fd < 0; i++) {
+		if (folders[i])
+			swap->fd = open_in(folders[i], &swap->direct);
+	}
+	*what = "swap: no temporary file can be made in TMPDIR, /var/tmp or /tmp; name one with "
+		"--swap";
 	return swap->fd < 0 ? -errno : 0;
 }
 

@@ -19,6 +19,7 @@
 #endif
 
 #define FEATURES (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
+#define PROTECTS (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 #define MODES	 (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
 
 /* How often an install is tried while the kernel says that the address space changes. */
@@ -58,27 +59,30 @@ static int open_userfaultfd(const char **what)
 }
 
 /* Tells the kernel which features are wanted; it refuses those that it does not know. */
-static int shake_hands(int uffd, uint64_t *features, const char **what)
+static int shake_hands(int uffd, bool protects, uint64_t *features, const char **what)
 {
-	struct uffdio_api api = {.api = UFFD_API, .features = FEATURES};
+	uint64_t wanted = FEATURES | (protects ? PROTECTS : 0);
+	struct uffdio_api api = {.api = UFFD_API, .features = wanted};
 
-	if (ioctl(uffd, UFFDIO_API, &api) == 0 && (api.features & FEATURES) == FEATURES) {
+	if (ioctl(uffd, UFFDIO_API, &api) == 0 && (api.features & wanted) == wanted) {
 		*features = api.features;
 		return 0;
 	}
-	*what = "userfaultfd: this kernel has no minor faults on shared memory "
-		"(UFFD_FEATURE_MINOR_SHMEM); it needs Linux 5.14 or later";
+	*what = protects ? "userfaultfd: this kernel does not protect shared memory from writes "
+			   "(UFFD_FEATURE_WP_HUGETLBFS_SHMEM); it needs Linux 5.19 or later"
+			 : "userfaultfd: this kernel has no minor faults on shared memory "
+			   "(UFFD_FEATURE_MINOR_SHMEM); it needs Linux 5.14 or later";
 	return -EOPNOTSUPP;
 }
 
-int ept_userfaultfd(uint64_t *features, const char **what)
+int ept_userfaultfd(bool protects, uint64_t *features, const char **what)
 {
 	int uffd = open_userfaultfd(what);
 	int ret;
 
 	if (uffd < 0)
 		return uffd;
-	ret = shake_hands(uffd, features, what);
+	ret = shake_hands(uffd, protects, features, what);
 	if (ret == 0)
 		return uffd;
 	close(uffd);
@@ -106,14 +110,17 @@ static int reserve(struct ept_window *window, const char **what)
 	return 0;
 }
 
-int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
+int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool protects,
+		    const char **what)
 {
 	uint64_t features;
 	int ret;
 
-	*window = (struct ept_window){
-		.start = start, .size = size, .mappings_limit = EPT_WINDOW_MAPPINGS};
-	window->uffd = ept_userfaultfd(&features, what);
+	*window = (struct ept_window){.start = start,
+				      .size = size,
+				      .mappings_limit = EPT_WINDOW_MAPPINGS,
+				      .protects = protects};
+	window->uffd = ept_userfaultfd(protects, &features, what);
 	if (window->uffd < 0)
 		return window->uffd;
 	ret = reserve(window, what);
@@ -146,15 +153,23 @@ int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t s
 	return 0;
 }
 
-static int arm(struct ept_window *window, gpa_t start, uint64_t size)
+static int arm_as(struct ept_window *window, gpa_t start, uint64_t size, uint64_t mode,
+		  unsigned int wanted)
 {
 	struct uffdio_register call = {
 		.range = {.start = (uintptr_t)ept_window_place(window, start), .len = size},
-		.mode = MODES};
+		.mode = mode};
 
 	if (ioctl(window->uffd, UFFDIO_REGISTER, &call) < 0)
 		return -errno;
-	return call.ioctls & UINT64_C(1) << _UFFDIO_CONTINUE ? 0 : -EOPNOTSUPP;
+	return call.ioctls & UINT64_C(1) << wanted ? 0 : -EOPNOTSUPP;
+}
+
+static int arm(struct ept_window *window, gpa_t start, uint64_t size)
+{
+	uint64_t modes = MODES | (window->protects ? UFFDIO_REGISTER_MODE_WP : 0);
+
+	return arm_as(window, start, size, modes, _UFFDIO_CONTINUE);
 }
 
 int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what)
@@ -167,7 +182,7 @@ int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const 
 	return ret;
 }
 
-int ept_window_read(struct ept_window *window, gpa_t *gpa)
+int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write)
 {
 	struct uffd_msg message;
 	ssize_t got;
@@ -179,6 +194,8 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa)
 		return errno == EAGAIN ? 0 : -errno;
 	if (got != sizeof(message) || message.event != UFFD_EVENT_PAGEFAULT)
 		return -EPROTO;
+	*is_write =
+		message.arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
 	*gpa = (message.arg.pagefault.address - (uintptr_t)window->base + window->start) &
 	       ~(HPT_PAGE_SIZE - 1);
 	return 1;
@@ -224,25 +241,78 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 	return done < pages ? -EAGAIN : 0;
 }
 
+int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
+{
+	struct uffdio_writeprotect call = {
+		.range = {.start = (uintptr_t)ept_window_place(window, gpa),
+			  .len = pages * HPT_PAGE_SIZE},
+		.mode = protect ? UFFDIO_WRITEPROTECT_MODE_WP : UFFDIO_WRITEPROTECT_MODE_DONTWAKE};
+
+	while (ioctl(window->uffd, UFFDIO_WRITEPROTECT, &call) < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			return -errno;
+		sched_yield();
+	}
+	return 0;
+}
+
 /* The call fails only for a malformed range, or one that is locked in memory. */
 void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
 {
 	(void)madvise(ept_window_place(window, gpa), size, MADV_DONTNEED);
 }
 
-int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+static int map_single(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
 {
-	void *place = ept_window_place(window, gpa);
-	int ret;
-
-	if (window->mappings + 2 > window->mappings_limit)
-		return -ENOSPC;
-	if (mmap(place, HPT_PAGE_SIZE, PROT_READ | PROT_WRITE,
+	if (mmap(ept_window_place(window, gpa), HPT_PAGE_SIZE, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd,
 		 (off_t)(frame << HPT_PAGE_SHIFT)) == MAP_FAILED)
 		return errno == ENOMEM ? -ENOSPC : -errno;
-	window->mappings += 2;
-	ret = arm(window, gpa, HPT_PAGE_SIZE);
+	return 0;
+}
+
+/* Maps another frame than the block's, for which there must be mappings. */
+static int map_other(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+{
+	int ret = -ENOSPC;
+
+	if (window->mappings + 2 <= window->mappings_limit)
+		ret = map_single(window, memfd, gpa, frame);
+	window->mappings += ret == 0 ? 2 : 0;
+	return ret;
+}
+
+int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+{
+	int ret = map_other(window, memfd, gpa, frame);
+
+	if (ret == 0)
+		ret = arm(window, gpa, HPT_PAGE_SIZE);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
+}
+
+/*
+ * The page is not in the page tables yet: what is protected is its place there, which keeps that
+ * when a read brings the page, without a miss, as only writes are watched.
+ */
+int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+{
+	int ret = map_other(window, memfd, gpa, frame);
+
+	if (ret == 0)
+		ret = arm_as(window, gpa, HPT_PAGE_SIZE, UFFDIO_REGISTER_MODE_WP,
+			     _UFFDIO_WRITEPROTECT);
+	return ret < 0 ? ret : ept_window_protect(window, gpa, 1, true);
+}
+
+int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+{
+	int ret = map_single(window, memfd, gpa, frame);
+
+	if (ret == 0) {
+		window->mappings -= 2;
+		ret = arm(window, gpa, HPT_PAGE_SIZE);
+	}
 	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
 }
 

@@ -40,6 +40,7 @@ struct ept_window {
 	uint32_t *blocks;	     /* pool block of each window block, plus 1; 0: not mapped */
 	unsigned int mappings;	     /* made so far */
 	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
+	bool protects;		     /* pages may be protected from writes */
 };
 
 /* The gPA's place in the window. */
@@ -66,17 +67,20 @@ uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa);
 /*
  * A userfaultfd that can watch a memfd mapping and sees faults of the kernel too, because KVM
  * touches the window in kernel mode: by the system call or by /dev/userfaultfd, whichever this user
- * may use. Returns it, with all features that the kernel has in *features (UFFD_FEATURE_*), or a
- * negative errno and *what as ept_window_open().
+ * may use. `protects`: it must be able to protect single pages from writes (Linux 5.19). Returns
+ * it, with all features that the kernel has in *features (UFFD_FEATURE_*), or a negative errno and
+ * *what as ept_window_open().
  */
-int ept_userfaultfd(uint64_t *features, const char **what);
+int ept_userfaultfd(bool protects, uint64_t *features, const char **what);
 
 /*
- * Opens userfaultfd and reserves addresses for [start, start + size), both multiples of 2 MiB. On
- * failure a negative errno, *what (static text) says what the host lacks and the fix, and nothing
- * is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for this user.
+ * Opens userfaultfd (`protects` as above) and reserves addresses for [start, start + size), both
+ * multiples of 2 MiB. On failure a negative errno, *what (static text) says what the host lacks and
+ * the fix, and nothing is left. -EPERM, -ENOSYS and -EOPNOTSUPP mean: this host does not do it, for
+ * this user.
  */
-int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
+int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool protects,
+		    const char **what);
 void ept_window_close(struct ept_window *window);
 
 /*
@@ -86,11 +90,17 @@ void ept_window_close(struct ept_window *window);
 int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t size, uint32_t block,
 		   const char **what);
 
-/* Registers [start, start + size), all of it mapped: from now on each touch is a miss. */
+/*
+ * Registers [start, start + size), all of it mapped: from now on each touch is a miss, and where
+ * the window `protects` each write to a protected page.
+ */
 int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
 
-/* Takes the next miss: 1 and the gPA of its page, 0 if there is none waiting, or negative errno. */
-int ept_window_read(struct ept_window *window, gpa_t *gpa);
+/*
+ * Takes the next miss: 1, the gPA of its page and whether it was a write, 0 if there is none
+ * waiting, or negative errno.
+ */
+int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write);
 
 /*
  * Puts the frames of `pages` pages in a row, of one block, into the page tables; nothing happens to
@@ -100,6 +110,12 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa);
  */
 int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
 void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
+
+/*
+ * Protects pages that are in the page tables, so that the next write is a miss; or lets them be
+ * written: who waits for that waits on until ept_window_wake(). 0, or negative errno.
+ */
+int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect);
 
 /*
  * Takes [gpa, gpa + size) out of the page tables, not out of the memfd: each page that is touched
@@ -113,6 +129,18 @@ void ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size);
  * without a miss, which is right: it is the page's.
  */
 int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Maps a single frame, which must be present, over the page, so that it is read there and the first
+ * write is a miss. Nobody touches the page meanwhile. -ENOSPC if there are too many mappings.
+ */
+int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Makes the page a part of its block's mapping again, with the frame that is its own, present, and
+ * in the page tables. Who touches it meanwhile gets that frame. 0, or negative errno: it is lost.
+ */
+int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
 
 /*
  * Makes every access to the block of `gpa` fail, those that wait included: KVM_RUN returns, a

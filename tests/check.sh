@@ -20,7 +20,8 @@ bats_suite() {
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
-		--file tests/guest/walk_check.sh --file build/tests/agree)
+		--file tests/guest/walk_check.sh --file tests/guest/pressure.sh
+		--file build/tests/agree)
 	for program in build/tests/images/*; do
 		pair+=(--file "$program")
 	done
@@ -45,11 +46,12 @@ if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
 	bats_suite guest-limits 200 tests/guest/limits.bats
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
-	suite agree 300 build/tests/agree build/images/touch 16M
-	suite agree-window-64 300 build/tests/agree build/images/touch 16M 64
+	suite agree 300 build/tests/agree build/images/touch 8M
+	suite agree-window-64 300 build/tests/agree build/images/touch 8M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
+	suite pressure 300 tests/guest/pressure.sh build/images
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check; do
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

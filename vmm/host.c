@@ -84,7 +84,7 @@ static void read_kvm(struct host *host)
 static void read_userfaultfd(struct host *host)
 {
 	const char *what = "userfaultfd";
-	int fd = ept_userfaultfd(&host->userfaultfd_features, &what);
+	int fd = ept_userfaultfd(false, &host->userfaultfd_features, &what);
 
 	host->has_userfaultfd = fd >= 0;
 	if (fd >= 0)

@@ -71,6 +71,8 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.swap = machine->config.swap,
 		.around = machine->config.around,
 		.host_pages = machine->config.host_pages,
+		.dedup = machine->config.dedup,
+		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
 		.cpu = machine->config.pin ? pin_thread(&machine->pin) : -1,
@@ -237,6 +239,7 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	memset(machine, 0, sizeof(*machine));
 	machine->config = *config;
 	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
 	console_init(&machine->out, config->out_fd);
 	console_init(&machine->err, config->err_fd);
@@ -280,5 +283,6 @@ void machine_destroy(struct machine *machine)
 	if (machine->has_ept)
 		ept_destroy(&machine->ept);
 	machine->has_ept = false;
+	working_set_destroy(&machine->working_set);
 	pin_release(&machine->pin);
 }

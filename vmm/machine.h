@@ -25,6 +25,7 @@
 #include "vmm/kvm.h"
 #include "vmm/message.h"
 #include "vmm/pin.h"
+#include "vmm/working_set.h"
 
 /* Less is no machine that a kernel can do something in; more has no room in the window. */
 #define MACHINE_MEM_MIN (UINT64_C(4) << 20)
@@ -39,6 +40,8 @@ struct machine_config {
 	uint64_t host_mem; /* bytes of host frames, a multiple of 4 KiB */
 	const char *swap;  /* the file where pages go for which that is too little; NULL: unnamed */
 	enum ept_pages host_pages;
+	bool dedup;	     /* pages of equal content share a frame */
+	uint64_t sample_ns;  /* between samples of the working set; 0: none */
 	unsigned int around; /* pages that a first touch in a sequence may get; 0: as 1 */
 	enum hpt_organisation organisation; /* of the host table */
 	uint64_t seed;
@@ -90,6 +93,7 @@ struct machine {
 	struct console err;
 	struct devices devices;
 	struct machine_counts counts;
+	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
 	struct pin pin;
 	pid_t thread;	  /* that runs the vCPU; 0 while it does not */

@@ -183,6 +183,7 @@ void report_collect(struct report *report, const struct host *host,
 	report->has_machine = true;
 	report->run_ns = machine->run_ns;
 	report->exits = machine->counts;
+	report->working_set = &machine->working_set;
 	report->unknown_ports = machine->devices.unknown_ports;
 	report->ignored_doorbells = machine->devices.ignored_doorbells;
 	if (machine->config.walk_check)

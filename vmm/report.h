@@ -25,6 +25,7 @@ struct report_config {
 	const char *swap; /* NULL: unnamed */
 	uint64_t around;
 	enum ept_pages host_pages;
+	bool dedup;
 	uint64_t window; /* pages */
 	enum hpt_organisation guest_table;
 	enum hpt_organisation host_table;
@@ -97,6 +98,7 @@ struct report {
 	struct report_stage stage2;
 	struct ept_counts ept;
 	struct report_leg legs[REPORT_LEGS];
+	const struct working_set *working_set;	    /* the machine's */
 	const struct walk_check_counts *walk_check; /* NULL: not asked for; the machine's */
 };
 

@@ -45,6 +45,7 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "swap", config->swap ? text(config->swap) : json_null());
 	set(object, "host_pages", text(page_sizes[config->host_pages]));
 	set(object, "fault_around", number(config->around));
+	set(object, "dedup", json_boolean(config->dedup));
 	set(object, "window", has_stage1 ? number(config->window) : json_null());
 	set(object, "guest_table",
 	    has_stage1 ? json_string(hpt_organisation_name(config->guest_table)) : json_null());
@@ -134,6 +135,9 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "zero_ins", number(counts->zeros_in));
 	set(object, "zero_outs", number(counts->zeros_out));
 	set(object, "swap_slots", number(counts->slots));
+	set(object, "shared_frames", number(counts->shared_frames));
+	set(object, "sharings", number(counts->shared));
+	set(object, "unsharings", number(counts->unshared));
 	set(object, "merges", number(counts->merges));
 	set(object, "splits", number(counts->splits));
 	set(object, "pinned", number(counts->pinned));
@@ -212,6 +216,7 @@ json_t *report_json(const struct report *report)
 	set(object, "stage1", stage1_json(report));
 	set(object, "stage2", stage2_json(report));
 	set(object, "legs", legs_json(report));
+	set(object, "working_set", working_set_json(report->working_set));
 	set(object, "regions", regions_json(report));
 	set(object, "exits", exits_json(report));
 	if (report->walk_check)

@@ -104,6 +104,10 @@ static void print_stages(FILE *stream, const struct report *report)
 	if (report->ept.merges + report->ept.splits)
 		fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " split)\n",
 			"blocks made whole", "", report->ept.merges, report->ept.splits);
+	if (report->ept.shared)
+		fprintf(stream, "%-18s %14s %14" PRIu64 "  (on %" PRIu64 " frames)\n",
+			"pages that share", "", report->ept.shared - report->ept.unshared,
+			report->ept.shared_frames);
 	if (two->evictions)
 		print_swapping(stream, &report->ept);
 }
@@ -167,6 +171,7 @@ void report_print(FILE *stream, const struct report *report)
 		report->host->software_cpu ? " (on a software CPU)" : "");
 	print_stages(stream, report);
 	print_legs(stream, report);
+	working_set_print(stream, report->working_set);
 	print_regions(stream, report);
 	if (report->walk_check)
 		walk_check_print(stream, report->walk_check);

@@ -9,8 +9,9 @@
  * nobody reads interrupts that. For the signal that falls just before such a write(), the deadline
  * comes again and again. What a signal meant is then read from the clock and from `host_failed`.
  *
- * There is no regular tick: a signal that meets the vCPU waiting for the second stage makes it miss
- * on the same page again, and misses are what is counted here.
+ * There is no regular tick (but with --dedup and --working-set): a signal that meets the vCPU
+ * waiting for the second stage makes it miss on the same page again, and misses are what is counted
+ * here.
  *
  * A vCPU that waits in the kernel for the second stage is interrupted on current kernels; on older
  * ones (6.1) as soon as the handler has resolved the miss or released it to fail.
@@ -35,6 +36,10 @@
 #define FLUSH_NS    100000000 /* how long half a line may wait */
 #define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
 #define NANOSECONDS UINT64_C(1000000000)
+
+/* With --dedup: how often the guest is stopped for it, and how many pages are looked at then. */
+#define DEDUP_NS    UINT64_C(50000000)
+#define DEDUP_PAGES 2048
 
 /* The run area of the vCPU that this thread runs; what the signal handler may touch. */
 static _Thread_local struct kvm_run *volatile running;
@@ -103,6 +108,7 @@ struct loop {
 	uint64_t deadline; /* UINT64_MAX: none */
 	timer_t deadline_timer;
 	timer_t flush_timer;
+	timer_t tick_timer;  /* for what is done while nobody runs the guest */
 	unsigned int timers; /* how many of them exist, in this order */
 	bool flush_is_set;   /* the flush timer will come */
 };
@@ -230,6 +236,32 @@ static void handle_mmio(struct machine *machine)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }
 
+/* Nobody runs the guest now. True ends the run. */
+static bool tick(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	int error = 0;
+
+	if (machine->config.dedup)
+		error = ept_dedup_step(&machine->ept, DEDUP_PAGES);
+	if (error)
+		exit_set(loop->how, STATUS_INTERNAL, "sharing of pages failed: %s",
+			 strerror(-error));
+	/* A sample that cannot be taken is one less. */
+	(void)working_set_tick(&machine->working_set, &machine->ept, now_ns() - loop->started);
+	return error;
+}
+
+/* How often there is something to do; 0: never. */
+static uint64_t tick_ns(const struct machine *machine)
+{
+	uint64_t sample = machine->config.sample_ns;
+
+	if (machine->config.dedup && (!sample || sample > DEDUP_NS))
+		return DEDUP_NS;
+	return sample;
+}
+
 /* KVM_RUN did not report an exit. True ends the run. */
 static bool handle_interruption(struct loop *loop, int error)
 {
@@ -239,7 +271,7 @@ static bool handle_interruption(struct loop *loop, int error)
 		machine->counts.interruptions++;
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 		loop->flush_is_set = false;
-		return is_over(loop) || flush_all(loop);
+		return is_over(loop) || flush_all(loop) || tick(loop);
 	}
 	if (is_over(loop))
 		return true;
@@ -291,9 +323,16 @@ static bool start_timers(struct loop *loop)
 		.it_interval.tv_nsec = REPEAT_NS,
 	};
 
-	/* A timeout of 0 leaves the timer unset, which is what it means. */
+	uint64_t interval = tick_ns(loop->machine);
+	struct itimerspec tick = {.it_interval = {.tv_sec = (time_t)(interval / NANOSECONDS),
+						  .tv_nsec = (long)(interval % NANOSECONDS)}};
+
+	tick.it_value = tick.it_interval;
+	/* A time of 0 leaves a timer unset, which is what it means. */
 	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
-	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL))
+	    add_timer(loop, &loop->tick_timer) &&
+	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) &&
+	    !timer_settime(loop->tick_timer, 0, &tick, NULL))
 		return true;
 	exit_set(loop->how, STATUS_UNAVAILABLE,
 		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
@@ -306,6 +345,8 @@ static void delete_timers(struct loop *loop)
 		timer_delete(loop->deadline_timer);
 	if (loop->timers > 1)
 		timer_delete(loop->flush_timer);
+	if (loop->timers > 2)
+		timer_delete(loop->tick_timer);
 }
 
 static void start(struct loop *loop)

@@ -23,6 +23,8 @@ enum {
 	OPTION_SWAP,
 	OPTION_AROUND,
 	OPTION_HOST_PAGES,
+	OPTION_DEDUP,
+	OPTION_WORKING_SET,
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
@@ -40,11 +42,13 @@ static const struct argp_option rows[] = {
 	 "host memory that the guest's pages may take (as --mem); if they need more, pages that are not in use go to the swap file",
 	 0},
 	{"swap", OPTION_SWAP, "FILE", 0,
-	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR or /var/tmp)",
+	 "the swap file: one that does not exist, is empty or is left from an earlier run (an unlinked one in TMPDIR, /var/tmp or /tmp)",
 	 0},
 	{"host-pages", OPTION_HOST_PAGES, "4k|2m|mixed", 0,
 	 "entries of the stage-2 table (4k): 2m maps whole blocks at their first touch, mixed once all of their pages are there",
 	 0},
+	{"dedup", OPTION_DEDUP, NULL, 0,
+	 "pages of equal content share a frame until one of them is written", 0},
 	{"fault-around", OPTION_AROUND, "PAGES", 0,
 	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss)",
 	 0},
@@ -63,6 +67,9 @@ static const struct argp_option rows[] = {
 	{"walk-check", OPTION_WALK_CHECK, "N", 0,
 	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "
 	 "tables, and compare with what the machine has; status 70 if a walk is wrong",
+	 0},
+	{"working-set", OPTION_WORKING_SET, "SECONDS", 0,
+	 "every so often say how many pages the guest has touched and written since the last time; each sample makes it miss on all of them once more",
 	 0},
 	{"seed", OPTION_SEED, "N", 0,
 	 "what everything random is derived from (0): runs of one seed are alike", 0},
@@ -117,6 +124,9 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     option_count("--fault-around", text, 1, EPT_AROUND_MAX,
 					  &options->around, &message),
 			     &message);
+	case OPTION_DEDUP:
+		options->dedup = true;
+		return 0;
 	case OPTION_HOST_PAGES:
 		return check(state,
 			     option_pages("--host-pages", text, &options->host_pages, &message),
@@ -187,6 +197,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		return check(state,
 			     option_seconds("--timeout", text, &options->timeout_ns, &message),
 			     &message);
+	case OPTION_WORKING_SET:
+		return check(
+			state,
+			option_seconds("--working-set", text, &options->working_set_ns, &message),
+			&message);
 	case OPTION_STATS:
 		options->stats = true;
 		return 0;

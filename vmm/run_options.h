@@ -14,7 +14,9 @@ struct run_options {
 	uint64_t host_mem; /* 0: as mem */
 	const char *swap;  /* NULL: an unnamed file */
 	uint64_t around;
-	int host_pages; /* enum ept_pages */
+	bool dedup;
+	uint64_t working_set_ns; /* between samples; 0: none */
+	int host_pages;		 /* enum ept_pages */
 	uint64_t window;
 	bool window_given;
 	enum hpt_organisation guest_table;

@@ -181,14 +181,14 @@ Test(ept, a_user_without_permission_is_told_the_fix, .timeout = 30)
 	if (access("/dev/userfaultfd", F_OK) == 0 && eaccess("/dev/userfaultfd", R_OK) == 0)
 		cr_skip_test("everybody may use /dev/userfaultfd here");
 	assert_fails(&config, -EPERM, "vm.unprivileged_userfaultfd=1");
-	cr_expect_eq(ept_userfaultfd(&(uint64_t){0}, &(const char *){NULL}), -EPERM);
+	cr_expect_eq(ept_userfaultfd(false, &(uint64_t){0}, &(const char *){NULL}), -EPERM);
 }
 
 Test(ept, what_the_kernel_can_do_is_told_with_the_descriptor)
 {
 	const char *what = "";
 	uint64_t features = 0;
-	int uffd = ept_userfaultfd(&features, &what);
+	int uffd = ept_userfaultfd(false, &features, &what);
 
 	if (uffd < 0)
 		cr_skip_test("%s", what);

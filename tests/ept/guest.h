@@ -101,7 +101,7 @@ static inline struct ept_counts guest_counts(struct ept *ept)
 
 	ept_read(ept, &snapshot);
 	cr_assert_eq(counts->misses, counts->touches + counts->loaded + counts->rescues +
-					     counts->swapped + counts->repeats);
+					     counts->swapped + counts->written + counts->repeats);
 	cr_assert_eq(counts->misses - counts->touches, snapshot.ledger.hits);
 	cr_assert_eq(counts->misses, hpt_histogram_count(&snapshot.lookup_ns));
 	cr_assert_leq(counts->misses, snapshot.ledger.lookups);
@@ -113,7 +113,9 @@ static inline struct ept_counts guest_counts(struct ept *ept)
 	}
 	cr_assert_eq(counts->frames, counts->pinned + counts->touches + counts->around +
 					     counts->copies + counts->swaps_in + counts->zeros_in -
-					     counts->swaps_out - counts->zeros_out);
+					     counts->swaps_out - counts->zeros_out -
+					     counts->shared + counts->unshared +
+					     counts->shared_frames);
 	cr_assert_eq(counts->slots, counts->swaps_out - counts->swaps_in);
 	cr_assert_leq(counts->frames, ept->pool.limit);
 	return *counts;

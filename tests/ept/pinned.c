@@ -185,3 +185,55 @@ Test(ept, a_pinned_range_that_cannot_be_is_refused)
 	expect_refused((struct ept_range){0, 4 * BLOCK},
 		       "pinned: size 0x800000 is above host_mem, 0x600000");
 }
+
+EACH_ORGANISATION(pinned_pages_never_share_a_frame)
+{
+	struct ept_config config =
+		config_of(*organisation, EPT_4K, 4 * BLOCK, (struct ept_range){BLOCK, BLOCK});
+	const char *what = "";
+
+	config.dedup = true;
+	if (ept_create(&ept, &config, &what) < 0)
+		cr_skip_test("%s", what);
+	for (uint64_t page = 0; page < 64; page++) {
+		guest_store(&ept, page * PAGE, 7);
+		guest_store(&ept, BLOCK + page * PAGE, 7);
+		(void)guest_load(&ept, 2 * BLOCK + page * PAGE);
+	}
+	cr_assert_eq(ept_dedup_step(&ept, 2 * 4 * 512), 0);
+	check_run(&config.pinned);
+	cr_assert_eq(guest_counts(&ept).shared, 128, "all other pages with a frame do");
+	for (uint64_t page = 0; page < 512; page++) {
+		cr_assert_eq(guest_load(&ept, BLOCK + page * PAGE), page < 64 ? 7 : 0);
+		guest_store(&ept, BLOCK + page * PAGE, page);
+	}
+	cr_assert_eq(guest_counts(&ept).written, 0);
+	ept_destroy(&ept);
+}
+
+EACH_ORGANISATION(what_is_touched_and_written_of_pinned_pages_is_tracked)
+{
+	for (enum ept_pages pages = EPT_4K; pages <= EPT_MIXED; pages++) {
+		struct ept_config config = config_of(*organisation, pages, 4 * BLOCK,
+						     (struct ept_range){BLOCK, BLOCK});
+		struct ept_sample sample;
+		const char *what = "";
+		uint64_t unit = pages == EPT_4K ? 1 : 512; /* what one entry stands for */
+
+		config.track = true;
+		if (ept_create(&ept, &config, &what) < 0)
+			cr_skip_test("%s", what);
+		for (int round = 0; round < 2; round++) {
+			(void)guest_load(&ept, BLOCK);
+			guest_store(&ept, BLOCK + 7 * PAGE, 7);
+			cr_assert_eq(ept_take_sample(&ept, &sample), 0);
+			cr_assert_eq(sample.resident, 512);
+			cr_assert_eq(sample.accessed, pages == EPT_4K ? 2 : unit);
+			cr_assert_eq(sample.dirty, unit);
+			cr_assert_eq(ept_take_sample(&ept, &sample), 0);
+			cr_assert_eq(sample.accessed, 0);
+			cr_assert_eq(sample.dirty, 0);
+		}
+		ept_destroy(&ept);
+	}
+}

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages, walks of
-# both tables beside the machine. Prints TAP.
+# both tables beside the machine, less host memory than the guest touches. Prints TAP.
 set -u
 cd /files || exit 1
 
@@ -18,3 +18,4 @@ done
 ./agree /build/images/touch 8M
 ./agree /build/images/touch 8M 64
 sh walk_check.sh /build/images/touch testbed
+sh pressure.sh /build/images testbed

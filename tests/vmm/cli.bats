@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap host-pages fault-around window guest-table host-table table-slab walk-check seed timeout stats \
+	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table table-slab walk-check working-set seed timeout stats \
 		json; do
 		[[ $output == *"--$option"* ]]
 	done
@@ -115,8 +115,8 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --dedup --disk=x --initrd=x --append=x --snapshot=x \
-		--restore=x --host-pages=2m -x; do
+	for option in --fly --cpus=2 --disk=x --initrd=x --append=x --snapshot=x \
+		--restore=x -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -124,7 +124,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check seed timeout json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check working-set seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }
@@ -485,6 +485,29 @@ replayed() {
 		jq -e '.stage2.frames <= 1024 and .stage2.evictions > 6000 and
 			.stage2.entries >= 7680' "$BATS_TEST_TMPDIR/json"
 	done
+}
+
+@test "with --dedup equal pages share a frame until one is written" {
+	need_kvm
+	for table in clustered adaptive; do
+		guest same_all 0 --dedup --host-table $table
+		jq -e '.stage2.sharings >= 7680 and .stage2.unsharings >= 1 and
+			.stage2.frames < 100 and .config.dedup' "$BATS_TEST_TMPDIR/json"
+		guest same_all 0 --host-table $table
+		jq -e '.stage2.sharings == 0 and .stage2.frames >= 7680' "$BATS_TEST_TMPDIR/json"
+	done
+}
+
+@test "the working set is sampled: all pages while they are filled, few while none is touched" {
+	need_kvm
+	guest same_all 0 --working-set 0.1 --stats
+	jq -e '(.working_set | length) > 3 and (.working_set[-1].resident >= 7680) and
+		([.working_set[].accessed] | add) >= 7680 and ([.working_set[].dirty] | add) >= 7680 and
+		([.working_set[].accessed] | min) < 16' "$BATS_TEST_TMPDIR/json"
+	dumped "touched pages"
+	guest same_all 0
+	jq -e '.working_set == []' "$BATS_TEST_TMPDIR/json"
+	usage '--working-set: found "0"' run --working-set 0 IMAGE
 }
 
 @test "whole blocks have one entry, and walks through them agree with the machine" {
