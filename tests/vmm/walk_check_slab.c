@@ -12,14 +12,15 @@
 #include "tests/vmm/room.h"
 #include "vmm/walk_check.h"
 
-#define PAGES	  64
-#define DATA	  UINT64_C(0xc00) /* GFN of the first page that is mapped; the room ends at 0x1000 */
-#define FULL	  UINT64_C(0x30000) /* VPN of a region of which adaptive makes a leaf */
-#define FULL_GFN  UINT64_C(0xd00)
-#define LARGE	  UINT64_C(0xe00)
-#define LARGE_AT  UINT64_C(0x200000) /* VPN */
-#define ELSEWHERE UINT64_C(0x100000) /* gPA of a copy of the table's memory, which is in no slab \
-				      */
+#define PAGES	 64
+#define DATA	 UINT64_C(0xc00) /* GFN of the first page that is mapped; the room ends at 0x1000 */
+#define FULL	 UINT64_C(0x30000) /* VPN of a region of which adaptive makes a leaf */
+#define FULL_GFN UINT64_C(0xd00)
+#define LARGE	 UINT64_C(0xe00)
+#define LARGE_AT UINT64_C(0x200000) /* VPN */
+#define ELSEWHERE                                                                      \
+	UINT64_C(0x100000) /* gPA of a copy of the table's memory, which is in no slab \
+			    */
 
 static const struct ept_range table_range = {TABLE_START, TABLE_SIZE};
 
