@@ -3,7 +3,7 @@
 #   make              build/twostage, the guest kernel, the guest images
 #   make demo         all set-up, then a guest on two hashed page tables
 #   make check        all set-up, then every test that takes minutes
-#   make check-deep   the large footprints only
+#   make check-deep   large footprints and sanitizers only
 #   make check-all    both
 #   make help         the other targets
 
@@ -24,7 +24,9 @@ PEER_PACKAGES := g++ pkg-config libhts-dev libglib2.0-dev liburcu-dev libabsl-de
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Werror
 COMMON := -std=gnu11 -O2 -g $(WARNINGS) -I. -MMD -MP
-HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -pthread
+# What check-sanitized builds the host's code with.
+SANITIZE ?=
+HOST_FLAGS := $(COMMON) -D_GNU_SOURCE -pthread $(SANITIZE)
 CXX_FLAGS := $(patsubst -std=%,-std=gnu++17,$(filter-out -Wstrict-prototypes,$(HOST_FLAGS)))
 # Ring 0 may be an instruction emulator that knows only baseline integer instructions (DESIGN.md);
 # that of pvm goes astray at a jump through a table. Sections: what the kernel does not use of hpt/
@@ -66,8 +68,8 @@ unit_objects = $(patsubst %.c,$(BUILD)/obj/host/%.o,\
 	$(filter-out $(TEST_PROGRAMS),$(wildcard tests/$(1)/*.c)))
 UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/tests/bench
 
-.PHONY: all deps deps-bench demo check check-deep check-all fuzz bench bench-tables bench-walks testbed \
-	install clean help lint format tests FORCE
+.PHONY: all deps deps-bench demo check check-deep check-all check-sanitized fuzz bench bench-tables \
+	bench-walks testbed install clean help lint format tests unit-tests sanitized FORCE
 .DELETE_ON_ERROR:
 
 all: $(BUILD)/twostage $(IMAGES)
@@ -79,6 +81,7 @@ help:
 	@echo 'make testbed      build/testbed: QEMU with emulated SVM, where /dev/kvm is missing'
 	@echo 'make bench        the measurements: bench-tables, bench-walks'
 	@echo 'make fuzz         $(FUZZ_SECONDS) s (FUZZ_SECONDS) of each fuzzer; needs libclang-rt-14-dev'
+	@echo 'make check-sanitized  the unit tests under the address and undefined-behaviour sanitizers'
 	@echo 'make lint         clang, clang-format, who includes whom'
 	@echo 'make format       apply clang-format'
 	@echo 'make install      to PREFIX=$(PREFIX): bin/twostage, lib/twostage/images/'
@@ -103,7 +106,7 @@ check: deps
 	@tests/check.sh
 
 check-deep: deps
-	@$(MAKE) --no-print-directory all tests testbed
+	@$(MAKE) --no-print-directory all tests testbed sanitized
 	@tests/check_deep.sh
 
 # One after the other, whatever -j says: both use the machine's one /dev/kvm and build/check/.
@@ -111,10 +114,21 @@ check-all:
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory check-deep
 
+check-sanitized: deps
+	@$(MAKE) --no-print-directory sanitized
+	@tests/check_sanitized.sh
+
+# The unit tests once more, in a build directory of their own.
+sanitized: $(BUILD)/images/hello
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/sanitized \
+		SANITIZE='-fsanitize=address,undefined -fno-sanitize-recover=all' unit-tests
+
 testbed: $(BUILD)/twostage $(IMAGES)
 	@tests/testbed/build.sh $(BUILD)/testbed
 
-tests: $(UNIT_TESTS) $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
+unit-tests: $(UNIT_TESTS)
+
+tests: unit-tests $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
 	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/interleave_hpt \
 	$(BUILD)/tests/agree
 
@@ -202,7 +216,7 @@ $(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(L
 $(UNIT_TESTS):
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
-	@$(CC) -pthread $(LINK_FLAGS) $^ -o $@ $(TEST_LIBS)
+	@$(CC) -pthread $(SANITIZE) $(LINK_FLAGS) $^ -o $@ $(TEST_LIBS)
 
 $(BUILD)/tests/bad_images: $(BUILD)/obj/host/tests/vmm/bad_images.o \
 		$(BUILD)/obj/host/tests/vmm/build_elf.o

@@ -64,6 +64,13 @@ static uint64_t *merge_one(struct adaptive_found *found, struct adaptive_run *ru
 	return NULL;
 }
 
+/* What was found and stands elsewhere goes to its home line, as far as there is room now. */
+static void bring_home(struct hpt *table, struct adaptive_found *found)
+{
+	for (unsigned int i = 0; found->away && i < found->count; i++)
+		found->slot[i] = adaptive_bring_home(table, found->slot[i]);
+}
+
 /*
  * Makes one run of *run and as many of the slots as fit to it, and puts it in the place of one of
  * them. False if none does: then *run has no slot.
@@ -90,7 +97,7 @@ static bool merge(struct hpt *table, uint64_t tag, struct adaptive_found *found,
 		table->counts.moves++;
 	}
 	if (place)
-		adaptive_set_slot(table, place, adaptive_run_tag(tag, &run), run.entry);
+		adaptive_replace_slot(table, place, adaptive_run_tag(tag, &run), run.entry);
 	return place;
 }
 
@@ -136,6 +143,7 @@ static int map_compact(struct hpt *table, uint64_t tag, struct adaptive_found *f
 {
 	if (overlaps(found, run))
 		return -EEXIST;
+	bring_home(table, found);
 	if (may_merge(found, *run) && merge(table, tag, found, *run, ADAPTIVE_REGION_LOG2))
 		return 0;
 	if (found->count < ADAPTIVE_SLOTS)
@@ -158,26 +166,31 @@ static int map_spread(struct hpt *table, uint64_t tag, const uint64_t *marker,
 	/* Without a page for the leaf it goes on as it is. */
 	if (count >= ADAPTIVE_LEAF_PAGES && !map_expanding(table, tag, run))
 		return 0;
+	bring_home(table, &found);
 	if (!may_merge(&found, *run) || !merge(table, block, &found, *run, ADAPTIVE_BLOCK_LOG2))
 		error = add_run(table, block, run);
 	if (error)
 		return error;
 	adaptive_find(table, tag, &found); /* growth may have moved the marker */
+	bring_home(table, &found);
 	HPT_STORE(*found.slot[0], *found.slot[0] | UINT64_C(1) << bit);
 	adaptive_set_count(table, found.slot[0], count);
 	return 0;
 }
 
-static int map_leaf(struct hpt *table, struct hpt_key key, uint64_t *marker, unsigned int count,
-		    uint64_t entry)
+static int map_leaf(struct hpt *table, struct hpt_key key, struct adaptive_found *found,
+		    unsigned int count, uint64_t entry)
 {
 	unsigned int first = adaptive_page(key);
-	uint64_t *words = adaptive_leaf(table, marker) + first;
+	uint64_t *words = adaptive_leaf(table, found->slot[0]) + first;
+	uint64_t *marker;
 
 	for (unsigned int i = 0; i < count; i++) {
 		if (HPT_LOAD(words[i]))
 			return -EEXIST;
 	}
+	bring_home(table, found);
+	marker = found->slot[0];
 	for (unsigned int i = 0; i < count; i++)
 		HPT_STORE(words[i], hpt_stored(table, key, i, adaptive_page_entry(entry, i)));
 	adaptive_set_count(table, marker, adaptive_marker_count(marker) + count);
@@ -222,7 +235,7 @@ static int adaptive_map(struct hpt *table, struct hpt_key key, uint64_t count, u
 		error = add_run(table, tag, &run);
 	} else if (form == ADAPTIVE_FORM_LEAF) {
 		*done = count < ADAPTIVE_PAGES - first ? count : ADAPTIVE_PAGES - first;
-		error = map_leaf(table, key, found.slot[0], (unsigned int)*done, entry);
+		error = map_leaf(table, key, &found, (unsigned int)*done, entry);
 	} else {
 		run = longest_run(table, form, first, table->desc.sealed ? 1 : count, stored);
 		*done = UINT64_C(1) << run.log2;

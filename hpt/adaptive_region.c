@@ -197,7 +197,7 @@ static bool make_compact(struct hpt *table, uint64_t tag, uint64_t *marker,
 		return false;
 	}
 	take_run(table, words, &runs[0]);
-	adaptive_set_slot(table, marker, adaptive_run_tag(tag, &runs[0]), runs[0].entry);
+	adaptive_replace_slot(table, marker, adaptive_run_tag(tag, &runs[0]), runs[0].entry);
 	table->counts.moves += count;
 	return true;
 }
@@ -224,7 +224,7 @@ static bool make_spread(struct hpt *table, uint64_t tag, uint64_t *marker, unsig
 		}
 		table->counts.moves++;
 	}
-	adaptive_set_slot(table, marker, tag, value);
+	adaptive_replace_slot(table, marker, tag, value);
 	return true;
 }
 

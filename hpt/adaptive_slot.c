@@ -75,6 +75,7 @@ void adaptive_find(const struct hpt *table, uint64_t tag, struct adaptive_found 
 	if (tag & ADAPTIVE_BY_BLOCK)
 		ignored = adaptive_pages((1u << ADAPTIVE_BLOCK_LOG2) - 1, 0);
 	found->count = 0;
+	found->away = false;
 	do {
 		unsigned int candidates;
 
@@ -91,6 +92,7 @@ void adaptive_find(const struct hpt *table, uint64_t tag, struct adaptive_found 
 				last = order;
 				found->last = slot;
 			}
+			found->away |= sequence.index != 0;
 			sort_in(found, slot);
 		}
 	} while (adaptive_goes_on(&table->desc, sequence.index++, line));
@@ -152,6 +154,38 @@ void adaptive_remove(struct hpt *table, uint64_t *slot)
 	table->counts.spilled -= sequence.index >= HPT_GROUP_LINES;
 	table->counts.used--;
 	adaptive_set_slot(table, slot, 0, 0);
+}
+
+/* Whether a slot stands elsewhere than in its home line, and could stand there. */
+static bool could_go_home(const struct hpt *table, const uint64_t *slot)
+{
+	struct sequence sequence = sequence_of(table, adaptive_tag_of(slot));
+	uint64_t *home = line_at(table, &sequence);
+
+	return home != adaptive_line_of(slot) && free_slot(home, 0);
+}
+
+uint64_t *adaptive_replace_slot(struct hpt *table, uint64_t *slot, uint64_t tag, uint64_t word)
+{
+	if (could_go_home(table, slot)) {
+		adaptive_remove(table, slot);
+		return adaptive_add(table, tag, word);
+	}
+	adaptive_set_slot(table, slot, tag, word);
+	return slot;
+}
+
+uint64_t *adaptive_bring_home(struct hpt *table, uint64_t *slot)
+{
+	uint64_t tag = adaptive_tag_of(slot);
+	uint64_t word;
+
+	if (!could_go_home(table, slot))
+		return slot;
+	word = adaptive_take(table, slot);
+	adaptive_remove(table, slot);
+	table->counts.moves++;
+	return adaptive_add(table, tag, word);
 }
 
 /*

@@ -21,6 +21,7 @@ struct adaptive_found {
 	unsigned int count;
 	uint64_t *slot[ADAPTIVE_FOUND_MAX]; /* by their first page */
 	uint64_t *last;			    /* the one that a walk over all lines comes by last */
+	bool away;			    /* not all of them stand in their home lines */
 };
 
 static inline uint64_t *adaptive_line_of(const uint64_t *slot)
@@ -50,6 +51,16 @@ static inline uint64_t adaptive_take(struct hpt *table, uint64_t *slot)
  * it had has been taken, or was a marker.
  */
 void adaptive_set_slot(struct hpt *table, uint64_t *slot, uint64_t tag, uint64_t word);
+
+/*
+ * As adaptive_set_slot(), but in the tag's home line if the slot stands elsewhere and there is room
+ * now: the slot that it is. A slot is pushed aside by slots that come and go while a region is
+ * built, and each that stays aside makes lookups read on that end at no region.
+ */
+uint64_t *adaptive_replace_slot(struct hpt *table, uint64_t *slot, uint64_t tag, uint64_t word);
+
+/* Moves a slot to its home line if it stands elsewhere and there is room now: where it is then. */
+uint64_t *adaptive_bring_home(struct hpt *table, uint64_t *slot);
 
 /*
  * The slots of the region of `tag`, marker or runs; with ADAPTIVE_BY_BLOCK those of the block that

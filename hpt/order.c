@@ -84,6 +84,8 @@ int hpt_visit_ordered(struct hpt *table, struct hpt_key key, uint64_t count, hpt
 	size_t size;
 	int error;
 
+	if (!hpt_range_valid(table, key, count))
+		return -EINVAL;
 	if (!count || !hpt_range_scanned(table, key, count))
 		return hpt_visit_range(table, key, count, visit, context);
 	error = get_buffer(table, &buffer, &size);

@@ -106,6 +106,9 @@ static inline void hpt_store(uint64_t *word, uint64_t entry)
 	HPT_STORE(*word, (HPT_LOAD(*word) & ~HPT_ENTRY_MASK) | entry);
 }
 
+/* Whether the table can have `count` pages of the key's size from the key on. (table.c) */
+bool hpt_range_valid(const struct hpt *table, struct hpt_key key, uint64_t count);
+
 /*
  * Whether a visit of a range reads fewer lines by a scan of the whole table than by a search for
  * each place that the range may have: then the pages do not come in order.

@@ -95,7 +95,7 @@ static bool key_fits(const struct hpt *table, struct hpt_key key)
 	return hpt_key_fits(key, hpt_vpn_bits(organisation), hpt_asid_bits(organisation));
 }
 
-static bool range_valid(const struct hpt *table, struct hpt_key key, uint64_t count)
+bool hpt_range_valid(const struct hpt *table, struct hpt_key key, uint64_t count)
 {
 	uint64_t pages_end = UINT64_C(1)
 			     << hpt_vpn_bits((enum hpt_organisation)table->desc.organisation);
@@ -131,7 +131,7 @@ int hpt_map(struct hpt *table, struct hpt_key key, uint64_t entry)
 {
 	uint64_t done;
 
-	if (!range_valid(table, key, 1) || !entry_valid(table, key, entry))
+	if (!hpt_range_valid(table, key, 1) || !entry_valid(table, key, entry))
 		return -EINVAL;
 	return map(table, key, 1, entry, 0, &done);
 }
@@ -316,7 +316,7 @@ int hpt_map_range(struct hpt *table, struct hpt_key key, uint64_t count, uint64_
 	uint64_t stride = step << HPT_FRAME_SHIFT;
 	uint64_t mapped = 0;
 
-	if (!range_valid(table, key, count) || !entry_valid(table, key, entry))
+	if (!hpt_range_valid(table, key, count) || !entry_valid(table, key, entry))
 		return -EINVAL;
 	if (count && (count - 1) * step > (HPT_FRAME_MASK >> HPT_FRAME_SHIFT) - hpt_frame(entry))
 		return -EINVAL;
@@ -358,7 +358,7 @@ static int visit_range(struct hpt *table, struct hpt_key key, uint64_t count, hp
 {
 	struct sealed_visit sealed = {&table->desc, visit, context};
 
-	if (!range_valid(table, key, count))
+	if (!hpt_range_valid(table, key, count))
 		return -EINVAL;
 	if (!count)
 		return 0;

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 #
-# What takes longer than `make check` should: large footprints, long torture. Output in build/check/.
+# What takes longer than `make check` should: sanitizers, large footprints, long torture. Output in
+# build/check/.
 
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . tests/tap.sh
 export PATH="$PWD/build:$PATH"
 mkdir -p $results
-rm -f $results/deep-*
+rm -f $results/deep-* $results/sanitized-*
 
+sanitized_suites
 suite deep-torture-ept 300 build/tests/torture_ept 512 60
 if have_kvm; then
 	# touch 1G in random order, all pairs: one miss a page at each stage, every tag verified and

@@ -233,6 +233,7 @@ int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
 	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_PRESENT | HPT_ACCESSED | HPT_DIRTY);
+	uint64_t failures = pair->memory.failures;
 	uint64_t old = 0;
 	int expected = 0;
 	int error;
@@ -244,6 +245,8 @@ int pair_swap_out(struct pair *pair, struct hpt_key key, uint64_t location)
 	else if (!(entry & HPT_PRESENT))
 		expected = -EINVAL;
 	error = hpt_swap_out(&pair->table, key, location, &old);
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		return error;
 	MODEL_EXPECT(error == expected, "swap_out gave %d instead of %d", error, expected);
 	MODEL_EXPECT(old == (error ? 0 : entry), "swap_out gave another entry");
 	if (!error)
@@ -255,6 +258,7 @@ int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
 {
 	uint64_t entry = key_fits(pair, key) ? model_get(&pair->model, canonical(key)) : 0;
 	uint64_t kept = entry & ~(HPT_FRAME_MASK | HPT_SWAPPED | HPT_ACCESSED | HPT_DIRTY);
+	uint64_t failures = pair->memory.failures;
 	int expected = 0;
 	int error;
 
@@ -265,6 +269,8 @@ int pair_swap_in(struct pair *pair, struct hpt_key key, uint64_t frame)
 	else if (!(entry & HPT_SWAPPED))
 		expected = -EINVAL;
 	error = hpt_swap_in(&pair->table, key, frame);
+	if (error == -ENOMEM && pair->memory.failures > failures)
+		return error;
 	MODEL_EXPECT(error == expected, "swap_in gave %d instead of %d", error, expected);
 	if (!error)
 		enter(pair, canonical(key), kept | frame << 12 | HPT_PRESENT);

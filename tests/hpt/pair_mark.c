@@ -14,10 +14,12 @@ static struct adaptive_run run_of(const struct pair *pair, struct hpt_key key)
 	if (adaptive_form_of(&found) == ADAPTIVE_FORM_SPREAD)
 		adaptive_find(&pair->table, tag | ADAPTIVE_BY_BLOCK, &found);
 	for (unsigned int i = 0; i < found.count; i++) {
-		struct adaptive_run run = adaptive_run_of(found.slot[i]);
+		struct adaptive_run run;
 
-		if (adaptive_code(adaptive_tag_of(found.slot[i])) &&
-		    page - run.first < 1u << run.log2)
+		if (!adaptive_code(adaptive_tag_of(found.slot[i])))
+			continue; /* the marker of a leaf */
+		run = adaptive_run_of(found.slot[i]);
+		if (page - run.first < 1u << run.log2)
 			return run;
 	}
 	return (struct adaptive_run){.first = page};
