@@ -59,7 +59,11 @@ IMAGES := $(addprefix $(BUILD)/images/,$(notdir $(IMAGES)))
 TEST_IMAGES := $(patsubst tests/images/%.c,$(BUILD)/tests/images/%,$(wildcard tests/images/*.c))
 GUEST_PROBES := $(BUILD)/tests/guest/fault_cost
 TEST_KERNELS := $(patsubst tests/vmm/kernels/%.S,$(BUILD)/tests/kernels/%,\
-	$(wildcard tests/vmm/kernels/*.S))
+	$(wildcard tests/vmm/kernels/*.S)) \
+	$(patsubst tests/vmm/kernels/multiboot/%.S,$(BUILD)/tests/kernels/multiboot_%,\
+	$(wildcard tests/vmm/kernels/multiboot/*.S)) $(BUILD)/tests/kernels/multiboot_information.flat
+
+LINUX_GUEST := $(BUILD)/tests/linux/initrd
 
 # Programs with a main() of their own; all other files of tests/ROOM make up the room's unit tests.
 TEST_PROGRAMS := $(wildcard tests/*/torture*.c tests/*/interleave*.c tests/*/fuzz_*.c \
@@ -128,7 +132,8 @@ testbed: $(BUILD)/twostage $(IMAGES)
 
 unit-tests: $(UNIT_TESTS)
 
-tests: unit-tests $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(BUILD)/tests/bad_images \
+tests: unit-tests $(TEST_IMAGES) $(GUEST_PROBES) $(TEST_KERNELS) $(LINUX_GUEST) \
+	$(BUILD)/tests/bad_images \
 	$(BUILD)/tests/torture_ept $(BUILD)/tests/torture_hpt $(BUILD)/tests/interleave_hpt \
 	$(BUILD)/tests/agree
 
@@ -201,6 +206,33 @@ $(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
 	@$(CC) -I. -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/kernel.lds \
 		-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels $< -o $@
 
+# What a Linux guest boots to.
+$(BUILD)/tests/linux/leave: tests/vmm/linux/leave.c Makefile
+	@mkdir -p $(@D) $(BUILD)/obj
+	@echo '  CC   $@'
+	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/linux_leave.d $< -o $@
+
+$(LINUX_GUEST): $(BUILD)/tests/linux/leave tests/vmm/linux/init tests/vmm/linux/build.sh
+	@echo '  GEN  $@'
+	@tests/vmm/linux/build.sh $< $@
+
+MULTIBOOT_FLAGS := -m32 -nostdlib -static -no-pie -Wl,-T,tests/vmm/kernels/multiboot/multiboot.lds \
+	-Wl,--build-id=none -Wl,--no-warn-rwx-segments -Itests/vmm/kernels/multiboot
+
+$(BUILD)/tests/kernels/multiboot_%: tests/vmm/kernels/multiboot/%.S \
+		$(wildcard tests/vmm/kernels/multiboot/multiboot.*) Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(MULTIBOOT_FLAGS) $< -o $@
+
+# Without its ELF header: the addresses stand in the multiboot header.
+$(BUILD)/tests/kernels/multiboot_%.flat: tests/vmm/kernels/multiboot/%.S \
+		$(wildcard tests/vmm/kernels/multiboot/multiboot.*) Makefile
+	@mkdir -p $(@D)
+	@echo '  LD   $@'
+	@$(CC) $(MULTIBOOT_FLAGS) -DADDRESSES $< -o $@.elf
+	@objcopy -O binary $@.elf $@
+
 # The guest's hashes beside the host's: absolute addresses, so the program is not one that is moved.
 $(BUILD)/obj/guest_hash.o: $(BUILD)/obj/guest/hpt/hash.o $(BUILD)/obj/guest/hpt/aes.o
 	@echo '  CP   $@'
@@ -218,8 +250,8 @@ $(UNIT_TESTS):
 	@echo '  LD   $@'
 	@$(CC) -pthread $(SANITIZE) $(LINK_FLAGS) $^ -o $@ $(TEST_LIBS)
 
-$(BUILD)/tests/bad_images: $(BUILD)/obj/host/tests/vmm/bad_images.o \
-		$(BUILD)/obj/host/tests/vmm/build_elf.o
+$(BUILD)/tests/bad_images: $(patsubst %,$(BUILD)/obj/host/tests/vmm/%.o,\
+		bad_images build_elf build_kernel broken_kernels)
 	@mkdir -p $(@D)
 	@echo '  LD   $@'
 	@$(CC) $^ -o $@

@@ -28,6 +28,13 @@ testbed_suite() {
 	suite testbed-guest 800 build/testbed/run --timeout 780 "${pair[@]}" -- sh /files/testbed.sh
 }
 
+# A kernel that others wrote as the guest; on pvm it runs in the testbed only.
+linux_suite() {
+	suite testbed-linux 200 build/testbed/run --timeout 180 --file build/testbed/vmlinuz \
+		--file build/tests/linux/initrd --file tests/vmm/linux/testbed.sh -- \
+		sh /files/testbed.sh
+}
+
 suite lint 300 make -s lint
 for room in hpt ept vmm bench; do
 	suite "unit-$room" 600 build/tests/$room --tap --jobs 2
@@ -37,6 +44,7 @@ suite torture-hpt 200 build/tests/torture_hpt 40
 suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
+bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite measure 300 tests/bench/measure.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
@@ -57,4 +65,5 @@ else
 fi
 bats_suite testbed 300 tests/testbed/testbed.bats
 testbed_suite
+linux_suite
 finish

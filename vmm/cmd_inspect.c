@@ -31,20 +31,6 @@ static void print_problem(void *context, const struct image_problem *problem)
 	fprintf(stderr, "twostage inspect: %s: %s\n", inspection->path, problem->text);
 }
 
-static const char *kind_name(const struct image *image)
-{
-	switch (image->kind) {
-	case IMAGE_PVH_KERNEL:
-		return "PVH kernel";
-	case IMAGE_STATIC_PROGRAM:
-		return image->relocatable ? "static program (PIE)" : "static program";
-	case IMAGE_DYNAMIC_PROGRAM:
-		return "x86-64 program, dynamically linked";
-	default:
-		return "unknown";
-	}
-}
-
 static void print_segments(const struct image *image)
 {
 	printf("\n%-3s  %-18s  %-18s  %12s  %12s  %s\n", "", "address", "end", "file offset",
@@ -60,6 +46,28 @@ static void print_segments(const struct image *image)
 	}
 }
 
+static void print_linux(const struct image_linux *kernel)
+{
+	printf("kernel      %s\n", kernel->name[0] ? kernel->name : "does not name itself");
+	printf("protocol    Linux boot protocol %u.%02u, 64-bit entry\n", kernel->protocol >> 8,
+	       kernel->protocol & 0xff);
+	printf("append      at most %" PRIu32 " bytes\n", kernel->command_line_max);
+	printf("initrd      up to 0x%" PRIx32 "\n", kernel->initrd_max);
+}
+
+static const char *entry_name(const struct image *image)
+{
+	switch (image->kind) {
+	case IMAGE_LINUX_KERNEL:
+		return "guest physical, long mode";
+	case IMAGE_PVH_KERNEL:
+	case IMAGE_MULTIBOOT_KERNEL:
+		return "guest physical, 32-bit protected mode";
+	default:
+		return image->relocatable ? "guest virtual, plus a base" : "guest virtual, ring 3";
+	}
+}
+
 static void print_image(const struct image *image)
 {
 	uint64_t start, end;
@@ -67,10 +75,9 @@ static void print_image(const struct image *image)
 	image_bounds(image, &start, &end);
 	if (image->kind == IMAGE_PVH_KERNEL)
 		printf("note        XEN_ELFNOTE_PHYS32_ENTRY 0x%" PRIx64 "\n", image->entry);
-	printf("entry       0x%" PRIx64 " (%s)\n", image->entry,
-	       image->kind == IMAGE_PVH_KERNEL ? "guest physical, 32-bit protected mode"
-	       : image->relocatable	       ? "guest virtual, plus a base"
-					       : "guest virtual, ring 3");
+	if (image->kind == IMAGE_LINUX_KERNEL)
+		print_linux(&image->linux_kernel);
+	printf("entry       0x%" PRIx64 " (%s)\n", image->entry, entry_name(image));
 	printf("memory      0x%" PRIx64 " to 0x%" PRIx64 ", %u segment%s\n", start, end,
 	       image->segment_count, image->segment_count == 1 ? "" : "s");
 	print_segments(image);
@@ -90,7 +97,7 @@ static int inspect(const char *path)
 		return problem.status;
 	}
 	error = image_parse(bytes, size, &any_ram, &image, print_problem, &inspection);
-	printf("kind        %s\n", kind_name(&image));
+	printf("kind        %s\n", image_kind_name(&image));
 	if (error)
 		printf("launchable  no, %u check%s failed\n", inspection.problems,
 		       inspection.problems == 1 ? "" : "s");

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* `twostage run`: from the command line to a machine, and from its end to status and report. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +18,14 @@
 #include "vmm/output.h"
 #include "vmm/report.h"
 #include "vmm/run_options.h"
+#include "vmm/run_pc.h"
 #include "vmm/status.h"
 #include "vmm/table_slab.h"
 #include "vmm/walk_check.h"
 
 /* One run, with all that it owns. */
 struct run {
+	bool has_input; /* standard input was open when the process began */
 	struct run_options options;
 	struct output output;
 	struct host host;
@@ -32,7 +35,8 @@ struct run {
 	struct image image;
 	struct image kernel; /* IMAGE itself, or the built-in one */
 	struct cmdline command_line;
-	uint64_t table_slab;	      /* bytes, 0: none */
+	uint64_t table_slab; /* bytes, 0: none */
+	struct run_pc pc;
 	struct walk_check walk_check; /* used if the options ask for it */
 	struct machine machine;
 	struct machine_exit how;
@@ -63,6 +67,7 @@ static void report_problem(void *context, const struct image_problem *problem)
 static int read_image(struct run *run)
 {
 	struct image_problem problem;
+	struct message message;
 	struct image_ram ram;
 
 	if (image_read_file(run->options.image, &run->file, &run->file_size, &problem)) {
@@ -72,17 +77,8 @@ static int read_image(struct run *run)
 	machine_ram(run->options.mem, &ram);
 	if (image_parse(run->file, run->file_size, &ram, &run->image, report_problem, run))
 		return -1;
-	if (run->image.kind == IMAGE_STATIC_PROGRAM)
-		return 0;
-	if (run->options.window_given)
-		return refuse(run, STATUS_USAGE,
-			      "--window: IMAGE is a PVH kernel, wanted a program");
-	if (run->options.guest_table_given)
-		return refuse(run, STATUS_USAGE,
-			      "--guest-table: IMAGE is a PVH kernel, wanted a program");
-	if (run->options.table_slab)
-		return refuse(run, STATUS_USAGE,
-			      "--table-slab: IMAGE is a PVH kernel, wanted a program");
+	if (run_pc_check(&run->options, &run->image, &message))
+		return refuse(run, message.status, message.text);
 	return 0;
 }
 
@@ -97,7 +93,7 @@ static int choose_kernel(struct run *run, struct machine_config *config)
 	size_t size = (uintptr_t)guest_kernel_end - (uintptr_t)guest_kernel_start;
 	struct image_ram ram;
 
-	if (run->image.kind == IMAGE_PVH_KERNEL) {
+	if (image_is_kernel(run->image.kind)) {
 		config->kernel = &run->image;
 		config->kernel_bytes = run->file;
 		config->kernel_size = run->file_size;
@@ -110,8 +106,8 @@ static int choose_kernel(struct run *run, struct machine_config *config)
 	config->kernel = &run->kernel;
 	config->kernel_bytes = guest_kernel_start;
 	config->kernel_size = size;
-	config->module = run->file;
-	config->module_size = run->file_size;
+	config->modules[0] = (struct machine_module){run->file, run->file_size, "program"};
+	config->module_count = 1;
 	config->clocks = true;
 	return 0;
 }
@@ -159,7 +155,7 @@ static int write_program(struct run *run)
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
-/* A PVH kernel gets just its arguments, which may be none. */
+/* A kernel gets just its arguments, which may be none, or what --append says. */
 static int write_command_line(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -168,7 +164,7 @@ static int write_command_line(struct run *run)
 
 	if (run->image.kind == IMAGE_STATIC_PROGRAM)
 		return write_program(run);
-	error = cmdline_add(line, "%s", "");
+	error = cmdline_add(line, "%s", options->append ? options->append : "");
 	for (int i = 0; i < options->argument_count; i++)
 		error |= cmdline_add(line, "%s", options->arguments[i]);
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
@@ -201,6 +197,7 @@ static int make_machine(struct run *run)
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
 		.pin = true,
+		.in_fd = run->has_input ? STDIN_FILENO : -1,
 		.out_fd = STDOUT_FILENO,
 		.err_fd = STDERR_FILENO,
 	};
@@ -209,6 +206,8 @@ static int make_machine(struct run *run)
 	if (choose_kernel(run, &config) || write_command_line(run) ||
 	    choose_slab(run, &config.table_slab))
 		return -1;
+	if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
+		return refuse(run, message.status, message.text);
 	config.command_line = run->command_line.text;
 	if (options->walk_check)
 		config.walk_check = &run->walk_check;
@@ -226,9 +225,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 
 	*config = (struct report_config){
 		.image = options->image,
-		.kind = run->image.kind == IMAGE_PVH_KERNEL ? "kernel"
-			: run->image.kind == IMAGE_UNKNOWN  ? "unknown"
-							    : "program",
+		.kind = image_is_kernel(run->image.kind)   ? "kernel"
+			: run->image.kind == IMAGE_UNKNOWN ? "unknown"
+							   : "program",
 		.mem = options->mem,
 		.host_mem = options->host_mem,
 		.swap = options->swap,
@@ -242,6 +241,9 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.timeout_ns = options->timeout_ns,
 		.table_slab = run->table_slab,
 		.walk_check = options->walk_check,
+		.append = options->append,
+		.initrds = options->initrds,
+		.initrd_count = options->initrd_count,
 	};
 }
 
@@ -304,6 +306,8 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status;
+	/* Asked before another file takes its number. */
+	run.has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	if (output_open(&run.output, run.options.json, &message)) {
 		fprintf(stderr, "twostage run: %s\n", message.text);
 		return message.status;
@@ -313,6 +317,7 @@ int cmd_run(int argc, char **argv)
 	/* And a pool above RLIMIT_FSIZE as one of ftruncate(), which has a message. */
 	signal(SIGXFSZ, SIG_IGN);
 	status = run_image(&run);
+	run_pc_release(&run.pc);
 	free(run.file);
 	free(run.command_line.text);
 	return status;

@@ -15,6 +15,19 @@
 #define PORT_PIC1_MASK 0x21
 #define PORT_PIC2_MASK 0xa1
 
+/*
+ * The two ways to reset a PC that need no ACPI: a command of the keyboard controller that pulses
+ * the processor's reset line, and the reset control register of chipsets.
+ */
+#define PORT_KEYBOARD  0x64
+#define KEYBOARD_RESET 0xfe
+#define PORT_RESET     0xcf9
+#define RESET_CPU      0x04
+
+/* The ISA interrupts of serial ports. */
+#define COM1_INTERRUPT 4
+#define COM2_INTERRUPT 3
+
 static void sink(void *console, uint8_t byte)
 {
 	console_put(console, &byte, 1);
@@ -26,6 +39,43 @@ void devices_init(struct devices *devices, struct console *out, struct console *
 	*devices = (struct devices){.out = out, .err = err, .read = read, .context = context};
 	serial_init(&devices->com1, sink, out);
 	serial_init(&devices->com2, sink, err);
+}
+
+static void com1_changed(void *context, bool high)
+{
+	struct devices *devices = context;
+
+	devices->pc.interrupt(devices->pc.context, COM1_INTERRUPT, high);
+}
+
+static void com2_changed(void *context, bool high)
+{
+	struct devices *devices = context;
+
+	devices->pc.interrupt(devices->pc.context, COM2_INTERRUPT, high);
+}
+
+static bool next_input(void *context, uint8_t *byte)
+{
+	struct devices *devices = context;
+
+	return devices->pc.input(devices->pc.context, byte);
+}
+
+void devices_make_pc(struct devices *devices, const struct devices_pc *pc)
+{
+	const struct serial_wire com1 = {com1_changed, next_input, devices};
+	const struct serial_wire com2 = {com2_changed, NULL, devices};
+
+	devices->is_pc = true;
+	devices->pc = *pc;
+	serial_connect(&devices->com1, &com1);
+	serial_connect(&devices->com2, &com2);
+}
+
+void devices_feed(struct devices *devices)
+{
+	serial_feed(&devices->com1);
 }
 
 /* Counts what a doorbell is ignored for; says it the first time only, a guest could flood us. */
@@ -131,6 +181,12 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 		take_samples(devices);
 }
 
+static bool is_doorbell(const struct devices *devices, uint16_t port)
+{
+	return !devices->is_pc &&
+	       (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES);
+}
+
 /* The serial port that decodes `port`, and the register's number; NULL if neither does. */
 static struct serial *find_serial(struct devices *devices, uint16_t port, unsigned int *offset)
 {
@@ -152,6 +208,21 @@ static struct serial *find_serial(struct devices *devices, uint16_t port, unsign
 static bool is_interrupt_mask(uint16_t port)
 {
 	return port == PORT_PIC1_MASK || port == PORT_PIC2_MASK;
+}
+
+/* Only a byte counts: a wider access that covers the port of chipsets is one to PCI's address. */
+static bool is_reset(const struct devices *devices, uint16_t port, unsigned int size, uint8_t value)
+{
+	return devices->is_pc && size == 1 &&
+	       ((port == PORT_KEYBOARD && value == KEYBOARD_RESET) ||
+		(port == PORT_RESET && value & RESET_CPU));
+}
+
+static void leave(struct devices *devices, uint8_t status, const char *reason)
+{
+	devices->exited = true;
+	devices->exit_status = status;
+	devices->exit_reason = reason;
 }
 
 /* A serial port is eight bits wide: a wider access is one to each of the ports it covers. */
@@ -183,13 +254,15 @@ void devices_write(struct devices *devices, uint16_t port, unsigned int size, co
 	const uint8_t *bytes = data;
 
 	if (port == ABI_PORT_EXIT) {
-		devices->exited = true;
-		devices->exit_status = bytes[0];
-	} else if (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES) {
+		leave(devices, bytes[0], "exit");
+	} else if (is_reset(devices, port, size, bytes[0])) {
+		leave(devices, 0, "reset");
+	} else if (is_doorbell(devices, port)) {
 		write_doorbell(devices, port, size, data);
 	} else {
 		for (unsigned int i = 0; i < size; i++)
 			write_byte(devices, (uint16_t)(port + i), bytes[i]);
+		devices_feed(devices);
 	}
 }
 
@@ -199,4 +272,5 @@ void devices_read(struct devices *devices, uint16_t port, unsigned int size, voi
 
 	for (unsigned int i = 0; i < size; i++)
 		bytes[i] = read_byte(devices, (uint16_t)(port + i));
+	devices_feed(devices);
 }

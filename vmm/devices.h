@@ -4,6 +4,10 @@
  * guest/abi.h, and the interrupt controllers' masks, which stay all ones. All other ports read as
  * ones and ignore writes, too, but are counted.
  *
+ * A kernel that others wrote finds a PC instead (devices_make_pc()): serial ports with interrupts
+ * and input, debug exit, the two ports by which PCs are reset, and no doorbells. Interrupt
+ * controllers and timer are KVM's then, whose ports never come here.
+ *
  * What a doorbell says is the guest's word: it is checked field by field, and what is wrong is
  * counted and ignored, with one diagnostic (the first) on the error console.
  */
@@ -18,6 +22,13 @@
 #include "vmm/samples.h"
 #include "vmm/serial.h"
 
+/* What the devices of a PC lead to. */
+struct devices_pc {
+	void (*interrupt)(void *context, unsigned int number, bool high); /* an ISA interrupt */
+	bool (*input)(void *context, uint8_t *byte); /* the next byte for COM1, if there is one */
+	void *context;
+};
+
 struct devices {
 	struct console *out; /* COM1 and fd 1 */
 	struct console *err; /* COM2, fd 2 and diagnostics */
@@ -27,6 +38,9 @@ struct devices {
 	struct serial com2;
 	bool exited;
 	uint8_t exit_status;
+	const char *exit_reason; /* static text: "exit", or "reset" */
+	bool is_pc;
+	struct devices_pc pc;
 	bool published;
 	gpa_t page;		/* of the struct abi_page, once published */
 	struct samples samples; /* what the guest has handed over so far */
@@ -37,6 +51,13 @@ struct devices {
 /* The consoles stay the caller's and outlive the devices. */
 void devices_init(struct devices *devices, struct console *out, struct console *err,
 		  guest_read_fn *read, void *context);
+
+/* Before the guest runs. Of `pc` a copy is kept. */
+void devices_make_pc(struct devices *devices, const struct devices_pc *pc);
+
+/* Gives COM1 of the input as much as it wants. Also done after each access that may make it want.
+ */
+void devices_feed(struct devices *devices);
 
 /* One access of `size` bytes (1, 2 or 4). `data` holds what is written, or gets what is read. */
 void devices_write(struct devices *devices, uint16_t port, unsigned int size, const void *data);

@@ -69,7 +69,6 @@ static void check_ident(struct image_check *check)
 	const unsigned char *ident = check->header.e_ident;
 	unsigned char magic[SELFMAG] = {0};
 	uint64_t present = check->size < SELFMAG ? check->size : SELFMAG;
-	unsigned multiboot = 0;
 
 	if (check->size == 0) {
 		image_fail(check, "size: found 0 bytes, wanted an ELF file");
@@ -84,12 +83,6 @@ static void check_ident(struct image_check *check)
 		image_fail(check,
 			   "size: found %" PRIu64 " bytes, wanted at least %zu (an ELF header)",
 			   check->size, sizeof(check->header));
-		return;
-	}
-	if (ident[EI_CLASS] != ELFCLASS64)
-		multiboot = image_multiboot(check);
-	if (multiboot) {
-		image_refuse_multiboot(check, multiboot);
 		return;
 	}
 	if (ident[EI_CLASS] != ELFCLASS64)
@@ -168,7 +161,7 @@ static void check_phdr(struct image_check *check, unsigned i)
 			   phdr->p_filesz, SEARCHED_MAX);
 }
 
-static void check_phdrs(struct image_check *check)
+void image_check_phdrs(struct image_check *check)
 {
 	unsigned loads = 0;
 
@@ -184,12 +177,29 @@ static void check_phdrs(struct image_check *check)
 		image_fail(check, "PT_LOAD: found no segment with bytes, wanted at least 1");
 }
 
+static void check_elf64(struct image_check *check)
+{
+	static void (*const steps[])(struct image_check *) = {
+		check_ident,	  check_header,		image_check_phdrs,
+		image_check_kind, image_check_segments,
+	};
+
+	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !check->failed; i++)
+		steps[i](check);
+}
+
+/* An ELF64 that is also a multiboot kernel may still be a PVH kernel: that is seen later. */
+static bool is_elf64(const struct image_check *check)
+{
+	unsigned char ident[EI_CLASS + 1];
+
+	return image_fetch(check, 0, ident, sizeof(ident)) && !memcmp(ident, ELFMAG, SELFMAG) &&
+	       ident[EI_CLASS] == ELFCLASS64;
+}
+
 int image_parse(const void *bytes, size_t size, const struct image_ram *ram, struct image *out,
 		image_report_fn *report, void *context)
 {
-	static void (*const steps[])(struct image_check *) = {
-		check_ident, check_header, check_phdrs, image_check_kind, image_check_segments,
-	};
 	struct image_check check = {
 		.bytes = bytes,
 		.size = size,
@@ -199,9 +209,16 @@ int image_parse(const void *bytes, size_t size, const struct image_ram *ram, str
 		.image = out,
 	};
 
-	*out = (struct image){.kind = IMAGE_UNKNOWN};
-	for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]) && !check.failed; i++)
-		steps[i](&check);
+	unsigned multiboot;
+
+	memset(out, 0, sizeof(*out));
+	multiboot = is_elf64(&check) ? 0 : image_multiboot(&check);
+	if (image_is_bzimage(&check) && !is_elf64(&check))
+		image_check_linux(&check);
+	else if (multiboot)
+		image_check_multiboot(&check, multiboot);
+	else
+		check_elf64(&check);
 	return check.failed ? -ENOEXEC : 0;
 }
 
@@ -217,6 +234,8 @@ void image_bounds(const struct image *image, uint64_t *start, uint64_t *end)
 		if (segment->address + segment->memory_size > *end)
 			*end = segment->address + segment->memory_size;
 	}
+	if (image->claimed_end > *end)
+		*end = image->claimed_end;
 }
 
 static int load_segment(const struct image_segment *segment, const unsigned char *bytes,

@@ -4,13 +4,19 @@
  * bytes goes. The file is untrusted; this is the VMM's attack surface. Nothing here touches KVM or
  * guest memory: the loader only reads the bytes it is given and hands them to a callback.
  *
- * Two kinds are accepted, both ELF64, little endian, x86-64:
+ * Four kinds are accepted. Two are ELF64, little endian, x86-64:
  *
  *  - a PVH kernel: ET_EXEC or ET_DYN with a Xen note PHYS32_ENTRY (type 18, a descriptor of 4 or 8
  *    bytes) in a PT_NOTE. Segments are placed by p_paddr, the entry is the note's. It is entered
  *    in 32-bit protected mode, so the entry is below 4 GiB.
  *  - a static program: no such note, ET_EXEC or static PIE. Segments are placed by p_vaddr, the
  *    entry is e_entry. It runs in ring 3 under the project's guest kernel.
+ *
+ * and two are kernels that others write:
+ *
+ *  - a Linux kernel as bzImage, boot protocol 2.12 or later, entered in long mode.
+ *  - a multiboot 1 kernel: with address fields whatever its format, else ELF32 for i386, placed by
+ *    p_paddr. It is entered in 32-bit protected mode.
  */
 #ifndef TWOSTAGE_VMM_IMAGE_H
 #define TWOSTAGE_VMM_IMAGE_H
@@ -25,6 +31,10 @@
 #define IMAGE_LOWEST 0x10000ull
 /* End of the addresses that a program may use: inside the canonical low half. */
 #define IMAGE_USER_END 0x7fff00000000ull
+/* Where the protected-mode part of a bzImage goes. */
+#define IMAGE_LINUX_LOAD 0x100000ull
+/* File offset of a bzImage's setup header. */
+#define IMAGE_LINUX_HEADER 0x1f1
 /* Largest file that is read, bytes. */
 #define IMAGE_FILE_MAX (1ull << 30)
 
@@ -33,7 +43,15 @@ enum image_kind {
 	IMAGE_PVH_KERNEL,
 	IMAGE_STATIC_PROGRAM,
 	IMAGE_DYNAMIC_PROGRAM, /* never accepted: it wants a dynamic linker */
+	IMAGE_LINUX_KERNEL,
+	IMAGE_MULTIBOOT_KERNEL,
 };
+
+static inline bool image_is_kernel(enum image_kind kind)
+{
+	return kind == IMAGE_PVH_KERNEL || kind == IMAGE_LINUX_KERNEL ||
+	       kind == IMAGE_MULTIBOOT_KERNEL;
+}
 
 /*
  * One PT_LOAD that occupies memory. file_size <= memory_size, memory_size > 0; the bytes after
@@ -47,9 +65,20 @@ struct image_segment {
 	uint32_t flags; /* PF_R, PF_W, PF_X of <elf.h>; they bind programs only */
 };
 
+/* What else a bzImage says. */
+struct image_linux {
+	uint16_t protocol;	   /* boot protocol: major version * 256 + minor */
+	uint32_t command_line_max; /* bytes, without the zero */
+	uint32_t initrd_max;	   /* the highest address that a byte of the initrd may have */
+	char name[128]; /* release, builder, date: printable ASCII; "": it does not say */
+};
+
 /*
  * An accepted image. Segments stand in the file's order, and their byte ranges are disjoint. Two
  * segments of a program may share a page: its protection is then the union of both.
+ *
+ * A kernel may take more memory than its segments before it looks at its memory map: up to
+ * claimed_end, which is 0 where there is no more. Nothing else may lie there.
  *
  * A relocatable program (static PIE) is moved as a whole, by a base that is a multiple of every
  * p_align; its addresses may start at 0.
@@ -60,6 +89,8 @@ struct image {
 	uint64_t entry; /* lies in the file bytes of a segment; of an executable one for programs */
 	unsigned segment_count;
 	struct image_segment segments[IMAGE_SEGMENTS_MAX];
+	uint64_t claimed_end;
+	struct image_linux linux_kernel; /* of IMAGE_LINUX_KERNEL */
 };
 
 /* Guest RAM: `count` ranges [start, end) of guest physical addresses, which do not touch. */
@@ -101,7 +132,10 @@ int image_read_file(const char *path, void **bytes, size_t *size, struct image_p
 int image_parse(const void *bytes, size_t size, const struct image_ram *ram, struct image *out,
 		image_report_fn *report, void *context);
 
-/* The lowest address of an accepted image, and the first one after its last byte. */
+/* "PVH kernel", "static program (PIE)", ...: what an image is, accepted or not. */
+const char *image_kind_name(const struct image *image);
+
+/* The lowest address of an accepted image, and the first one after all that it takes. */
 void image_bounds(const struct image *image, uint64_t *start, uint64_t *end);
 
 /*

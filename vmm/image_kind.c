@@ -13,75 +13,12 @@
 #define XEN_ELFNOTE_PHYS32_ENTRY 18
 #define XEN_NOTE_NAME		 "Xen"
 
-/* The two multiboot specifications: magic, the alignment of the header, and where it may start. */
-static const struct multiboot {
-	uint32_t magic, step, limit, words; /* the first `words` 32-bit words of it sum up to 0 */
-} multiboots[] = {
-	{0x1badb002, 4, 8192, 3},
-	{0xe85250d6, 8, 32768, 4},
-};
-
-static bool is_multiboot(const struct image_check *check, const struct multiboot *kind)
-{
-	uint32_t word[4];
-
-	for (uint32_t offset = 0; offset < kind->limit; offset += kind->step) {
-		uint32_t sum = 0;
-
-		if (!image_fetch(check, offset, word, kind->words * sizeof(word[0])))
-			return false;
-		for (uint32_t i = 0; i < kind->words; i++)
-			sum += word[i];
-		if (word[0] == kind->magic && sum == 0)
-			return true;
-	}
-	return false;
-}
-
-unsigned image_multiboot(const struct image_check *check)
-{
-	for (unsigned i = 0; i < sizeof(multiboots) / sizeof(multiboots[0]); i++) {
-		if (is_multiboot(check, &multiboots[i]))
-			return i + 1;
-	}
-	return 0;
-}
-
-void image_refuse_multiboot(struct image_check *check, unsigned version)
-{
-	image_fail(check,
-		   "kind: found a multiboot %u kernel, wanted a PVH kernel or a static program; "
-		   "this kind is not supported by this version",
-		   version);
-}
-
-static bool is_bzimage(const struct image_check *check)
-{
-	unsigned char boot_flag[2], magic[4];
-
-	return image_fetch(check, 0x1fe, boot_flag, sizeof(boot_flag)) &&
-	       image_fetch(check, 0x202, magic, sizeof(magic)) &&
-	       !memcmp(boot_flag, "\x55\xaa", sizeof(boot_flag)) &&
-	       !memcmp(magic, "HdrS", sizeof(magic));
-}
-
 void image_refuse_foreign(struct image_check *check)
 {
-	unsigned multiboot = image_multiboot(check);
 	uint64_t present = check->size < SELFMAG ? check->size : SELFMAG;
 	unsigned char magic[SELFMAG] = {0};
 	char found[3 * SELFMAG + 1] = "";
 
-	if (is_bzimage(check)) {
-		image_fail(check,
-			   "kind: found a bzImage (Linux boot protocol), wanted an ELF file; "
-			   "this kind is not supported by this version");
-		return;
-	}
-	if (multiboot) {
-		image_refuse_multiboot(check, multiboot);
-		return;
-	}
 	image_fetch(check, 0, magic, present);
 	for (uint64_t i = 0; i < present; i++)
 		snprintf(found + 3 * i, 4, " %02x", magic[i]);
@@ -221,7 +158,7 @@ static void check_static(struct image_check *check)
 	uint64_t flags = 0;
 
 	if (multiboot) {
-		image_refuse_multiboot(check, multiboot);
+		image_check_multiboot(check, multiboot);
 		return;
 	}
 	for (unsigned i = 0; i < check->header.e_phnum; i++) {
@@ -249,9 +186,27 @@ void image_check_kind(struct image_check *check)
 	if (check->failed || check->image->kind == IMAGE_PVH_KERNEL)
 		return;
 	check_static(check);
-	if (check->failed)
+	if (check->failed || check->image->kind == IMAGE_MULTIBOOT_KERNEL)
 		return;
 	check->image->kind = IMAGE_STATIC_PROGRAM;
 	check->image->relocatable = check->header.e_type == ET_DYN;
 	check->image->entry = check->header.e_entry;
+}
+
+const char *image_kind_name(const struct image *image)
+{
+	switch (image->kind) {
+	case IMAGE_PVH_KERNEL:
+		return "PVH kernel";
+	case IMAGE_LINUX_KERNEL:
+		return "Linux kernel (bzImage)";
+	case IMAGE_MULTIBOOT_KERNEL:
+		return "multiboot 1 kernel";
+	case IMAGE_STATIC_PROGRAM:
+		return image->relocatable ? "static program (PIE)" : "static program";
+	case IMAGE_DYNAMIC_PROGRAM:
+		return "x86-64 program, dynamically linked";
+	default:
+		return "unknown";
+	}
 }

@@ -16,7 +16,7 @@ static uint64_t end_of(const struct image_segment *segment)
 	return segment->address + segment->memory_size;
 }
 
-static bool in_ram(const struct image_ram *ram, uint64_t start, uint64_t end)
+bool image_in_ram(const struct image_ram *ram, uint64_t start, uint64_t end)
 {
 	if (!ram)
 		return true;
@@ -36,7 +36,7 @@ static void check_kernel_segment(struct image_check *check, unsigned i, uint64_t
 			   "phdr[%u].p_paddr: found 0x%" PRIx64
 			   ", wanted at least 0x%llx (boot structures lie below)",
 			   i, phdr->p_paddr, IMAGE_LOWEST);
-	else if (!in_ram(check->ram, phdr->p_paddr, end))
+	else if (!image_in_ram(check->ram, phdr->p_paddr, end))
 		image_fail(check,
 			   "phdr[%u].p_paddr: found 0x%" PRIx64 " to 0x%" PRIx64
 			   ", wanted inside guest RAM",
@@ -74,7 +74,7 @@ static void place_segment(struct image_check *check, unsigned i)
 	const Elf64_Phdr *phdr = &check->phdrs[i];
 	struct image *image = check->image;
 	struct image_segment *segment = &image->segments[image->segment_count];
-	bool kernel = image->kind == IMAGE_PVH_KERNEL;
+	bool kernel = image_is_kernel(image->kind);
 	uint64_t end;
 
 	*segment = (struct image_segment){
@@ -114,7 +114,7 @@ static bool share_bytes(const struct image_segment *one, const struct image_segm
 static void check_overlaps(struct image_check *check, const unsigned *phdr_of)
 {
 	const struct image *image = check->image;
-	bool kernel = image->kind == IMAGE_PVH_KERNEL;
+	bool kernel = image_is_kernel(image->kind);
 
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		for (unsigned j = 0; j < i; j++) {
@@ -138,7 +138,7 @@ static void check_overlaps(struct image_check *check, const unsigned *phdr_of)
 static void check_entry(struct image_check *check)
 {
 	const struct image *image = check->image;
-	bool kernel = image->kind == IMAGE_PVH_KERNEL;
+	bool kernel = image_is_kernel(image->kind);
 
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		const struct image_segment *segment = &image->segments[i];
@@ -149,8 +149,8 @@ static void check_entry(struct image_check *check)
 			return;
 	}
 	image_fail(check, "%s: found 0x%" PRIx64 ", wanted inside the file bytes of %s segment",
-		   kernel ? "XEN_ELFNOTE_PHYS32_ENTRY" : "e_entry", image->entry,
-		   kernel ? "a" : "an executable");
+		   image->kind == IMAGE_PVH_KERNEL ? "XEN_ELFNOTE_PHYS32_ENTRY" : "e_entry",
+		   image->entry, kernel ? "a" : "an executable");
 }
 
 void image_check_segments(struct image_check *check)
@@ -158,6 +158,8 @@ void image_check_segments(struct image_check *check)
 	struct image *image = check->image;
 	unsigned phdr_of[IMAGE_SEGMENTS_MAX] = {0};
 
+	if (image->segment_count)
+		return;
 	for (unsigned i = 0; i < check->header.e_phnum; i++) {
 		if (check->phdrs[i].p_type != PT_LOAD || !check->phdrs[i].p_memsz)
 			continue;

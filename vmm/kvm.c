@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -18,10 +17,7 @@
 #define IDENTITY_MAP_ADDRESS UINT64_C(0xfffbc000)
 #define TSS_ADDRESS	     0xfffbd000ul
 
-#define CPUID_ENTRIES	     256
-#define CPUID_HYPERVISOR_BIT (1u << 31) /* leaf 1, ecx */
-
-static int failed(struct message *message, const char *what)
+int kvm_failed(struct message *message, const char *what)
 {
 	int error = errno;
 
@@ -92,7 +88,7 @@ int kvm_create_vm(struct kvm *kvm, struct message *message)
 		kvm->vm = ioctl(kvm->fd, KVM_CREATE_VM, 0ul);
 	} while (kvm->vm < 0 && errno == EINTR);
 	if (kvm->vm < 0)
-		return failed(message, "KVM_CREATE_VM");
+		return kvm_failed(message, "KVM_CREATE_VM");
 	/* Only Intel's needs them, so only Intel's must know them. */
 	if (kvm_capability(kvm, KVM_CAP_SET_IDENTITY_MAP_ADDR))
 		ioctl(kvm->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
@@ -112,36 +108,30 @@ int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 	};
 
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return failed(message, "KVM_SET_USER_MEMORY_REGION");
+		return kvm_failed(message, "KVM_SET_USER_MEMORY_REGION");
 	kvm->slots++;
 	return 0;
 }
 
-/*
- * The guest sees what KVM can do, and that it runs under a hypervisor. (On the pvm kind CPUID in
- * the guest shows the host whatever is set here.)
- */
-static int set_cpuid(struct kvm *kvm, struct message *message)
+int kvm_create_pc(struct kvm *kvm, struct message *message)
 {
-	struct kvm_cpuid2 *cpuid;
-	int result = 0;
+	/* With the port of the speaker, by which kernels read the timer's third channel. */
+	struct kvm_pit_config timer = {.flags = KVM_PIT_SPEAKER_DUMMY};
 
-	cpuid = calloc(1, sizeof(*cpuid) + CPUID_ENTRIES * sizeof(cpuid->entries[0]));
-	if (!cpuid)
-		return message_set(message, -ENOMEM, STATUS_INTERNAL, "out of memory");
-	cpuid->nent = CPUID_ENTRIES;
-	if (ioctl(kvm->fd, KVM_GET_SUPPORTED_CPUID, cpuid) < 0) {
-		result = failed(message, "KVM_GET_SUPPORTED_CPUID");
-	} else {
-		for (uint32_t i = 0; i < cpuid->nent; i++) {
-			if (cpuid->entries[i].function == 1)
-				cpuid->entries[i].ecx |= CPUID_HYPERVISOR_BIT;
-		}
-		if (ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0)
-			result = failed(message, "KVM_SET_CPUID2");
-	}
-	free(cpuid);
-	return result;
+	if (ioctl(kvm->vm, KVM_CREATE_IRQCHIP, 0) < 0)
+		return kvm_failed(message, "KVM_CREATE_IRQCHIP");
+	if (ioctl(kvm->vm, KVM_CREATE_PIT2, &timer) < 0)
+		return kvm_failed(message, "KVM_CREATE_PIT2");
+	kvm->is_pc = true;
+	return 0;
+}
+
+void kvm_set_interrupt(struct kvm *kvm, unsigned int number, bool high)
+{
+	struct kvm_irq_level level = {.irq = number, .level = high};
+
+	/* It can fail only without the controllers that kvm_create_pc() has made. */
+	ioctl(kvm->vm, KVM_IRQ_LINE, &level);
 }
 
 int kvm_create_vcpu(struct kvm *kvm, struct message *message)
@@ -150,55 +140,16 @@ int kvm_create_vcpu(struct kvm *kvm, struct message *message)
 	void *run;
 
 	if (size < (int)sizeof(struct kvm_run))
-		return failed(message, "KVM_GET_VCPU_MMAP_SIZE");
+		return kvm_failed(message, "KVM_GET_VCPU_MMAP_SIZE");
 	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0ul);
 	if (kvm->vcpu < 0)
-		return failed(message, "KVM_CREATE_VCPU");
+		return kvm_failed(message, "KVM_CREATE_VCPU");
 	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, kvm->vcpu, 0);
 	if (run == MAP_FAILED)
-		return failed(message, "mmap of the run area");
+		return kvm_failed(message, "mmap of the run area");
 	kvm->run = run;
 	kvm->run_size = (size_t)size;
-	return set_cpuid(kvm, message);
-}
-
-/* A flat segment: base 0, limit 4 GiB; `type` as in the low byte of a descriptor's attributes. */
-static struct kvm_segment flat_segment(uint8_t type, uint16_t selector)
-{
-	return (struct kvm_segment){
-		.limit = UINT32_MAX,
-		.selector = selector,
-		.type = type,
-		.present = 1,
-		.db = 1,
-		.s = 1,
-		.g = 1,
-	};
-}
-
-int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info, struct message *message)
-{
-	struct kvm_regs registers = {.rip = entry, .rbx = start_info, .rflags = 2};
-	struct kvm_sregs special;
-
-	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &special) < 0)
-		return failed(message, "KVM_GET_SREGS");
-	special.cs = flat_segment(0xb, 0x8);  /* attributes 0xc9b: code, read, accessed */
-	special.ds = flat_segment(0x3, 0x10); /* attributes 0xc93: data, write, accessed */
-	special.es = special.ss = special.fs = special.gs = special.ds;
-	special.tr = (struct kvm_segment){.limit = 0x67, .type = 0xb, .present = 1}; /* 0x8b */
-	special.ldt = (struct kvm_segment){.type = 0x2, .unusable = 1};
-	special.gdt = (struct kvm_dtable){0};
-	special.idt = (struct kvm_dtable){0};
-	special.cr0 = 0x11; /* PE, ET */
-	special.cr3 = 0;
-	special.cr4 = 0;
-	special.efer = 0;
-	if (ioctl(kvm->vcpu, KVM_SET_SREGS, &special) < 0)
-		return failed(message, "KVM_SET_SREGS");
-	if (ioctl(kvm->vcpu, KVM_SET_REGS, &registers) < 0)
-		return failed(message, "KVM_SET_REGS");
-	return 0;
+	return kvm_set_cpuid(kvm, message);
 }
 
 int kvm_capability(const struct kvm *kvm, int capability)

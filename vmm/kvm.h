@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * KVM by raw ioctls: one virtual machine with one vCPU and no interrupt controller.
+ * KVM by raw ioctls: one virtual machine with one vCPU, and no interrupt controller unless asked
+ * for.
  *
  * Functions return 0 or a negative errno with a message that names what the host lacks and the
  * fix (status 69). A struct kvm that kvm_open() filled in is released by kvm_close(), whatever
@@ -10,6 +11,7 @@
 #define VMM_KVM_H
 
 #include <linux/kvm.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,7 +27,11 @@ struct kvm {
 	struct kvm_run *run; /* shared with the kernel; NULL until there is a vCPU */
 	size_t run_size;
 	uint32_t slots; /* memory slots in use */
+	bool is_pc;	/* kvm_create_pc() was called */
 };
+
+/* An ioctl has just failed: says so, by errno. Returns the negative errno. */
+int kvm_failed(struct message *message, const char *what);
 
 /* Opens the device and checks that it speaks API version 12. */
 int kvm_open(struct kvm *kvm, struct message *message);
@@ -39,6 +45,19 @@ int kvm_create_vm(struct kvm *kvm, struct message *message);
 int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 		   struct message *message);
 
+/*
+ * Gives the machine the interrupt controllers of a PC (two 8259s, an I/O APIC, a local APIC) and
+ * its timer, all in the kernel. Before the vCPU is made. The timer (PIT) is needed: a Linux that
+ * finds no table of the processors (ACPI or MP) leaves the local APIC's timer alone.
+ */
+int kvm_create_pc(struct kvm *kvm, struct message *message);
+
+/* Sets the level of an ISA interrupt. Only after kvm_create_pc(). */
+void kvm_set_interrupt(struct kvm *kvm, unsigned int number, bool high);
+
+/* What kvm_create_vcpu() does about CPUID; what the guest sees stands in kvm_cpuid.c. */
+int kvm_set_cpuid(struct kvm *kvm, struct message *message);
+
 /* Creates the vCPU, shows it the CPUID that KVM supports, maps its run area. */
 int kvm_create_vcpu(struct kvm *kvm, struct message *message);
 
@@ -48,6 +67,29 @@ int kvm_create_vcpu(struct kvm *kvm, struct message *message);
  */
 int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info,
 		      struct message *message);
+
+/* The same but for eax, the magic number of a loader, and ebx, its information (multiboot 3.2). */
+int kvm_set_multiboot_state(struct kvm *kvm, uint32_t entry, uint32_t information,
+			    struct message *message);
+
+/*
+ * The state in which Linux is entered by its 64-bit boot protocol
+ * (Documentation/arch/x86/boot.rst): long mode with the tables at `tables` under cr3, the
+ * descriptors at `descriptors`, interrupts off, rsi = gPA of the zero page. All are below 4 GiB.
+ */
+struct kvm_linux_state {
+	uint32_t entry;
+	uint32_t zero_page;
+	uint32_t tables;
+	uint32_t descriptors;
+};
+
+#define KVM_LINUX_CODE	      2 /* numbers of the two descriptors: selectors 0x10 and 0x18 */
+#define KVM_LINUX_DATA	      3
+#define KVM_LINUX_DESCRIPTORS 4
+
+int kvm_set_linux_state(struct kvm *kvm, const struct kvm_linux_state *state,
+			struct message *message);
 
 /* 1 or more if the VM or device has this capability (KVM_CAP_*), 0 if not. */
 int kvm_capability(const struct kvm *kvm, int capability);

@@ -3,18 +3,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 
 #include "guest/abi.h"
-#include "vmm/pvh.h"
+#include "vmm/load.h"
 #include "vmm/run.h"
 #include "vmm/status.h"
 #include "vmm/table_slab.h"
-
-#define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
 unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX])
 {
@@ -97,6 +93,8 @@ static int create_vm(struct machine *machine, struct message *message)
 
 	if (!error)
 		error = kvm_create_vm(&machine->kvm, message);
+	if (!error && machine->config.pc)
+		error = kvm_create_pc(&machine->kvm, message);
 	for (unsigned int i = 0; i < machine->range_count && !error; i++)
 		error = kvm_add_memory(
 			&machine->kvm, machine->ranges[i].start, machine->ranges[i].size,
@@ -104,131 +102,35 @@ static int create_vm(struct machine *machine, struct message *message)
 	return error ? error : kvm_create_vcpu(&machine->kvm, message);
 }
 
-static int copy_in(void *context, uint64_t address, const void *bytes, uint64_t size)
-{
-	struct machine *machine = context;
-
-	return ept_copy_in(&machine->ept, address, bytes, size);
-}
-
-static int load_failed(struct message *message, int error, const char *what)
-{
-	if (error == -EIO)
-		return message_set(message, error, STATUS_NOINPUT,
-				   "the swap file cannot be read or written while %s is loaded; "
-				   "fix: --swap on another device",
-				   what);
-	if (error == -ENOMEM || error == -ENOSPC)
-		return message_set(
-			message, error, STATUS_GUEST_DIED,
-			"host memory exhausted while loading %s, before the guest started; fix: a "
-			"larger --host-mem",
-			what);
-	return message_set(message, error, STATUS_DATA, "%s cannot be loaded: %s", what,
-			   strerror(-error));
-}
-
-/* The module lies at the top of the RAM below the hole, from a page boundary on. */
-static int place_module(struct machine *machine, gpa_t *module, struct message *message)
-{
-	uint64_t top = machine->ranges[0].size;
-	uint64_t start, end;
-
-	*module = 0;
-	if (!machine->config.module_size)
-		return 0;
-	image_bounds(machine->config.kernel, &start, &end);
-	if (machine->slab.size)
-		end = machine->slab.start + machine->slab.size;
-	if (machine->config.module_size > top ||
-	    (top - machine->config.module_size) < ((end + PAGE_MASK) & ~PAGE_MASK))
-		return message_set(message, -ENOSPC, STATUS_DATA,
-				   "program: found %zu bytes, wanted at most the memory between "
-				   "0x%" PRIx64 " and 0x%" PRIx64 "; fix: a larger --mem",
-				   machine->config.module_size, end, top);
-	*module = (top - machine->config.module_size) & ~PAGE_MASK;
-	return 0;
-}
-
-/* What the kernel would have to measure or could not know, as keys of its command line. */
-static void write_keys(const struct machine *machine, char *text, size_t size)
-{
-	uint64_t khz = kvm_tsc_khz(&machine->kvm);
-	struct timespec now;
-	int used = 0;
-
-	text[0] = 0;
-	if (machine->slab.size)
-		used = snprintf(text, size, "slab_start=%" PRIu64 " slab_size=%" PRIu64 " ",
-				machine->slab.start, machine->slab.size);
-	if (!machine->config.clocks)
-		return;
-	clock_gettime(CLOCK_REALTIME, &now);
-	if (khz)
-		used += snprintf(text + used, size - (size_t)used, "tsc_khz=%" PRIu64 " ", khz);
-	snprintf(text + used, size - (size_t)used, "wall_ns=%" PRIu64 " ",
-		 (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
-}
-
-static int copy_command_line(struct machine *machine, const char *keys)
-{
-	const char *text = machine->config.command_line;
-	size_t length = strlen(keys);
-	int error = ept_copy_in(&machine->ept, PVH_COMMAND_LINE, keys, length);
-
-	if (error)
-		return error;
-	return ept_copy_in(&machine->ept, PVH_COMMAND_LINE + length, text, strlen(text) + 1);
-}
-
-static int load_boot(struct machine *machine, gpa_t module, struct message *message)
-{
-	struct pvh_boot boot;
-	char keys[160];
-	size_t length;
-	int error;
-
-	write_keys(machine, keys, sizeof(keys));
-	length = strlen(keys) + strlen(machine->config.command_line);
-	if (length > PVH_COMMAND_MAX)
-		return message_set(message, -E2BIG, STATUS_USAGE,
-				   "arguments: found %zu bytes of kernel command line, wanted at "
-				   "most %d",
-				   length, (int)PVH_COMMAND_MAX);
-	pvh_build(&boot, machine->ranges, machine->range_count, module,
-		  machine->config.module_size);
-	error = ept_copy_in(&machine->ept, PVH_START_INFO, &boot, sizeof(boot));
-	if (!error)
-		error = copy_command_line(machine, keys);
-	return error ? load_failed(message, error, "the boot structures") : 0;
-}
-
-static int load_guest(struct machine *machine, struct message *message)
-{
-	const struct machine_config *config = &machine->config;
-	gpa_t module;
-	int error = place_module(machine, &module, message);
-
-	if (error)
-		return error;
-	error = image_load(config->kernel, config->kernel_bytes, config->kernel_size, copy_in,
-			   machine);
-	if (error)
-		return load_failed(message, error, "the kernel");
-	if (config->module_size)
-		error = ept_copy_in(&machine->ept, module, config->module, config->module_size);
-	if (error)
-		return load_failed(message, error, "the program");
-	error = load_boot(machine, module, message);
-	if (error)
-		return error;
-	return kvm_set_pvh_state(&machine->kvm, (uint32_t)config->kernel->entry, PVH_START_INFO,
-				 message);
-}
-
 static int device_read(void *context, gpa_t gpa, void *target, uint64_t size)
 {
 	return guest_read(context, gpa, target, size);
+}
+
+static void set_interrupt(void *context, unsigned int number, bool high)
+{
+	struct machine *machine = context;
+
+	kvm_set_interrupt(&machine->kvm, number, high);
+}
+
+static bool take_input(void *context, uint8_t *byte)
+{
+	struct machine *machine = context;
+
+	return input_take(&machine->input, byte);
+}
+
+static void make_devices(struct machine *machine)
+{
+	const struct devices_pc pc = {
+		.interrupt = set_interrupt, .input = take_input, .context = machine};
+
+	console_init(&machine->out, machine->config.out_fd);
+	console_init(&machine->err, machine->config.err_fd);
+	devices_init(&machine->devices, &machine->out, &machine->err, device_read, machine);
+	if (machine->config.pc)
+		devices_make_pc(&machine->devices, &pc);
 }
 
 int machine_create(struct machine *machine, const struct machine_config *config,
@@ -241,9 +143,7 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
 	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
-	console_init(&machine->out, config->out_fd);
-	console_init(&machine->err, config->err_fd);
-	devices_init(&machine->devices, &machine->out, &machine->err, device_read, machine);
+	make_devices(machine);
 
 	error = place_slab(machine, message);
 	if (!error)

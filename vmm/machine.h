@@ -22,6 +22,7 @@
 #include "vmm/console.h"
 #include "vmm/devices.h"
 #include "vmm/image.h"
+#include "vmm/input.h"
 #include "vmm/kvm.h"
 #include "vmm/message.h"
 #include "vmm/pin.h"
@@ -33,7 +34,17 @@
 #define MACHINE_HOST_MEM_MIN (UINT64_C(64) << 10)
 #define MACHINE_MEM_MAX	     (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 
+/* As many files can be handed to a multiboot kernel; all others take one. */
+#define MACHINE_MODULES_MAX 8
+
 struct walk_check;
+
+/* A file that the kernel finds in memory: a program, an initrd. */
+struct machine_module {
+	const void *bytes;
+	size_t size;
+	const char *name;
+};
 
 struct machine_config {
 	uint64_t mem;	   /* bytes of guest RAM, a multiple of 4 KiB, MACHINE_MEM_MIN to _MAX */
@@ -47,14 +58,21 @@ struct machine_config {
 	uint64_t seed;
 	uint64_t timeout_ns; /* how long the guest may run; 0: without limit */
 	bool pin;	     /* vCPU thread and ept handler to one CPU: misses take half the time */
-	const struct image *kernel; /* accepted, of kind IMAGE_PVH_KERNEL */
+	const struct image *kernel; /* accepted, of a kind that image_is_kernel() */
 	const void *kernel_bytes;
 	size_t kernel_size;
+	const char *name;	  /* of the kernel's file, for a multiboot kernel */
 	const char *command_line; /* of the kernel */
 	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
 	uint64_t table_slab;	  /* bytes for its table (vmm/table_slab.h); 0: no slab */
-	const void *module;	  /* NULL: none */
-	size_t module_size;
+	struct machine_module modules[MACHINE_MODULES_MAX];
+	unsigned int module_count;
+	/*
+	 * What a kernel that others wrote finds in a PC: interrupt controllers, a timer, input.
+	 * Linux and multiboot kernels need it; a PVH kernel may do without.
+	 */
+	bool pc;
+	int in_fd;		       /* a PC: what its console reads; -1: nothing */
 	int out_fd;		       /* the guest's console and standard output */
 	int err_fd;		       /* its standard error, and the devices' diagnostics */
 	struct walk_check *walk_check; /* NULL: none; else what walks when (vmm/walk_check.h) */
@@ -92,6 +110,7 @@ struct machine {
 	struct console out;
 	struct console err;
 	struct devices devices;
+	struct input input; /* of a PC, while it runs */
 	struct machine_counts counts;
 	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
@@ -108,7 +127,7 @@ void machine_ram(uint64_t mem, struct image_ram *ram);
 
 /*
  * Makes the machine in *machine, which must not move until machine_destroy(). The kernel and the
- * module are copied; everything else that the configuration points to is no longer needed either.
+ * modules are copied; everything else that the configuration points to is no longer needed either.
  * On failure nothing is left and the message says what to do about it.
  */
 int machine_create(struct machine *machine, const struct machine_config *config,

@@ -33,6 +33,9 @@ struct report_config {
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t table_slab; /* bytes; 0: none */
 	uint64_t walk_check; /* pages at a stop; 0: none */
+	const char *append;  /* NULL: none */
+	const char *const *initrds;
+	unsigned int initrd_count;
 };
 
 /* One stage, in the same words for both. */

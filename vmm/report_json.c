@@ -30,9 +30,18 @@ static json_t *text(const char *bytes)
 	return json_stringn(copy, i);
 }
 
-/* A PVH kernel brings its own first stage: what is asked of the built-in one's is null then. */
 static const char *const page_sizes[] = {[EPT_4K] = "4k", [EPT_2M] = "2m", [EPT_MIXED] = "mixed"};
 
+static json_t *initrds_json(const struct report_config *config)
+{
+	json_t *array = json_array();
+
+	for (unsigned int i = 0; i < config->initrd_count; i++)
+		json_array_append_new(array, text(config->initrds[i]));
+	return array;
+}
+
+/* A kernel brings its own first stage: what is asked of the built-in one's is null then. */
 static json_t *config_json(const struct report_config *config)
 {
 	bool has_stage1 = strcmp(config->kind, "kernel");
@@ -55,6 +64,8 @@ static json_t *config_json(const struct report_config *config)
 	    config->timeout_ns ? json_real((double)config->timeout_ns / 1e9) : json_null());
 	set(object, "table_slab", config->table_slab ? number(config->table_slab) : json_null());
 	set(object, "walk_check", config->walk_check ? number(config->walk_check) : json_null());
+	set(object, "initrd", initrds_json(config));
+	set(object, "append", config->append ? text(config->append) : json_null());
 	return object;
 }
 

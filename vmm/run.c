@@ -3,11 +3,12 @@
  * The vCPU loop.
  *
  * Who gets the vCPU out of the guest: a timer at the deadline, a timer when the console holds half
- * a line, and the ept handler when it gives up. Each sends a signal to the vCPU thread, whose
- * handler sets `immediate_exit` in the run area. So there is no race: a signal before KVM_RUN makes
- * it return at once, a signal during it interrupts it, and one in a write() to a console that
- * nobody reads interrupts that. For the signal that falls just before such a write(), the deadline
- * comes again and again. What a signal meant is then read from the clock and from `host_failed`.
+ * a line, the ept handler when it gives up, and the reader of input. Each sends a signal to the
+ * vCPU thread, whose handler sets `immediate_exit` in the run area. So there is no race: a signal
+ * before KVM_RUN makes it return at once, a signal during it interrupts it, and one in a write() to
+ * a console that nobody reads interrupts that. For the signal that falls just before such a
+ * write(), the deadline comes again and again. What a signal meant is then read from the clock and
+ * from `host_failed`.
  *
  * There is no regular tick (but with --dedup and --working-set): a signal that meets the vCPU
  * waiting for the second stage makes it miss on the same page again, and misses are what is counted
@@ -90,6 +91,12 @@ void run_host_failed(void *context, const char *reason, gpa_t gpa)
 	(void)gpa;
 	__atomic_store_n(&machine->host_failed, true, __ATOMIC_RELEASE);
 	kick(machine);
+}
+
+/* Gets the vCPU out, to give its console what was typed. */
+static void input_arrived(void *context)
+{
+	kick(context);
 }
 
 static uint64_t now_ns(void)
@@ -192,7 +199,8 @@ static bool serve_port(struct loop *loop)
 		if (devices->exited) {
 			loop->how->by = MACHINE_GUEST;
 			loop->how->status = devices->exit_status;
-			snprintf(loop->how->reason, sizeof(loop->how->reason), "exit");
+			snprintf(loop->how->reason, sizeof(loop->how->reason), "%s",
+				 devices->exit_reason);
 			return true;
 		}
 		if (flush_due(loop))
@@ -271,6 +279,7 @@ static bool handle_interruption(struct loop *loop, int error)
 		machine->counts.interruptions++;
 		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
 		loop->flush_is_set = false;
+		devices_feed(&machine->devices);
 		return is_over(loop) || flush_all(loop) || tick(loop);
 	}
 	if (is_over(loop))
@@ -339,6 +348,19 @@ static bool start_timers(struct loop *loop)
 	return false;
 }
 
+/* A PC reads standard input. */
+static bool start_input(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+	struct message message;
+
+	if (!machine->config.pc ||
+	    !input_start(&machine->input, machine->config.in_fd, input_arrived, machine, &message))
+		return true;
+	exit_set(loop->how, message.status, "%s", message.text);
+	return false;
+}
+
 static void delete_timers(struct loop *loop)
 {
 	if (loop->timers > 0)
@@ -373,6 +395,7 @@ static void finish(struct loop *loop)
 	if (flush_all(loop) && how.by == MACHINE_VMM)
 		*loop->how = how;
 	delete_timers(loop);
+	input_stop(&machine->input);
 	__atomic_store_n(&machine->thread, 0, __ATOMIC_RELEASE);
 	running = NULL;
 	machine->kvm.run->immediate_exit = 0;
@@ -384,7 +407,7 @@ void machine_run(struct machine *machine, struct machine_exit *how)
 
 	memset(how, 0, sizeof(*how));
 	start(&loop);
-	if (start_timers(&loop)) {
+	if (start_timers(&loop) && start_input(&loop)) {
 		while (!step(&loop))
 			continue;
 	}

@@ -34,6 +34,8 @@ enum {
 	OPTION_TIMEOUT,
 	OPTION_STATS,
 	OPTION_JSON,
+	OPTION_INITRD,
+	OPTION_APPEND,
 };
 
 static const struct argp_option rows[] = {
@@ -64,6 +66,9 @@ static const struct argp_option rows[] = {
 	 "keep the stage-1 table in one pinned run of host memory (as long as the table may get), "
 	 "where walks of --walk-check find it without stage 2",
 	 0},
+	{"initrd", OPTION_INITRD, "FILE", 0,
+	 "for a kernel: a file that it finds in memory; a multiboot kernel takes up to 8", 0},
+	{"append", OPTION_APPEND, "TEXT", 0, "for a kernel: its command line", 0},
 	{"walk-check", OPTION_WALK_CHECK, "N", 0,
 	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "
 	 "tables, and compare with what the machine has; status 70 if a walk is wrong",
@@ -178,6 +183,15 @@ static error_t parse_argument(char *text, struct argp_state *state)
 	return 0;
 }
 
+static error_t add_initrd(struct run_options *options, const char *path, struct argp_state *state)
+{
+	if (options->initrd_count == MACHINE_MODULES_MAX)
+		argp_error(state, "--initrd: found more than %d files, wanted at most %d",
+			   MACHINE_MODULES_MAX, MACHINE_MODULES_MAX);
+	options->initrds[options->initrd_count++] = path;
+	return 0;
+}
+
 static error_t parse_option(int key, char *text, struct argp_state *state)
 {
 	struct run_options *options = state->input;
@@ -208,6 +222,11 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 	case OPTION_JSON:
 		options->json = text;
 		return 0;
+	case OPTION_INITRD:
+		return add_initrd(options, text, state);
+	case OPTION_APPEND:
+		options->append = text;
+		return 0;
 	case ARGP_KEY_ARG:
 		return parse_argument(text, state);
 	case ARGP_KEY_NO_ARGS:
@@ -223,13 +242,16 @@ static const struct argp argp = {
 	.parser = parse_option,
 	.children = command_help,
 	.args_doc = "IMAGE [-- ARG...]",
-	.doc = "Boot IMAGE, a PVH kernel or a static Linux program (which runs under the built-in "
-	       "kernel with the ARGs), on two page tables. The guest's console is standard output; "
-	       "its own exit status becomes that of this command.\v"
+	.doc = "Boot IMAGE on two page tables: a static Linux program (which runs under the built-in "
+	       "kernel with the ARGs) or a kernel (PVH, a Linux bzImage, multiboot 1). The guest's "
+	       "console is standard output; its own exit status becomes that of this command.\v"
 	       "SIZE is a whole number with an optional K, M or G (powers of two), a multiple of "
-	       "4K, or 2M for --table-slab. A PVH kernel brings its own page tables: --window, "
-	       "--guest-table and --table-slab are not for it, --walk-check walks only what it publishes as the built-in one does, and the "
-	       "ARGs are its command line.\n\n"
+	       "4K, or of 2M for --table-slab. A kernel brings its own page tables: --window, "
+	       "--guest-table and --table-slab are not for it, --walk-check walks only what it "
+	       "publishes as the built-in one does, and the ARGs, or TEXT, are its command line. A Linux or multiboot kernel, and a PVH kernel "
+	       "that is given --initrd or --append, finds a PC with interrupt controllers and a "
+	       "timer, and standard input at its first serial port; it ends with the byte that it "
+	       "writes to port 0xf4, or with 0 by a reset.\n\n"
 	       "Exit status, where it is not the guest's own: 64 usage, 65 the image is malformed, "
 	       "66 a file cannot be read or written (standard output too), 69 KVM or userfaultfd "
 	       "is missing, 70 internal error, 124 timeout, 125 the guest died. With --json, "

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "hpt/hpt.h"
+#include "vmm/machine.h"
 
 /* Every field has its default or a value in its range. Strings are those of argv. */
 struct run_options {
@@ -28,7 +29,10 @@ struct run_options {
 	uint64_t timeout_ns; /* 0: none */
 	uint64_t walk_check; /* pages at a stop; 0: none */
 	bool stats;
-	const char *json; /* NULL: none */
+	const char *json;   /* NULL: none */
+	const char *append; /* NULL: none */
+	const char *initrds[MACHINE_MODULES_MAX];
+	unsigned int initrd_count;
 	const char *image;
 	char **arguments; /* the guest's, after -- */
 	int argument_count;

@@ -77,8 +77,8 @@ static bool run(struct guest *guest)
 		.kernel_bytes = guest_kernel_start,
 		.kernel_size = (size_t)(guest_kernel_end - guest_kernel_start),
 		.clocks = true,
-		.module = guest->program,
-		.module_size = guest->program_size,
+		.modules = {{guest->program, guest->program_size, "program"}},
+		.module_count = 1,
 		.out_fd = STDERR_FILENO,
 		.err_fd = STDERR_FILENO,
 	};

@@ -2,7 +2,8 @@
 /*
  * bad_images DIR: writes one file for each way in which an image can be unfit into DIR, an existing
  * directory, and DIR/index with a line "NAME STATUS FIELD" for each: a command that is given
- * DIR/NAME must exit with STATUS and print a message that contains FIELD, which has no blanks.
+ * DIR/NAME must exit with STATUS and print a message that contains FIELD, which has no blanks. The
+ * kernels that some of them are made from are there too, as sound-*: they exit with 42.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "tests/vmm/build_elf.h"
+#include "tests/vmm/build_kernel.h"
 #include "vmm/image.h"
 #include "vmm/status.h"
 
@@ -63,6 +65,33 @@ static void write_unreadable(FILE *index)
 	}
 }
 
+/* The field is what stands before the first colon. */
+static void write_kernels(FILE *index)
+{
+	for (size_t i = 0; i < broken_kernel_count; i++) {
+		const struct broken_kernel *broken = &broken_kernels[i];
+		struct built built;
+
+		build_broken_kernel(broken, &built);
+		write_file(broken->name, built.bytes, built.size, 0644);
+		fprintf(index, "%s %d %.*s\n", broken->name, STATUS_DATA,
+			(int)strcspn(broken->text, ":"), broken->text);
+	}
+}
+
+static void write_sound_kernels(void)
+{
+	static const char *const names[KERNEL_KINDS] = {"sound-bzimage", "sound-multiboot-elf",
+							"sound-multiboot-flat"};
+
+	for (int i = 0; i < KERNEL_KINDS; i++) {
+		struct built built;
+
+		build_kernel((enum built_kernel_kind)i, &built);
+		write_file(names[i], built.bytes, built.size, 0644);
+	}
+}
+
 int main(int argc, char **argv)
 {
 	FILE *index;
@@ -83,6 +112,8 @@ int main(int argc, char **argv)
 		write_file(bad.name, built.bytes, built.size, 0644);
 		fprintf(index, "%s %d %s\n", bad.name, bad.status, bad.field);
 	}
+	write_kernels(index);
+	write_sound_kernels();
 	write_unreadable(index);
 	if (fclose(index))
 		fail("index");

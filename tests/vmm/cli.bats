@@ -94,8 +94,8 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table table-slab walk-check working-set seed timeout stats \
-		json; do
+	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table \
+		table-slab initrd append walk-check working-set seed timeout stats json; do
 		[[ $output == *"--$option"* ]]
 	done
 }
@@ -115,8 +115,7 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 --disk=x --initrd=x --append=x --snapshot=x \
-		--restore=x -x; do
+	for option in --fly --cpus=2 --disk=x --snapshot=x --restore=x -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -124,7 +123,8 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap host-pages fault-around window guest-table host-table walk-check working-set seed timeout json; do
+	for option in mem host-mem swap host-pages fault-around window guest-table host-table initrd \
+		append walk-check working-set seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
 }

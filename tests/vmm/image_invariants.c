@@ -83,14 +83,14 @@ static const char *broken_entry(const struct image *image)
 {
 	wide entry = image->entry;
 
-	if (image->kind == IMAGE_PVH_KERNEL && entry >> 32)
+	if (image->kind != IMAGE_STATIC_PROGRAM && entry >> 32)
 		return "a kernel's entry has 32 bits";
 	for (unsigned i = 0; i < image->segment_count; i++) {
 		const struct image_segment *segment = &image->segments[i];
 		wide start = segment->address;
 
 		if (start <= entry && entry < start + segment->file_size)
-			return image->kind == IMAGE_PVH_KERNEL || (segment->flags & PF_X)
+			return image->kind != IMAGE_STATIC_PROGRAM || (segment->flags & PF_X)
 				       ? NULL
 				       : "a program's entry is executable";
 	}
@@ -126,13 +126,33 @@ static const char *broken_load(const struct image *image, const void *bytes, siz
 	return sink.total ? "all of the memory is written" : NULL;
 }
 
+static const char *broken_linux(const struct image *image, const struct image_ram *ram)
+{
+	const char *c = image->linux_kernel.name;
+	uint64_t start, end;
+
+	image_bounds(image, &start, &end);
+	if (image->segment_count != 1 || image->segments[0].address != 0x100000 ||
+	    image->entry != 0x100200)
+		return "Linux is loaded at 1 MiB and entered 0x200 behind that";
+	if (image->linux_kernel.protocol < 0x20c)
+		return "Linux has a 64-bit entry";
+	if (ram && end > ram->range[0].end && end <= ram->range[1].start)
+		return "what Linux takes to unpack is guest RAM";
+	if (end > UINT64_C(1) << 32 || end < image->segments[0].address + 0x201)
+		return "what Linux takes to unpack is below 4 GiB";
+	while (*c >= ' ' && *c <= '~')
+		c++;
+	return *c ? "the name of a kernel is printable" : NULL;
+}
+
 const char *image_broken_promise(const struct image *image, const void *bytes, size_t size,
 				 const struct image_ram *ram)
 {
 	const char *broken = NULL;
 
-	if (image->kind != IMAGE_PVH_KERNEL && image->kind != IMAGE_STATIC_PROGRAM)
-		return "an image is of one of the two kinds";
+	if (!image_is_kernel(image->kind) && image->kind != IMAGE_STATIC_PROGRAM)
+		return "an image is of one of the four kinds";
 	if (!image->segment_count || image->segment_count > IMAGE_SEGMENTS_MAX)
 		return "an image has segments, at most as many as there is room for";
 	for (unsigned i = 0; i < image->segment_count && !broken; i++)
@@ -141,5 +161,7 @@ const char *image_broken_promise(const struct image *image, const void *bytes, s
 		broken = broken_pair(image);
 	if (!broken)
 		broken = broken_entry(image);
+	if (!broken && image->kind == IMAGE_LINUX_KERNEL)
+		broken = broken_linux(image, ram);
 	return broken ? broken : broken_load(image, bytes, size);
 }

@@ -59,11 +59,11 @@ Test(image_refused, refusals_say_what_was_found_and_what_was_wanted)
 		 "PT_INTERP: found \"/ld.so\" (dynamically linked), wanted a static program"},
 		{"interpreter-control-bytes",
 		 "PT_INTERP: found \"?\" (dynamically linked), wanted a static program"},
-		{"bzimage", "kind: found a bzImage (Linux boot protocol), wanted an ELF file; "
-			    "this kind is not supported by this version"},
-		{"multiboot1-elf32",
-		 "kind: found a multiboot 1 kernel, wanted a PVH kernel or a static program; "
-		 "this kind is not supported by this version"},
+		{"multiboot1-elf64",
+		 "flags: found 0x0, wanted bit 16 set (address fields) or an ELF32 file"},
+		{"multiboot2",
+		 "kind: found a multiboot 2 kernel, wanted a PVH, Linux or multiboot 1 kernel or a "
+		 "static program; this kind is not supported by this version"},
 		{"overlap", "phdr[1].p_vaddr: found 0x4017ff to 0x4027ff, "
 			    "wanted on other pages than phdr[0] at 0x401000 to 0x401800"},
 		{"overlap-page", "phdr[1].p_vaddr: found 0x401900 to 0x402900, "

@@ -66,7 +66,7 @@ Test(serial, the_divisor_hides_behind_its_bit)
 	cr_expect_eq(sent_size, 1);
 }
 
-Test(serial, no_interrupt_is_ever_pending_and_fifos_show)
+Test(serial, no_interrupt_is_due_after_reset_and_fifos_show)
 {
 	cr_expect_eq(serial_read(&serial, SERIAL_FIFO), 0x01);
 	serial_write(&serial, SERIAL_FIFO, 0x07);
