@@ -7,6 +7,7 @@
 #include "ept/clock.h"
 #include "ept/dedup.h"
 #include "ept/evict.h"
+#include "ept/pinned.h"
 #include "hpt/mix.h"
 
 #define IS_FRAME (UINT64_C(1) << 63)
@@ -79,12 +80,12 @@ static void leave(struct ept *ept, uint64_t frame)
 	ept->counts.shared_frames--;
 }
 
-/* Whether a page can be shared: it has its own frame, and nobody is at it. */
+/* Whether a page can be shared: it has its own frame, which is not pinned, and nobody is at it. */
 static bool own_frame(struct ept *ept, uint64_t gfn, uint64_t *frame)
 {
 	uint64_t entry;
 
-	if (ept_transit_has(&ept->transit, gfn, 1) ||
+	if (ept_is_pinned(ept, gfn) || ept_transit_has(&ept->transit, gfn, 1) ||
 	    hpt_lookup(&ept->table, hpt_key(0, gfn, HPT_4K), &entry, NULL) < 0 ||
 	    !hpt_resident(entry))
 		return false;

@@ -9,6 +9,7 @@
 
 #include "ept/ept.h"
 #include "ept/fault.h"
+#include "ept/pinned.h"
 
 #define BLOCK_DOWN(address) ((address) & ~(EPT_BLOCK_SIZE - 1))
 #define BLOCK_UP(address)   BLOCK_DOWN((address) + EPT_BLOCK_SIZE - 1)
@@ -82,9 +83,39 @@ static int check_ranges(struct ept *ept, const char **what)
 	return 0;
 }
 
+static int check_pinned(struct ept *ept, const char **what)
+{
+	const struct ept_range *pinned = &ept->config.pinned;
+	bool is_inside = false;
+
+	if (!pinned->size)
+		return 0;
+	if ((pinned->start | pinned->size) % EPT_BLOCK_SIZE)
+		return refuse(ept, what,
+			      "pinned: start 0x%" PRIx64 " and size 0x%" PRIx64
+			      " must be multiples of 2 MiB",
+			      pinned->start, pinned->size);
+	for (unsigned int i = 0; i < ept->config.range_count; i++) {
+		const struct ept_range *range = &ept->config.ranges[i];
+
+		is_inside |= pinned->start >= range->start && pinned->size <= range->size &&
+			     pinned->start - range->start <= range->size - pinned->size;
+	}
+	if (!is_inside)
+		return refuse(ept, what,
+			      "pinned: start 0x%" PRIx64 ", size 0x%" PRIx64
+			      " is not within one range",
+			      pinned->start, pinned->size);
+	if (pinned->size > ept->config.host_mem)
+		return refuse(ept, what, "pinned: size 0x%" PRIx64 " is above host_mem, 0x%" PRIx64,
+			      pinned->size, ept->config.host_mem);
+	return 0;
+}
+
 static int check_config(struct ept *ept, const char **what)
 {
 	const struct ept_config *config = &ept->config;
+	int ret;
 
 	if (config->host_mem == 0 || config->host_mem % HPT_PAGE_SIZE)
 		return refuse(ept, what,
@@ -102,7 +133,8 @@ static int check_config(struct ept *ept, const char **what)
 	if (config->handlers > EPT_HANDLERS_MAX)
 		return refuse(ept, what, "handlers: %u threads are above the limit of %d",
 			      config->handlers, EPT_HANDLERS_MAX);
-	return check_ranges(ept, what);
+	ret = check_ranges(ept, what);
+	return ret < 0 ? ret : check_pinned(ept, what);
 }
 
 /* The number of 2 MiB blocks that hold a byte of guest RAM. */
@@ -121,6 +153,17 @@ static uint32_t count_blocks(const struct ept_config *config)
 		counted = end;
 	}
 	return (uint32_t)blocks;
+}
+
+/* The pool block for a window block that has none yet. */
+static int choose_block(struct ept *ept, gpa_t gpa, uint32_t *block)
+{
+	const struct ept_range *pinned = &ept->config.pinned;
+
+	if (!ept_is_pinned(ept, gpa >> HPT_PAGE_SHIFT))
+		return ept_pool_block(&ept->pool, block);
+	*block = ept->pinned_block + (uint32_t)((gpa - pinned->start) >> EPT_BLOCK_SHIFT);
+	return 0;
 }
 
 /*
@@ -156,7 +199,7 @@ static int map_range(struct ept *ept, const struct ept_range *range, const char 
 		if (next > end)
 			next = end;
 		if (!ept_window_block(&ept->window, gpa, &block) &&
-		    ept_pool_block(&ept->pool, &block) < 0)
+		    choose_block(ept, gpa, &block) < 0)
 			return -ENOSPC; /* cannot be: count_blocks() has counted them */
 		ret = ept_window_map(&ept->window, ept->pool.fd, gpa, next - gpa, block, what);
 		if (ret < 0)
@@ -176,6 +219,10 @@ static int open_window(struct ept *ept, const char **what)
 
 	if (ret < 0)
 		return ret;
+	if (ept->config.pinned.size) /* check_pinned(): there are so many blocks */
+		(void)ept_pool_run(&ept->pool,
+				   (uint32_t)(ept->config.pinned.size >> EPT_BLOCK_SHIFT),
+				   &ept->pinned_block);
 	for (unsigned int i = 0; i < count; i++) {
 		ret = map_range(ept, &ranges[i], what);
 		if (ret < 0) {
@@ -252,6 +299,9 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	ret = create_table(ept, what);
 	if (ret < 0)
 		goto no_table;
+	ret = ept_pinned_fill(ept, what);
+	if (ret < 0)
+		goto no_swap;
 	ret = open_swap(ept, what);
 	if (ret < 0)
 		goto no_swap;

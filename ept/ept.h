@@ -50,6 +50,11 @@ struct ept_range {
 struct ept_config {
 	struct ept_range ranges[EPT_RANGES_MAX]; /* ascending, disjoint: the guest's RAM */
 	unsigned int range_count;
+	/*
+	 * A part of one range, of whole blocks of 2 MiB, that has its frames from the beginning, in
+	 * consecutive blocks of the pool, and keeps them (pinned.h). Size 0: there is none.
+	 */
+	struct ept_range pinned;
 	uint64_t host_mem; /* bytes of frames that may be in use; a multiple of 4 KiB, not 0 */
 	/*
 	 * Where pages go when all of them are: a swap file of this name, an unnamed one where it is
@@ -100,6 +105,7 @@ struct ept_counts {
 	uint64_t merges, splits;   /* of blocks: 512 entries made one, and back */
 	uint64_t around;	   /* pages that got their frames with the first touch of another */
 	uint64_t copies;	   /* pages first touched by ept_copy_*() */
+	uint64_t pinned;	   /* pages that had their frames from the beginning */
 	uint64_t remaps;	   /* single pages mapped over a block, of `loaded` */
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
@@ -137,6 +143,7 @@ struct ept {
 	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
 	struct ept_around around;
+	uint32_t pinned_block;	  /* the first pool block of config.pinned */
 	struct ept_block *blocks; /* of the window */
 	struct ept_dedup dedup;
 	struct hpt_ledger ledger; /* of the handlers' lookups */

@@ -5,6 +5,7 @@
 #include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/origin.h"
+#include "ept/pinned.h"
 
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
 #define STRIDE UINT64_C(64)
@@ -112,6 +113,11 @@ static int advance_front(struct ept *ept)
 	uint64_t entry, count;
 	int ret;
 
+	if (ept_is_pinned(ept, stride.first)) { /* it stays, whatever happens */
+		count = ept_clock_part(ept, &ept->front, &ept->back, EPT_BLOCK_PAGES);
+		ept_clock_move_front(ept, count, 0);
+		return 0;
+	}
 	if (at_whole(ept, &ept->front, &ept->back, &entry, &count)) {
 		ret = pass_whole(ept, stride.first);
 		if (ret == 0)
@@ -170,6 +176,11 @@ static int advance_back(struct ept *ept, struct batch *batch)
 		.batch = batch, .ept = ept, .first = ept_clock_page(ept, &ept->back)};
 	uint64_t entry, count;
 
+	if (ept_is_pinned(ept, stride.first)) {
+		count = ept_clock_part(ept, &ept->back, &ept->front, EPT_BLOCK_PAGES);
+		ept_clock_move_back(ept, count, 0);
+		return 0;
+	}
 	if (at_whole(ept, &ept->back, &ept->front, &entry, &count) &&
 	    (entry & HPT_ACCESSED ||
 	     ept_transit_has(&ept->transit, ept_block_start(stride.first), HPT_LARGE_PAGES) ||
@@ -284,11 +295,12 @@ static int write_out(struct ept *ept, struct batch *batch)
 
 static uint64_t lead_wanted(const struct ept *ept)
 {
-	uint64_t lead = ept->pool.limit / EPT_LEAD;
+	uint64_t frames = ept->pool.frames - ept_pinned_pages(ept);
+	uint64_t lead = (ept->pool.limit - ept_pinned_pages(ept)) / EPT_LEAD;
 
 	if (lead < LEAD_MIN)
 		lead = LEAD_MIN;
-	return lead < ept->pool.frames ? lead : ept->pool.frames;
+	return lead < frames ? lead : frames;
 }
 
 /* Finds pages that can go: their number is 0 if there is none in all of guest memory. */

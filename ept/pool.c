@@ -113,6 +113,27 @@ void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int cou
 	}
 }
 
+/*
+ * The blocks of the run are brought to the front of the order, as they follow each other; those in
+ * whose places they come go where they were.
+ */
+int ept_pool_run(struct ept_pool *pool, uint32_t count, uint32_t *first)
+{
+	if (pool->handed_out || !count || count > pool->blocks)
+		return -ENOSPC;
+	*first = pool->order[0] % (pool->blocks - count + 1);
+	for (uint32_t i = 0, at = 0; i < pool->blocks; i++) {
+		uint32_t block = pool->order[i];
+
+		if (block - *first >= count)
+			continue;
+		pool->order[i] = pool->order[at];
+		pool->order[at++] = block;
+	}
+	pool->handed_out = count;
+	return 0;
+}
+
 int ept_pool_take(struct ept_pool *pool, unsigned int frames)
 {
 	if (pool->frames + frames > pool->limit)

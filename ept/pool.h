@@ -43,6 +43,12 @@ void ept_pool_destroy(struct ept_pool *pool);
 int ept_pool_block(struct ept_pool *pool, uint32_t *block);
 
 /*
+ * Hands out `count` blocks that follow each other, from *first on, at a place that the seed
+ * chooses. Only while no block has an owner: -ENOSPC else, and where there are not so many.
+ */
+int ept_pool_run(struct ept_pool *pool, uint32_t count, uint32_t *first);
+
+/*
  * Counts more frames as in use: 0, or -EDQUOT if the limit is reached. The caller takes a frame
  * once: the pool does not remember which are in use, the table does. ept_pool_give_back() undoes
  * it.

@@ -67,12 +67,18 @@ int walk_prepare(struct walk *walk)
 		return -EINVAL;
 	if (walk->predictor && !walk->slab)
 		return -EINVAL;
+	if (walk->slab_end && (!walk->slab || walk->caches))
+		return -EINVAL;
 	functions = &(
 		*hosts[walk->host->desc.organisation])[walk->guest->desc.organisation][walk->slab];
 	walk->one = functions->one;
 	walk->batch = functions->batch;
 	if (both_sizes(walk->guest_sizes) || both_sizes(walk->host_sizes))
 		walk->batch = walk_batch_any;
+	if (walk->slab_end) {
+		walk->one = walk_one_bounded;
+		walk->batch = walk_batch_bounded;
+	}
 	if (walk->caches)
 		walk->one = is_nested_radix(walk) ? walk_radix_cached : walk_one_any;
 	return 0;

@@ -54,11 +54,13 @@ struct walk {
 	const struct hpt *host; /* stage 2: ASID 0, vpn = GFN */
 	/*
 	 * Stage 1: of *guest only the descriptor is read, and memory.offset where `slab` is set:
-	 * then a line's gPA + offset is where it is. A slab is believed: nobody who lies may have
-	 * it.
+	 * then a line's gPA + offset is where it is. Unless `slab_end` is set, a slab is believed:
+	 * nobody who lies may have it. Else a walk reads only what lies in [slab_start, slab_end),
+	 * gPAs at multiples of 4 KiB, and takes longer: it is walk_count() that looks.
 	 */
 	const struct hpt *guest;
 	bool slab;
+	uint64_t slab_start, slab_end;
 	uint8_t guest_sizes; /* WALK_4K, WALK_2M or both, 4 KiB asked first */
 	uint8_t host_sizes;
 	/* Frame n is the 4 KiB at frames + 4096 n, if n is below frame_count. */
@@ -78,7 +80,8 @@ enum walk_outcome {
 	WALK_ABSENT,	  /* the stage has no entry */
 	WALK_NOT_PRESENT, /* it has one that is neither present nor swapped out */
 	WALK_SWAPPED,	  /* it has one, with a swap location */
-	WALK_ASTRAY,	  /* the stage-1 table names memory that is no frame of the pool */
+	WALK_ASTRAY,	  /* the stage-1 table names memory that is no frame of the pool, or that
+			     is not in its slab */
 	WALK_OUTCOMES
 };
 
@@ -111,7 +114,8 @@ static inline uint64_t walk_join(uint64_t guest, uint64_t host, uint64_t hfn)
 
 /*
  * Chooses the functions for a walk that is filled in but for `one` and `batch`. -EINVAL: no sizes,
- * a descriptor that is not valid, or a predictor without a slab.
+ * a descriptor that is not valid, a predictor without a slab, or the bounds of a slab without one
+ * or with caches.
  */
 int walk_prepare(struct walk *walk);
 

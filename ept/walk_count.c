@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "ept/walk_functions.h"
 #include "ept/walk_single.h"
 
 /* Whether this line, or one of its page, was touched before in this translation. */
@@ -57,6 +58,21 @@ void walk_count(const struct walk *walk, struct hpt_key key, struct walk_result 
 	ledger->steps += count.steps;
 	ledger->splintered += result->outcome == WALK_TRANSLATED && result->guest_size == HPT_2M &&
 			      result->host_size == HPT_4K;
+}
+
+uint64_t walk_one_bounded(const struct walk *walk, struct hpt_key key)
+{
+	struct walk_result result;
+
+	walk_count(walk, key, &result, NULL);
+	return result.outcome == WALK_TRANSLATED ? result.entry : 0;
+}
+
+void walk_batch_bounded(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+			size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		entries[i] = walk_one_bounded(walk, keys[i]);
 }
 
 int walk_ledger_csv(const struct walk_ledger *ledger, const char *prefix, FILE *stream)

@@ -20,6 +20,11 @@ uint64_t walk_one_any(const struct walk *walk, struct hpt_key key);
 void walk_batch_any(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
 		    size_t count);
 
+/* Of any pair, with the guest's table in a slab whose bounds are kept (walk_count.c). */
+uint64_t walk_one_bounded(const struct walk *walk, struct hpt_key key);
+void walk_batch_bounded(const struct walk *walk, const struct hpt_key *keys, uint64_t *entries,
+			size_t count);
+
 /* Radix over radix, nested, with caches (walk_cached.c). */
 uint64_t walk_radix_cached(const struct walk *walk, struct hpt_key key);
 

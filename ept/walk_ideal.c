@@ -57,3 +57,15 @@ struct walk_ideal walk_ideal(enum hpt_organisation guest, enum hpt_organisation 
 		.steps = one.steps + translated * two.steps + two.steps,
 	};
 }
+
+struct walk_ideal walk_ideal_slab(enum hpt_organisation guest, enum hpt_organisation host,
+				  enum hpt_size size)
+{
+	struct search one = size == HPT_2M ? large_page(guest) : small_page(guest);
+	struct search two = small_page(host);
+
+	return (struct walk_ideal){
+		.refs = one.lines + two.lines,
+		.steps = one.steps + two.steps,
+	};
+}

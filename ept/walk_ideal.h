@@ -26,4 +26,8 @@ struct walk_ideal {
 struct walk_ideal walk_ideal(enum hpt_organisation guest, enum hpt_organisation host,
 			     enum hpt_size size);
 
+/* The same of a walk whose guest's table is a slab: no line of it is translated. */
+struct walk_ideal walk_ideal_slab(enum hpt_organisation guest, enum hpt_organisation host,
+				  enum hpt_size size);
+
 #endif

@@ -42,6 +42,21 @@ WALK_INLINE void walk_fail_by(struct walk_count *count, unsigned int stage, uint
 	walk_fail(count, stage, entry & HPT_SWAPPED ? WALK_SWAPPED : WALK_NOT_PRESENT, entry);
 }
 
+/*
+ * Whether what the guest's table names, `size` bytes at their multiple, lies in its slab. Where
+ * nothing is counted there are no bounds (walk_prepare()), and nothing of this is compiled.
+ */
+WALK_INLINE bool walk_in_slab(const struct walk *walk, uint64_t address, uint64_t size,
+			      struct walk_count *count)
+{
+	if (!count || !walk->slab_end)
+		return true;
+	if (!(address & (size - 1)) && address >= walk->slab_start && address < walk->slab_end)
+		return true;
+	walk_fail(count, 1, WALK_ASTRAY, 0);
+	return false;
+}
+
 /* The stage-1 probe that comes next. */
 WALK_INLINE void walk_next_probe(struct walk_count *count, unsigned int probe)
 {
@@ -143,9 +158,9 @@ WALK_INLINE enum hpt_answer walk_step_noted(struct walk_stage *stage, const stru
  * A hashed table that the walker reaches by adding an offset; `own`: it is the guest's, whose reads
  * stand in a column of their own and are probes of stage 1 each.
  */
-WALK_INLINE bool walk_search(const struct hpt *table, struct hpt_key key, unsigned int sizes,
-			     enum hpt_organisation organisation, struct walk_stage *stage,
-			     struct walk_count *count, bool own)
+WALK_INLINE bool walk_search(const struct walk *walk, const struct hpt *table, struct hpt_key key,
+			     unsigned int sizes, enum hpt_organisation organisation,
+			     struct walk_stage *stage, struct walk_count *count, bool own)
 {
 	enum hpt_answer answer;
 
@@ -161,6 +176,8 @@ WALK_INLINE bool walk_search(const struct hpt *table, struct hpt_key key, unsign
 
 		if (own)
 			walk_next_probe(count, stage->probes);
+		if (own && !walk_in_slab(walk, stage->probe.line, HPT_LINE_SIZE, count))
+			return false;
 		if (walk_ways_begin(stage, organisation))
 			walk_fetch_ways(table, stage, count, own);
 		walk_note_line(count, stage, line, organisation, own);
@@ -194,12 +211,12 @@ WALK_INLINE bool walk_hashed(const struct walk *walk, const struct hpt *table, s
 	enum mmu_stage number = own ? MMU_GUEST : MMU_HOST;
 
 	if (count && walk_way_known(walk, number, key, sizes, organisation) &&
-	    walk_search(table, key, sizes, organisation, stage, NULL, own)) {
+	    walk_search(walk, table, key, sizes, organisation, stage, NULL, own)) {
 		walk_note_cached(count, number, 0);
 		walk_note(count, own ? WALK_OWN : 0, hpt_word(table, stage->probe.line), true);
 		return true;
 	}
-	return walk_search(table, key, sizes, organisation, stage, count, own);
+	return walk_search(walk, table, key, sizes, organisation, stage, count, own);
 }
 
 /* What the word of a tree says at `level`: an entry of a size that was asked for, or not. */
@@ -271,6 +288,8 @@ WALK_INLINE bool walk_tree_from(const struct walk *walk, const struct hpt *table
 
 		if (own)
 			walk_next_probe(count, number);
+		if (own && !walk_in_slab(walk, node, HPT_PAGE_SIZE, count))
+			return false;
 		if (count)
 			walk_note(count, own ? WALK_OWN : number, word, true);
 		answer = walk_tree_word(HPT_LOAD(*word), level, sizes, entry);

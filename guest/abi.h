@@ -9,6 +9,10 @@
  *   tsc_khz=N         frequency of the time stamp counter; without it the kernel calibrates
  *   wall_ns=N         CLOCK_REALTIME at boot
  *   seed=N            what getrandom and AT_RANDOM are derived from
+ *   slab_start=GPA    a run of RAM for the stage-1 table, of slab_size=BYTES, both multiples of
+ *                     2 MiB, above the kernel's image and below the module, in the range that the
+ *                     kernel is in: the VMM has it in one run of host memory and walks the table
+ *                     there, if all of it is there
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -64,7 +68,7 @@
 #define ABI_ASID_KERNEL 0
 
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
-#define ABI_VERSION 1
+#define ABI_VERSION 2
 
 /*
  * One stage-1 fault: the low halves of the time stamp counter at the first instruction of the
@@ -124,6 +128,12 @@ struct abi_page {
 	uint64_t
 		syscall_stays; /* SYSCALL does not switch rings here (pvm): the trap page is used */
 	uint64_t tsc_khz;
+	/*
+	 * Bytes of the stage-1 table's memory in the slab and outside of it. A walker that knows
+	 * the slab alone finds all of the table if none are outside.
+	 */
+	uint64_t table_in_slab;
+	uint64_t table_outside;
 	uint64_t samples; /* gPA of struct abi_sample[ABI_SAMPLES] */
 	uint64_t sample_count;
 	struct abi_region regions[ABI_REGIONS]; /* the largest by pages, largest first */

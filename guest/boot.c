@@ -72,6 +72,10 @@ static void read_option(const char *word)
 		boot.wall_ns = number(value);
 	} else if ((value = value_of(word, "seed"))) {
 		boot.seed = number(value);
+	} else if ((value = value_of(word, "slab_start"))) {
+		boot.slab.start = number(value);
+	} else if ((value = value_of(word, "slab_size"))) {
+		boot.slab.end = number(value);
 	} else if ((value = value_of(word, "doorbells"))) {
 		boot.doorbells = number(value);
 	}
@@ -109,6 +113,22 @@ static void read_command_line(const char *text)
 	}
 }
 
+/* Of the slab the size was read. It is where chunks of tables can be, and within RAM. */
+static void check_slab(void)
+{
+	const uint64_t chunk = UINT64_C(1) << HPT_CHUNK_SHIFT;
+	uint64_t start = boot.slab.start, size = boot.slab.end;
+
+	boot.slab.end = start + size;
+	for (unsigned int i = 0; i < boot.ram_count && !((start | size) & (chunk - 1)); i++) {
+		if (start >= boot.ram[i].start && start <= boot.ram[i].end &&
+		    size <= boot.ram[i].end - start)
+			return;
+	}
+	panic("slab: found %lx bytes at %lx, wanted a part of RAM, multiples of 2 MiB", size,
+	      start);
+}
+
 void boot_read(uint32_t start_info)
 {
 	const struct pvh_start_info *info = direct(start_info);
@@ -129,6 +149,8 @@ void boot_read(uint32_t start_info)
 	boot.name = boot.arguments = "";
 	if (info->command_line)
 		read_command_line(direct(info->command_line));
+	if (boot.slab.end)
+		check_slab();
 }
 
 static unsigned int hex_digit(char digit)

@@ -25,7 +25,7 @@ static uint64_t arena_next, arena_end; /* kernel pages one by one: most of what 
 static uint64_t user_free;	       /* list, linked through the frames */
 static uint64_t user_free_count;
 
-static void clear(uint64_t gpa, size_t size)
+void frames_clear(uint64_t gpa, size_t size)
 {
 	void *target = direct(gpa);
 	size_t words = size / sizeof(uint64_t);
@@ -33,7 +33,7 @@ static void clear(uint64_t gpa, size_t size)
 	__asm__ volatile("rep stosq" : "+D"(target), "+c"(words) : "a"(0) : "memory");
 }
 
-static uint64_t pop(uint64_t *list)
+uint64_t frames_pop(uint64_t *list)
 {
 	uint64_t gpa = *list;
 
@@ -42,7 +42,7 @@ static uint64_t pop(uint64_t *list)
 	return gpa;
 }
 
-static void push(uint64_t *list, uint64_t gpa)
+void frames_push(uint64_t *list, uint64_t gpa)
 {
 	*(uint64_t *)direct(gpa) = *list;
 	*list = gpa;
@@ -80,6 +80,21 @@ static void set_stop(void)
 		frames_stop = module_end();
 }
 
+/* The pages before the slab are the first that are taken one by one, the rest is behind it. */
+static void leave_slab(void)
+{
+	uint64_t next = (kernel_next + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
+
+	if (boot.slab.start < next || boot.slab.end > boot.ram[home].end ||
+	    (in_home(boot.module.start) && boot.module.start < boot.slab.end))
+		panic("slab: found %lx to %lx, wanted it between the kernel's end, at %lx, and the "
+		      "module or the end of its RAM",
+		      boot.slab.start, boot.slab.end, next);
+	arena_next = next;
+	arena_end = boot.slab.start;
+	kernel_next = boot.slab.end;
+}
+
 void frames_start(void)
 {
 	kernel_next = kernel_gpa(kernel_end);
@@ -90,6 +105,8 @@ void frames_start(void)
 	range = boot.ram_count - 1;
 	frames_next = boot.ram[range].end;
 	kernel_limit = boot.ram[home].end;
+	if (boot.slab.end)
+		leave_slab();
 	/* The kernel's memory goes where there is more room: before the module or behind it. */
 	if (in_home(boot.module.start)) {
 		if (boot.module.start - kernel_next < kernel_limit - boot.module.end)
@@ -110,10 +127,10 @@ uint64_t frames_next_run(void)
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
-			gpa = pop(&user_free);
+			gpa = frames_pop(&user_free);
 			if (gpa) {
 				user_free_count--;
-				clear(gpa, HPT_PAGE_SIZE);
+				frames_clear(gpa, HPT_PAGE_SIZE);
 			}
 			return gpa;
 		}
@@ -132,7 +149,7 @@ void frames_put(uint64_t gpa)
 {
 	if (in_module(gpa))
 		return;
-	push(&user_free, gpa);
+	frames_push(&user_free, gpa);
 	user_free_count++;
 }
 
@@ -179,8 +196,8 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 
 	(void)context;
 	if (*list) {
-		*gpa = pop(list);
-		clear(*gpa, size);
+		*gpa = frames_pop(list);
+		frames_clear(*gpa, size);
 		return 0;
 	}
 	if (size > HPT_PAGE_SIZE)
@@ -195,5 +212,5 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 void frames_put_kernel(void *context, uint64_t gpa, size_t size)
 {
 	(void)context;
-	push(&kernel_free[__builtin_ctzll(size)], gpa);
+	frames_push(&kernel_free[__builtin_ctzll(size)], gpa);
 }

@@ -52,6 +52,14 @@ void frames_put(uint64_t gpa);
 /* How many more frames there are for the program. */
 uint64_t frames_left(void);
 
+/*
+ * Blocks that are not in use, as a list that is linked through them; its end, and that of an empty
+ * one, is 0. A block that was in use is to be cleared when it is used again.
+ */
+uint64_t frames_pop(uint64_t *list);
+void frames_push(uint64_t *list, uint64_t gpa);
+void frames_clear(uint64_t gpa, size_t size);
+
 /* Kernel memory that is never given back: a zeroed, naturally aligned block. 0 or -ENOMEM. */
 int frames_get_block(size_t size, uint64_t *gpa);
 

@@ -9,6 +9,7 @@
 #include "guest/console.h"
 #include "guest/cpu.h"
 #include "guest/frames.h"
+#include "guest/slab.h"
 #include "guest/window.h"
 
 #define VPN_MASK      ((UINT64_C(1) << 36) - 1)
@@ -105,11 +106,10 @@ void stage1_start(void)
 	struct hpt_config config = {
 		.organisation = (enum hpt_organisation)boot.organisation,
 		.pages = boot.ram_pages,
-		.memory = {.get = frames_get_kernel,
-			   .put = frames_put_kernel,
-			   .offset = DIRECT_BASE},
+		.memory = {.get = slab_get, .put = slab_put, .offset = DIRECT_BASE},
 	};
 
+	slab_start();
 	if (hpt_create(&stage1, &config))
 		refuse("memory: found %lu KiB, wanted more for the stage-1 table",
 		       boot.ram_pages * 4);

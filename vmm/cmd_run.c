@@ -22,6 +22,7 @@
 #include "vmm/run_pc.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
+#include "vmm/table_slab.h"
 #include "vmm/walk_check.h"
 
 /* One run, with all that it owns. */
@@ -36,6 +37,7 @@ struct run {
 	struct image image;
 	struct image kernel; /* IMAGE itself, or the built-in one */
 	struct cmdline command_line;
+	uint64_t table_slab; /* bytes, 0: none */
 	struct run_pc pc;
 	struct walk_check walk_check; /* used if the options ask for it */
 	struct snapshot snapshot;     /* that --restore names */
@@ -220,6 +222,18 @@ static int write_command_line(struct run *run)
 	return error ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
+/* How large the slab is that was asked for. */
+static int choose_slab(struct run *run, uint64_t *size)
+{
+	const struct run_options *options = &run->options;
+
+	*size = options->table_slab_size;
+	if (options->table_slab && !*size)
+		*size = table_slab_size(options->guest_table, options->mem);
+	run->table_slab = *size;
+	return options->table_slab && !*size ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
+}
+
 static int make_machine(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -243,7 +257,8 @@ static int make_machine(struct run *run)
 
 	if (options->restore)
 		config.restore = &run->snapshot;
-	else if (choose_kernel(run, &config) || write_command_line(run))
+	else if (choose_kernel(run, &config) || write_command_line(run) ||
+		 choose_slab(run, &config.table_slab))
 		return -1;
 	else if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
 		return refuse(run, message.status, message.text);
@@ -286,6 +301,7 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.host_table = options->host_table,
 		.seed = options->seed,
 		.timeout_ns = options->timeout_ns,
+		.table_slab = run->table_slab,
 		.walk_check = options->walk_check,
 		.append = options->append,
 		.initrds = options->initrds,

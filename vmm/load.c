@@ -76,6 +76,8 @@ static int place_module(const struct machine *machine, uint64_t size, gpa_t *top
 	uint64_t start, end;
 
 	image_bounds(machine->config.kernel, &start, &end);
+	if (machine->slab.size)
+		end = machine->slab.start + machine->slab.size;
 	if (size > *top || *top - size < ((end + PAGE_MASK) & ~PAGE_MASK))
 		return message_set(message, -ENOSPC, STATUS_DATA,
 				   "%s: found %" PRIu64
@@ -120,27 +122,30 @@ unsigned int load_pc_memory(const struct machine *machine,
 }
 
 /* What the kernel would have to measure or could not know, as keys of its command line. */
-static void write_clocks(const struct machine *machine, char *text, size_t size)
+static void write_keys(const struct machine *machine, char *text, size_t size)
 {
 	uint64_t khz = kvm_tsc_khz(&machine->kvm);
 	struct timespec now;
 	int used = 0;
 
 	text[0] = 0;
+	if (machine->slab.size)
+		used = snprintf(text, size, "slab_start=%" PRIu64 " slab_size=%" PRIu64 " ",
+				machine->slab.start, machine->slab.size);
 	if (!machine->config.clocks)
 		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	if (khz)
-		used = snprintf(text, size, "tsc_khz=%" PRIu64 " ", khz);
+		used += snprintf(text + used, size - (size_t)used, "tsc_khz=%" PRIu64 " ", khz);
 	snprintf(text + used, size - (size_t)used, "wall_ns=%" PRIu64 " ",
 		 (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec);
 }
 
-static int copy_command_line(struct machine *machine, const char *clocks)
+static int copy_command_line(struct machine *machine, const char *keys)
 {
 	const char *text = machine->config.command_line;
-	size_t length = strlen(clocks);
-	int error = ept_copy_in(&machine->ept, PVH_COMMAND_LINE, clocks, length);
+	size_t length = strlen(keys);
+	int error = ept_copy_in(&machine->ept, PVH_COMMAND_LINE, keys, length);
 
 	if (error)
 		return error;
@@ -151,11 +156,11 @@ static int load_start_info(struct machine *machine, gpa_t module, struct message
 {
 	const struct machine_config *config = &machine->config;
 	struct pvh_boot boot;
-	char clocks[80];
+	char keys[160];
 	int error;
 
-	write_clocks(machine, clocks, sizeof(clocks));
-	error = load_check_command_line(strlen(clocks) + strlen(config->command_line),
+	write_keys(machine, keys, sizeof(keys));
+	error = load_check_command_line(strlen(keys) + strlen(config->command_line),
 					PVH_COMMAND_MAX, message);
 	if (error)
 		return error;
@@ -163,7 +168,7 @@ static int load_start_info(struct machine *machine, gpa_t module, struct message
 		  config->module_count ? config->modules[0].size : 0);
 	error = ept_copy_in(&machine->ept, PVH_START_INFO, &boot, sizeof(boot));
 	if (!error)
-		error = copy_command_line(machine, clocks);
+		error = copy_command_line(machine, keys);
 	return error ? load_failed(message, error, "the boot structures") : 0;
 }
 

@@ -2,6 +2,7 @@
 #include "vmm/machine.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
@@ -10,6 +11,7 @@
 #include "vmm/run.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
+#include "vmm/table_slab.h"
 
 unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX])
 {
@@ -32,10 +34,36 @@ void machine_ram(uint64_t mem, struct image_ram *ram)
 	}
 }
 
+/* The slab takes RAM behind the kernel, and frames that are nobody else's. */
+static int place_slab(struct machine *machine, struct message *message)
+{
+	const struct machine_config *config = &machine->config;
+	uint64_t top = machine->ranges[0].size;
+	uint64_t start, end;
+
+	if (!config->table_slab)
+		return 0;
+	image_bounds(config->kernel, &start, &end);
+	machine->slab = table_slab_place(end, config->table_slab);
+	if (machine->slab.start > top || machine->slab.size > top - machine->slab.start)
+		return message_set(message, -ENOSPC, STATUS_USAGE,
+				   "--table-slab: found %" PRIu64 "K, wanted at most the memory "
+				   "between 0x%" PRIx64 " and 0x%" PRIx64 "; fix: a larger --mem",
+				   config->table_slab >> 10, machine->slab.start, top);
+	if (config->host_mem < MACHINE_HOST_MEM_MIN + config->table_slab)
+		return message_set(message, -ENOSPC, STATUS_USAGE,
+				   "--table-slab: found %" PRIu64 "K, wanted at most %" PRIu64
+				   "K, which is --host-mem less 64K",
+				   config->table_slab >> 10,
+				   (config->host_mem - MACHINE_HOST_MEM_MIN) >> 10);
+	return 0;
+}
+
 static int create_second_stage(struct machine *machine, struct message *message)
 {
 	struct ept_config config = {
 		.range_count = machine->range_count,
+		.pinned = machine->slab,
 		.host_mem = machine->config.host_mem,
 		.swap = machine->config.swap,
 		.around = machine->config.around,
@@ -118,7 +146,9 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	machine->range_count = machine_layout(config->mem, machine->ranges);
 	make_devices(machine);
 
-	error = create_second_stage(machine, message);
+	error = place_slab(machine, message);
+	if (!error)
+		error = create_second_stage(machine, message);
 	if (!error)
 		error = create_vm(machine, message);
 	if (!error)

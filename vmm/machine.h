@@ -66,6 +66,7 @@ struct machine_config {
 	const char *name;	  /* of the kernel's file, for a multiboot kernel */
 	const char *command_line; /* of the kernel */
 	bool clocks;		  /* put the keys tsc_khz and wall_ns of guest/abi.h before it */
+	uint64_t table_slab;	  /* bytes for its table (vmm/table_slab.h); 0: no slab */
 	struct machine_module modules[MACHINE_MODULES_MAX];
 	unsigned int module_count;
 	/*
@@ -106,6 +107,7 @@ struct machine {
 	struct machine_config config;
 	struct ept_range ranges[EPT_RANGES_MAX];
 	unsigned int range_count;
+	struct ept_range slab; /* size 0: none */
 	struct ept ept;
 	bool has_ept;
 	struct kvm kvm;

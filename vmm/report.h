@@ -32,6 +32,7 @@ struct report_config {
 	enum hpt_organisation host_table;
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */
+	uint64_t table_slab; /* bytes; 0: none */
 	uint64_t walk_check; /* pages at a stop; 0: none */
 	const char *append;  /* NULL: none */
 	const char *const *initrds;

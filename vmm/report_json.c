@@ -62,6 +62,7 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "seed", number(config->seed));
 	set(object, "timeout_s",
 	    config->timeout_ns ? json_real((double)config->timeout_ns / 1e9) : json_null());
+	set(object, "table_slab", config->table_slab ? number(config->table_slab) : json_null());
 	set(object, "walk_check", config->walk_check ? number(config->walk_check) : json_null());
 	set(object, "initrd", initrds_json(config));
 	set(object, "append", config->append ? text(config->append) : json_null());
@@ -120,6 +121,8 @@ static json_t *stage1_json(const struct report *report)
 	set(object, "window_resident", number(page->window_resident));
 	set(object, "pinned", number(page->pinned));
 	set(object, "protection_faults", number(page->protection));
+	set(object, "table_in_slab", number(page->table_in_slab));
+	set(object, "table_outside", number(page->table_outside));
 	set(object, "system_calls", number(page->system_calls));
 	set(object, "unknown_calls", number(page->unknown_calls));
 	set(object, "unknown_last", number(page->unknown_last));
@@ -149,6 +152,7 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "unsharings", number(counts->unshared));
 	set(object, "merges", number(counts->merges));
 	set(object, "splits", number(counts->splits));
+	set(object, "pinned", number(counts->pinned));
 	set(object, "frames", number(counts->frames));
 	set(object, "blocks", number(counts->blocks));
 	return object;

@@ -43,6 +43,16 @@ static void print_frames(FILE *stream, uint64_t frames)
 		few ? frames << 2 : frames >> 8, few ? "KiB" : "MiB");
 }
 
+/* The slab, and what the guest says that it has there; in pages. */
+static void print_slab(FILE *stream, const struct report *report)
+{
+	fprintf(stream,
+		"%-18s %14" PRIu64 " pages of the table in it, %" PRIu64
+		" outside; pinned are %" PRIu64 "\n",
+		"table slab", report->page.table_in_slab >> HPT_PAGE_SHIFT,
+		report->page.table_outside >> HPT_PAGE_SHIFT, report->ept.pinned);
+}
+
 /* Where pages went for which there was no frame, and how they came back. */
 static void print_swapping(FILE *stream, const struct ept_counts *counts)
 {
@@ -89,6 +99,8 @@ static void print_stages(FILE *stream, const struct report *report)
 	else
 		fprintf(stream, "stage 1 is absent: %s\n", report->stage1_absent);
 	print_frames(stream, report->ept.frames);
+	if (report->ept.pinned)
+		print_slab(stream, report);
 	if (report->ept.merges + report->ept.splits)
 		fprintf(stream, "%-18s %14s %14" PRIu64 "  (%" PRIu64 " split)\n",
 			"blocks made whole", "", report->ept.merges, report->ept.splits);

@@ -10,6 +10,7 @@
 #include "vmm/message.h"
 #include "vmm/options.h"
 #include "vmm/status.h"
+#include "vmm/table_slab.h"
 #include "vmm/walk_check.h"
 
 #define DEFAULT_MEM	     (UINT64_C(256) << 20)
@@ -27,6 +28,7 @@ enum {
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
 	OPTION_HOST_TABLE,
+	OPTION_TABLE_SLAB,
 	OPTION_WALK_CHECK,
 	OPTION_SNAPSHOT,
 	OPTION_RESTORE,
@@ -62,6 +64,10 @@ static const struct argp_option rows[] = {
 	{"host-table", OPTION_HOST_TABLE, "ORG", 0,
 	 "organisation of the stage-2 table: radix, chained, open, bucket, clustered, cuckoo or adaptive (clustered)",
 	 0},
+	{"table-slab", OPTION_TABLE_SLAB, "SIZE", OPTION_ARG_OPTIONAL,
+	 "keep the stage-1 table in one pinned run of host memory (as long as the table may get), "
+	 "where walks of --walk-check find it without stage 2",
+	 0},
 	{"initrd", OPTION_INITRD, "FILE", 0,
 	 "for a kernel: a file that it finds in memory; a multiboot kernel takes up to 8", 0},
 	{"append", OPTION_APPEND, "TEXT", 0, "for a kernel: its command line", 0},
@@ -95,6 +101,17 @@ static error_t check(struct argp_state *state, int error, const struct message *
 	if (error)
 		argp_error(state, "%s", message->text);
 	return error ? EINVAL : 0;
+}
+
+static int parse_slab(const char *text, uint64_t *size, struct message *message)
+{
+	int error =
+		option_size("--table-slab", text, TABLE_SLAB_UNIT, MACHINE_MEM_MAX, size, message);
+
+	if (error || *size % TABLE_SLAB_UNIT == 0)
+		return error;
+	return message_set(message, -EINVAL, STATUS_USAGE,
+			   "--table-slab: found \"%s\", wanted a multiple of 2M", text);
 }
 
 static error_t parse_machine(int key, char *text, struct argp_state *state)
@@ -143,6 +160,11 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			state,
 			option_organisation("--guest-table", text, &options->guest_table, &message),
 			&message);
+	case OPTION_TABLE_SLAB:
+		options->table_slab = true;
+		return text ? check(state, parse_slab(text, &options->table_slab_size, &message),
+				    &message)
+			    : 0;
 	case OPTION_HOST_TABLE:
 		options->kept = "--host-table";
 		return check(
@@ -268,9 +290,9 @@ static const struct argp argp = {
 	       "kernel with the ARGs) or a kernel (PVH, a Linux bzImage, multiboot 1). The guest's "
 	       "console is standard output; its own exit status becomes that of this command.\v"
 	       "SIZE is a whole number with an optional K, M or G (powers of two), a multiple of "
-	       "4K. A kernel brings its own page tables: --window and --guest-table are not "
-	       "for it, --walk-check walks only what it publishes as the built-in one does, and the "
-	       "ARGs, or TEXT, are its command line. A Linux or multiboot kernel, and a PVH kernel "
+	       "4K, or of 2M for --table-slab. A kernel brings its own page tables: --window, "
+	       "--guest-table and --table-slab are not for it, --walk-check walks only what it "
+	       "publishes as the built-in one does, and the ARGs, or TEXT, are its command line. A Linux or multiboot kernel, and a PVH kernel "
 	       "that is given --initrd or --append, finds a PC with interrupt controllers and a "
 	       "timer, and standard input at its first serial port; it ends with the byte that it "
 	       "writes to port 0xf4, or with 0 by a reset.\n\n"

@@ -24,6 +24,8 @@ struct run_options {
 	bool window_given;
 	enum hpt_organisation guest_table;
 	bool guest_table_given;
+	bool table_slab;
+	uint64_t table_slab_size; /* 0: as much as the table may need */
 	enum hpt_organisation host_table;
 	uint64_t seed;
 	uint64_t timeout_ns; /* 0: none */

@@ -28,6 +28,7 @@ static int check_kernel(const struct run_options *options, const struct image *i
 {
 	const char *option = options->window_given	  ? "--window"
 			     : options->guest_table_given ? "--guest-table"
+			     : options->table_slab	  ? "--table-slab"
 							  : NULL;
 
 	if (option)

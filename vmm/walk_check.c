@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "ept/walk_ideal.h"
+#include "ept/pinned.h"
 #include "hpt/mix.h"
+#include "vmm/table_slab.h"
 #include "vmm/walk_choose.h"
 
 /*
@@ -52,6 +54,7 @@ bool walk_check_is_due(struct walk_check *check, const struct machine *machine)
 /* Under the lock of stage 2: the host's table is one that walks can begin in. */
 struct preparation {
 	struct walk *walk;
+	struct walk *slab_walk; /* or NULL */
 	int error;
 };
 
@@ -63,6 +66,36 @@ static void prepare(void *context, const struct hpt *table)
 	preparation->error = walk_prepare(preparation->walk);
 	if (!walk_lines_aligned(&preparation->walk->guest->desc))
 		preparation->error = -EINVAL;
+	if (!preparation->slab_walk)
+		return;
+	preparation->slab_walk->host = table;
+	if (walk_prepare(preparation->slab_walk))
+		preparation->error = -EINVAL;
+}
+
+/*
+ * The walk by the slab. What the guest says of it is not believed: that all of its table is there
+ * is why it is tried, each address is checked, those of lines by the walk (ept/walk.h).
+ */
+static bool begin_slab(struct walk_check *check, const struct machine *machine)
+{
+	const struct ept_range *slab = &machine->ept.config.pinned;
+
+	if (check->stage1.page.table_outside) {
+		check->counts.no_slab_why = "not all of the guest's table is in it";
+		return false;
+	}
+	if (!table_slab_holds(slab, &check->stage1.desc)) {
+		check->counts.no_slab_why =
+			"the published descriptor names memory outside of the slab";
+		return false;
+	}
+	check->guest.memory.offset = ept_pinned_offset(&machine->ept);
+	check->slab_walk = check->walk;
+	check->slab_walk.slab = true;
+	check->slab_walk.slab_start = slab->start;
+	check->slab_walk.slab_end = slab->start + slab->size;
+	return true;
 }
 
 bool walk_check_begin(struct walk_check *check, struct machine *machine)
@@ -87,22 +120,30 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 		.frames = (uintptr_t)ept_pool_frame(pool, 0),
 		.frame_count = ept_pool_size(pool),
 	};
+	check->has_slab = ept_pinned_pages(&machine->ept) && begin_slab(check, machine);
+	if (check->has_slab)
+		preparation.slab_walk = &check->slab_walk;
 	ept_with_table(&machine->ept, prepare, &preparation);
 	if (preparation.error) {
 		counts->no_table_why = "the published descriptor names lines that are not aligned";
 		counts->invalid_table++;
 		return false;
 	}
+	counts->slab_stops += check->has_slab;
+	counts->no_slab += ept_pinned_pages(&machine->ept) && !check->has_slab;
 	check->has_root = x86_root(machine, &check->root);
 	return true;
 }
 
-/* One walk, under the lock. */
+/* One walk, and the same by the slab if there is one, under the lock. */
 struct job {
 	const struct walk *walk;
+	const struct walk *slab_walk; /* or NULL */
 	struct hpt_key key;
 	struct walk_result result;
+	struct walk_result slab_result;
 	struct walk_ledger ledger;
+	struct walk_ledger slab_ledger;
 };
 
 static void walk_table(void *context, const struct hpt *table)
@@ -111,6 +152,8 @@ static void walk_table(void *context, const struct hpt *table)
 
 	(void)table; /* walk->host, from walk_check_begin() on */
 	walk_count(job->walk, job->key, &job->result, &job->ledger);
+	if (job->slab_walk)
+		walk_count(job->slab_walk, job->key, &job->slab_result, &job->slab_ledger);
 }
 
 /* What is noted of a lookup in the guest's table. */
@@ -224,27 +267,38 @@ static void gather(struct walk_check *check, struct machine *machine, struct job
 		   struct walk_answers *answers)
 {
 	memset(&job->ledger, 0, sizeof(job->ledger));
+	memset(&job->slab_ledger, 0, sizeof(job->slab_ledger));
 	ept_with_table(&machine->ept, walk_table, job);
 	answers->walk = job->result;
+	answers->has_slab = job->slab_walk;
+	answers->slab = job->slab_result;
 	answers->frame_count = check->walk.frame_count;
 	ask_tables(check, machine, answers);
 	ask_kvm(check, machine, answers);
 	ask_pagemap(check, machine, answers);
 }
 
+static void add_cost(struct walk_check_cost *cost, const struct walk_ledger *ledger,
+		     struct walk_ideal ideal)
+{
+	cost->walks++;
+	cost->refs += ledger->refs;
+	cost->steps += ledger->steps;
+	cost->ideal_refs += ideal.refs;
+	cost->ideal_steps += ideal.steps;
+}
+
 static void count_cost(struct walk_check *check, const struct machine *machine,
 		       const struct job *job)
 {
-	struct walk_check_cost *cost = &check->counts.costs[job->result.guest_size];
-	struct walk_ideal ideal =
-		walk_ideal((enum hpt_organisation)check->stage1.desc.organisation,
-			   machine->ept.config.organisation, (enum hpt_size)job->result.guest_size);
+	enum hpt_organisation guest = (enum hpt_organisation)check->stage1.desc.organisation;
+	enum hpt_organisation host = machine->ept.config.organisation;
+	enum hpt_size size = (enum hpt_size)job->result.guest_size;
 
-	cost->walks++;
-	cost->refs += job->ledger.refs;
-	cost->steps += job->ledger.steps;
-	cost->ideal_refs += ideal.refs;
-	cost->ideal_steps += ideal.steps;
+	add_cost(&check->counts.costs[size], &job->ledger, walk_ideal(guest, host, size));
+	if (job->slab_walk)
+		add_cost(&check->counts.slab_costs[size], &job->slab_ledger,
+			 walk_ideal_slab(guest, host, size));
 }
 
 /* A walk that agrees with all who were asked. */
@@ -271,7 +325,11 @@ static void count_agreement(struct walk_check_counts *counts, const struct walk_
 bool walk_check_page(struct walk_check *check, struct machine *machine, uint64_t gva)
 {
 	static const struct timespec pause = {.tv_nsec = PAUSE_NS};
-	struct job job = {.walk = &check->walk, .key = stage1_key(&check->stage1, gva, HPT_4K)};
+	struct job job = {
+		.walk = &check->walk,
+		.slab_walk = check->has_slab ? &check->slab_walk : NULL,
+		.key = stage1_key(&check->stage1, gva, HPT_4K),
+	};
 	struct walk_check_counts *counts = &check->counts;
 	struct walk_answers answers;
 	struct walk_verdict verdict;

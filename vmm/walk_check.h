@@ -60,6 +60,15 @@ struct walk_check_counts {
 	uint64_t skipped;
 	const char *skipped_why; /* static text */
 	struct walk_check_cost costs[HPT_SIZES];
+	/*
+	 * Where the guest has a slab (vmm/table_slab.h): stops at which each page was walked to by
+	 * the slab as well, with the same result, and those at which it was not, with the reason
+	 * (static text) at the last of them; and what those walks have cost.
+	 */
+	uint64_t slab_stops;
+	uint64_t no_slab;
+	const char *no_slab_why;
+	struct walk_check_cost slab_costs[HPT_SIZES];
 };
 
 struct walk_check {
@@ -76,6 +85,8 @@ struct walk_check {
 	struct stage1 stage1;
 	struct hpt guest; /* of this the descriptor alone means something */
 	struct walk walk;
+	bool has_slab; /* then also: */
+	struct walk slab_walk;
 	bool has_root; /* the CPU walks tables of four levels: */
 	gpa_t root;
 };

@@ -18,18 +18,25 @@ static void print_row(FILE *stream, const char *name, uint64_t value, const char
 		what ? what : "");
 }
 
+static void print_cost(FILE *stream, enum hpt_size size, const char *how,
+		       const struct walk_check_cost *cost)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s%s", size_names[size], how);
+	fprintf(stream, "%-18s %14" PRIu64 " %14.3f %14.3f %14.3f %14.3f\n", name, cost->walks,
+		a_walk(cost, cost->refs), a_walk(cost, cost->ideal_refs), a_walk(cost, cost->steps),
+		a_walk(cost, cost->ideal_steps));
+}
+
 static void print_costs(FILE *stream, const struct walk_check_counts *counts)
 {
 	fprintf(stream, "%-18s %14s %14s %14s %14s %14s\n", "walks to pages of", "translated",
 		"refs a walk", "model", "steps a walk", "model");
-	for (int size = 0; size < HPT_SIZES; size++) {
-		const struct walk_check_cost *cost = &counts->costs[size];
-
-		fprintf(stream, "%-18s %14" PRIu64 " %14.3f %14.3f %14.3f %14.3f\n",
-			size_names[size], cost->walks, a_walk(cost, cost->refs),
-			a_walk(cost, cost->ideal_refs), a_walk(cost, cost->steps),
-			a_walk(cost, cost->ideal_steps));
-	}
+	for (int size = 0; size < HPT_SIZES; size++)
+		print_cost(stream, (enum hpt_size)size, "", &counts->costs[size]);
+	for (int size = 0; size < HPT_SIZES && counts->slab_stops; size++)
+		print_cost(stream, (enum hpt_size)size, ", by the slab", &counts->slab_costs[size]);
 }
 
 void walk_check_print(FILE *stream, const struct walk_check_counts *counts)
@@ -58,6 +65,11 @@ void walk_check_print(FILE *stream, const struct walk_check_counts *counts)
 	if (counts->lied)
 		print_row(stream, "lied", counts->lied, "the guest's table or window cannot be");
 	print_row(stream, "wrong", counts->wrong, NULL);
+	if (counts->slab_stops)
+		print_row(stream, "by the slab", counts->slab_stops,
+			  "stops at which all walks went this way as well");
+	if (counts->no_slab)
+		print_row(stream, "not by the slab", counts->no_slab, counts->no_slab_why);
 	print_costs(stream, counts);
 }
 
@@ -92,6 +104,22 @@ static void set_reason(json_t *object, const char *name, const char *text, bool 
 	json_object_set_new(object, name, applies ? json_string(text) : json_null());
 }
 
+/* null where the guest has no slab */
+static json_t *slab_json(const struct walk_check_counts *counts)
+{
+	json_t *object;
+
+	if (!counts->slab_stops && !counts->no_slab)
+		return json_null();
+	object = json_object();
+	set(object, "stops", counts->slab_stops);
+	set(object, "stops_without", counts->no_slab);
+	set_reason(object, "reason", counts->no_slab_why, counts->no_slab);
+	for (int size = 0; size < HPT_SIZES; size++)
+		json_object_set_new(object, size_keys[size], cost_json(&counts->slab_costs[size]));
+	return object;
+}
+
 json_t *walk_check_json(const struct walk_check_counts *counts)
 {
 	json_t *object = json_object();
@@ -119,5 +147,6 @@ json_t *walk_check_json(const struct walk_check_counts *counts)
 	set(object, "wrong", counts->wrong);
 	for (int size = 0; size < HPT_SIZES; size++)
 		json_object_set_new(object, size_keys[size], cost_json(&counts->costs[size]));
+	json_object_set_new(object, "slab", slab_json(counts));
 	return object;
 }

@@ -103,6 +103,30 @@ static bool compare_tables(const struct walk_answers *answers, struct walk_verdi
 	return true;
 }
 
+/*
+ * The walk by the slab says what the one says that translates each line of the guest's table: all
+ * pages of the slab have frames.
+ */
+static void compare_slab(const struct walk_answers *answers, struct walk_verdict *verdict)
+{
+	const struct walk_result *walk = &answers->walk;
+	const struct walk_result *slab = &answers->slab;
+	char walk_text[TEXT_SIZE], slab_text[TEXT_SIZE];
+
+	if (!answers->has_slab)
+		return;
+	if (slab->outcome == WALK_ASTRAY) {
+		judge(verdict, WALK_LIED, "the guest's table leads out of its slab");
+		return;
+	}
+	if (same(walk, slab) && walk->of_table == slab->of_table && walk->probe == slab->probe)
+		return;
+	describe(walk, walk_text);
+	describe(slab, slab_text);
+	judge(verdict, WALK_WRONG, "the walk says %s, by the slab it says %s", walk_text,
+	      slab_text);
+}
+
 /* The window may have forgotten a page, but what it has is what the table says. */
 static void compare_window(const struct walk_answers *answers, bool own_kernel,
 			   struct walk_verdict *verdict)
@@ -179,7 +203,10 @@ static bool is_lie(const struct walk_answers *answers, struct walk_verdict *verd
 void walk_compare(const struct walk_answers *answers, bool own_kernel, struct walk_verdict *verdict)
 {
 	*verdict = (struct walk_verdict){.kind = WALK_AGREES, .frames = WALK_FRAMES_NONE};
-	if (is_lie(answers, verdict) || !compare_tables(answers, verdict))
+	if (is_lie(answers, verdict))
+		return;
+	compare_slab(answers, verdict);
+	if (verdict->kind != WALK_AGREES || !compare_tables(answers, verdict))
 		return;
 	compare_window(answers, own_kernel, verdict);
 	if (verdict->kind == WALK_AGREES)

@@ -35,6 +35,9 @@ struct walk_answers {
 	/* The walk, and how many frames the pool has. */
 	struct walk_result walk;
 	uint64_t frame_count;
+	/* The same walk by the guest's slab, which keeps to its bounds. */
+	bool has_slab;
+	struct walk_result slab;
 	/*
 	 * The tables, by lookups of the VMM that share nothing with the walk but the rules of a
 	 * probe (vmm/stage1.h, ept_entry()): 0 and the entry, or -ENOENT; at stage 1 -EFAULT where

@@ -45,3 +45,21 @@ Test(walk_ideal, a_page_of_2m_is_a_level_less_in_a_tree_and_a_search_more_elsewh
 	expect(HPT_CUCKOO, HPT_CUCKOO, HPT_2M, 27, 5);
 	expect(HPT_ADAPTIVE, HPT_CLUSTERED, HPT_2M, 4, 4);
 }
+
+static void expect_slab(enum hpt_organisation guest, enum hpt_organisation host, enum hpt_size size,
+			unsigned int refs, unsigned int steps)
+{
+	struct walk_ideal ideal = walk_ideal_slab(guest, host, size);
+
+	cr_expect_eq(ideal.refs, refs);
+	cr_expect_eq(ideal.steps, steps);
+}
+
+Test(walk_ideal, by_a_slab_no_line_of_the_guests_table_is_translated)
+{
+	expect_slab(HPT_CLUSTERED, HPT_CLUSTERED, HPT_4K, 2, 2);
+	expect_slab(HPT_CLUSTERED, HPT_CLUSTERED, HPT_2M, 3, 3);
+	expect_slab(HPT_RADIX, HPT_RADIX, HPT_4K, 8, 8);
+	expect_slab(HPT_CUCKOO, HPT_CUCKOO, HPT_4K, 6, 2);
+	expect_slab(HPT_CHAINED, HPT_RADIX, HPT_4K, 6, 6);
+}

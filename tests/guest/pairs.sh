@@ -4,7 +4,8 @@
 #     pairs.sh PAIRS WINDOWS
 #
 # Runs the cases (cases.sh) of the file PAIRS at each pair of radix and clustered, and with each other
-# organisation at both stages; those of WINDOWS with windows of 64 and 16 pages. Prints TAP.
+# organisation at both stages; those of WINDOWS with windows of 64 and 16 pages, and with the table in
+# a slab. Prints TAP.
 set -u
 
 here=$(dirname "$0")
@@ -26,4 +27,5 @@ done
 for both in chained open bucket cuckoo adaptive; do
 	run "$pairs" "$both-over-$both" --guest-table $both --host-table $both
 done
+run "$windows" "slab" --table-slab --window 64 --mem 64M
 exit $failed

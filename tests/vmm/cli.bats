@@ -95,7 +95,7 @@ dumped() { # TEXT
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
 	for option in mem host-mem swap host-pages dedup fault-around window guest-table host-table \
-		initrd append walk-check working-set seed timeout stats json; do
+		table-slab initrd append walk-check working-set seed timeout stats json; do
 		[[ $output == *"--$option"* ]]
 	done
 }
@@ -164,6 +164,9 @@ dumped() { # TEXT
 		usage "--walk-check: found \"$count\", wanted a whole number from 1 to 65536" \
 			run "--walk-check=$count" I
 	done
+	usage '--table-slab: found "3M", wanted a multiple of 2M' run --table-slab=3M I
+	usage '--table-slab: found "x", wanted SIZE' run --table-slab=x I
+	usage '--table-slab: found "0", wanted a size from 2M to 112G' run --table-slab=0 I
 	usage '--seed: found "-1", wanted a whole number' run --seed -1 I
 	usage '--timeout: found "0", wanted SECONDS' run --timeout 0 I
 	usage '--timeout: found "1m", wanted SECONDS' run --timeout 1m I
@@ -581,6 +584,33 @@ replayed() {
 		.frames_compared + .frames_skipped > 0 and ."4k".refs >= 3 and
 		."4k".model == {"refs": 3, "steps": 3})' "$BATS_TEST_TMPDIR/json"
 	[[ $output == *"KVM_TRANSLATE"*"the same gPA and rights"*"wrong "*" 0"* ]]
+}
+
+@test "walks by the slab say the same, and its frames stay" {
+	need_kvm
+	run -0 timeout 60 "$twostage" run --timeout 50 --walk-check 64 --mem 64M --host-mem 6M --table-slab \
+		--stats --json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 8M --order random
+	jq -c '.walk_check, .stage1, .stage2' "$BATS_TEST_TMPDIR/json"
+	jq -e '.config.table_slab == 2097152 and .stage2.pinned == 512 and .stage2.evictions > 0 and
+		.stage1.table_in_slab == .stage1.bytes and .stage1.table_outside == 0 and
+		(.walk_check | .wrong == 0 and .lied == 0 and .absent_table == 0 and
+		.slab.stops == .stops and .slab.stops_without == 0 and .slab.reason == null and
+		.slab."4k".translated == ."4k".translated and .slab."4k".refs >= 2 and
+		.slab."4k".refs <= ."4k".refs - 1 and
+		.slab."4k".model == {"refs": 2, "steps": 2})' "$BATS_TEST_TMPDIR/json"
+	[[ $output == *"table slab "*" pages of the table in it, 0 outside; pinned are 512"* ]]
+	[[ $output == *"4 KiB, by the slab "* ]]
+}
+
+@test "a slab for which there is no room, or no table, 64" {
+	need_kvm
+	usage "--table-slab: found 16384K, wanted at most the memory between 0x200000 and 0x1000000" \
+		run --mem 16M --table-slab=16M "$root/build/images/hello"
+	usage "--table-slab: found 2048K, wanted at most 1984K, which is --host-mem less 64K" \
+		run --host-mem 2M --table-slab "$root/build/images/hello"
+	usage "--table-slab: IMAGE is a PVH kernel, wanted a program" run --table-slab "$kernels/hello"
+	run --separate-stderr -65 "$twostage" run --mem 4M --table-slab "$root/build/images/hello"
+	[[ $stderr == *"wanted at most the memory between 0x400000 and 0x400000"* ]]
 }
 
 @test "a user who is told no PFNs: frames are skipped, and that is said" {

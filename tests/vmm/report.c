@@ -268,6 +268,49 @@ Test(report, walk_checks_stand_in_both_if_they_were_asked_for)
 	free(text);
 }
 
+Test(report, walks_by_a_slab_stand_beside_those_without)
+{
+	struct walk_check_counts by_slab = checked;
+	json_t *object, *small;
+	char *text = NULL;
+	FILE *stream;
+	size_t size;
+
+	fill_report();
+	by_slab.slab_stops = 2;
+	by_slab.no_slab = 1;
+	by_slab.no_slab_why = "it was too small";
+	by_slab.slab_costs[HPT_4K] =
+		(struct walk_check_cost){.walks = 8, .refs = 17, .ideal_refs = 16};
+	report.walk_check = &checked;
+	object = report_json(&report);
+	cr_expect(json_is_null(at(object, "walk_check", "slab")));
+	json_decref(object);
+	report.walk_check = &by_slab;
+	report.ept.pinned = 512;
+	report.page.table_in_slab = 3 * HPT_PAGE_SIZE;
+	report.page.table_outside = 5 * HPT_PAGE_SIZE;
+	object = report_json(&report);
+	small = at(object, "walk_check", "slab");
+	cr_expect_eq(json_integer_value(json_object_get(small, "stops")), 2);
+	cr_expect_eq(json_integer_value(json_object_get(small, "stops_without")), 1);
+	cr_expect_str_eq(json_string_value(json_object_get(small, "reason")), "it was too small");
+	cr_expect_eq(json_real_value(at(small, "4k", "refs")), 2.125);
+	cr_expect_eq(json_integer_value(at(object, "stage1", "table_outside")), 5 * 4096);
+	cr_expect_eq(json_integer_value(at(object, "stage2", "pinned")), 512);
+	json_decref(object);
+	stream = open_memstream(&text, &size);
+	report_print(stream, &report);
+	fclose(stream);
+	cr_expect(strstr(text, "\nnot by the slab                 1  it was too small\n"), "%s",
+		  text);
+	cr_expect(strstr(text, "\n4 KiB, by the slab              8          2.125          2.000"),
+		  "%s", text);
+	cr_expect(strstr(text, " 3 pages of the table in it, 5 outside; pinned are 512\n"), "%s",
+		  text);
+	free(text);
+}
+
 Test(report, the_table_says_no_more_than_it_must)
 {
 	char *text = NULL;

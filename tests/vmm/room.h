@@ -12,11 +12,14 @@
 
 #define ROOM_SIZE (UINT64_C(16) << 20)
 
-static inline void room_create_with(struct machine *machine, enum hpt_organisation organisation)
+/* With a pinned range, as where the guest has a slab for its table. */
+static inline void room_create_pinned(struct machine *machine, enum hpt_organisation organisation,
+				      struct ept_range pinned)
 {
 	struct ept_config config = {
 		.ranges = {{0, ROOM_SIZE}},
 		.range_count = 1,
+		.pinned = pinned,
 		.host_mem = ROOM_SIZE,
 		.organisation = organisation,
 		.cpu = -1,
@@ -29,6 +32,11 @@ static inline void room_create_with(struct machine *machine, enum hpt_organisati
 	if (ept_create(&machine->ept, &config, &what))
 		cr_skip_test("%s", what);
 	machine->has_ept = true;
+}
+
+static inline void room_create_with(struct machine *machine, enum hpt_organisation organisation)
+{
+	room_create_pinned(machine, organisation, (struct ept_range){0, 0});
 }
 
 static inline void room_create(struct machine *machine)

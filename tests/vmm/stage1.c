@@ -145,7 +145,7 @@ Test(stage1, what_is_not_valid_is_refused, .timeout = 60)
 {
 	create(HPT_CLUSTERED);
 	publish(&guest, &machine);
-	guest.page.version = 2;
+	guest.page.version = ABI_VERSION + 1;
 	expect_invalid("the published page has a wrong magic or version");
 	guest.page.version = ABI_VERSION;
 	guest.page.desc = ROOM_SIZE - 8;

@@ -237,3 +237,29 @@ Test(walk_compare, a_table_that_cannot_be_is_a_lie_whatever_the_walk_says)
 	answers.guest_entry = hpt_entry(0x4401, GUEST | HPT_LARGE);
 	expect(WALK_LIED, true, "begins within one");
 }
+
+Test(walk_compare, a_walk_by_the_slab_says_the_same_or_is_wrong)
+{
+	all_agree();
+	answers.has_slab = true;
+	answers.slab = answers.walk;
+	expect_agreement(WALK_FRAMES_COMPARED);
+	answers.slab.entry ^= HPT_WRITE;
+	expect(WALK_WRONG, true, "by the slab it says gpa 0x4455000, hfn 0x77, flags 0x");
+	answers.slab = answers.walk;
+	answers.slab.probe = 2;
+	expect(WALK_WRONG, true, "by the slab");
+	answers.slab = (struct walk_result){.outcome = WALK_ABSENT, .stage = 1};
+	expect(WALK_WRONG, true, "by the slab it says absent at stage 1");
+	answers.has_slab = false;
+	expect_agreement(WALK_FRAMES_COMPARED);
+}
+
+Test(walk_compare, a_table_that_leads_out_of_its_slab_is_a_lie)
+{
+	all_agree();
+	answers.has_slab = true;
+	answers.slab = (struct walk_result){.outcome = WALK_ASTRAY, .stage = 1};
+	expect(WALK_LIED, true, "the guest's table leads out of its slab");
+	expect(WALK_LIED, false, "the guest's table leads out of its slab");
+}

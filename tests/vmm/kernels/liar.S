@@ -22,7 +22,7 @@
 start:
 	movl $ABI_MAGIC_LOW, page
 	movl $ABI_MAGIC_HIGH, page + 4
-	movl $1, page + 8		/* version */
+	movl $2, page + 8		/* version */
 	movl $desc, page + PAGE_DESC
 	movl $desc, page + PAGE_COUNTS	/* any bytes will do */
 
