@@ -139,6 +139,8 @@ static bool hold_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
+	static char output[1 << 14];
+
 	if (!hold_standard_descriptors()) {
 		/* Standard error may be the one that is missing: then nobody hears this. */
 		fprintf(stderr,
@@ -146,6 +148,9 @@ int main(int argc, char **argv)
 			"fix: start with all three open\n");
 		exit(STATUS_UNAVAILABLE);
 	}
+	/* The longest help has room, so that its error is found where it has a reason. */
+	if (!isatty(STDOUT_FILENO))
+		setvbuf(stdout, output, _IOFBF, sizeof(output));
 	if (atexit(check_stdout)) {
 		fputs("twostage: out of memory\n", stderr);
 		exit(STATUS_INTERNAL);
