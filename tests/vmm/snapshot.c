@@ -119,16 +119,21 @@ static void check_all_bytes(const uint8_t *code, size_t size, left_fn left)
 		in_between += count > 0 && count < BYTES;
 		cr_assert_eq(memcmp(rest, all + BYTES - count, count), 0);
 		if (!snapshot.state->devices.exited)
-			cr_assert_eq(count, left(&snapshot.state->cpu.registers));
+			cr_assert_eq(count, left(&snapshot.state->cpu.registers),
+				     "%zu bytes behind, rip 0x%lx, rcx %lu", count,
+				     (unsigned long)snapshot.state->cpu.registers.rip,
+				     (unsigned long)snapshot.state->cpu.registers.rcx);
 		snapshot_close(&snapshot);
 	}
 	cr_assert_gt(in_between, 0, "no snapshot fell between two bytes");
 	unlink(path);
 }
 
-/* cl goes out and is counted down: at 10 it is loaded, at 12 written, at 13 counted. */
+/* cl goes out and is counted down: at 5 it is set, at 10 loaded, at 12 written, at 13 counted. */
 static uint64_t left_of_loop(const struct kvm_regs *registers)
 {
+	if (registers->rip < ENTRY + 10)
+		return BYTES;
 	return registers->rcx - (registers->rip == ENTRY + 13);
 }
 
@@ -144,8 +149,13 @@ Test(snapshot, no_byte_of_a_port_is_written_twice_or_left_out, .timeout = 60)
 	check_all_bytes(code, sizeof(code), left_of_loop);
 }
 
+/* At 10 ecx is set, at 16 it counts. */
 static uint64_t left_of_string(const struct kvm_regs *registers)
 {
+	if (registers->rip < ENTRY + 15)
+		return BYTES;
+	if (registers->rip == ENTRY + 15)
+		return registers->rcx;
 	return registers->rip == ENTRY + 16 ? registers->rcx : 0;
 }
 
