@@ -105,15 +105,18 @@ deps-bench:
 	done
 
 demo: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS) all
 	@tests/demo.sh
 
+# Where nobody has said how many jobs, as many as there are CPUs.
+JOBS = $(if $(findstring -j,$(MAKEFLAGS))$(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+
 check: deps
-	@$(MAKE) --no-print-directory all tests testbed
+	@$(MAKE) --no-print-directory $(JOBS) all tests testbed
 	@tests/check.sh
 
 check-deep: deps
-	@$(MAKE) --no-print-directory all tests testbed sanitized
+	@$(MAKE) --no-print-directory $(JOBS) all tests testbed sanitized
 	@tests/check_deep.sh
 
 # One after the other, whatever -j says: both use the machine's one /dev/kvm and build/check/.
