@@ -8,7 +8,7 @@
 #include "ept/dedup.h"
 #include "ept/evict.h"
 #include "ept/pinned.h"
-#include "hpt/mix.h"
+#include "ept/sum.h"
 
 #define IS_FRAME (UINT64_C(1) << 63)
 
@@ -30,21 +30,6 @@ void ept_dedup_destroy(struct ept_dedup *dedup)
 	free(dedup->places);
 	free(dedup->sharers);
 	*dedup = (struct ept_dedup){0};
-}
-
-/* It only proposes: what is equal is said by comparing. */
-static uint64_t hash_of(const void *page)
-{
-	const uint64_t *words = page;
-	uint64_t hash[2] = {1, 2};
-
-	for (unsigned int i = 0; i < HPT_PAGE_SIZE / sizeof(*words); i += 2) {
-		for (unsigned int part = 0; part < 2; part++) {
-			hash[part] = (hash[part] ^ words[i + part]) * UINT64_C(0x9e3779b97f4a7c15);
-			hash[part] ^= hash[part] >> 32;
-		}
-	}
-	return mix64(hash[0]) ^ hash[1];
 }
 
 static int free_frame(struct ept_dedup *dedup, uint64_t *frame)
@@ -234,7 +219,8 @@ static int look_at(struct ept *ept, uint64_t gfn)
 	page = ept_pool_frame(&ept->pool, frame);
 	if (ept_swap_is_zero(page))
 		return share_zero(ept, gfn);
-	place = &dedup->places[hash_of(page) >> (64 - dedup->bits)];
+	/* It only proposes: what is equal is said by comparing. */
+	place = &dedup->places[ept_sum(page, HPT_PAGE_SIZE, 0, 0) >> (64 - dedup->bits)];
 	number = (*place & ~IS_FRAME) - 1;
 	if (*place & IS_FRAME) {
 		if (*sharers_of(dedup, number) && same_content(ept, frame, number))

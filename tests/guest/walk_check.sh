@@ -47,21 +47,26 @@ problem() {
 	[ "$(number_of wrong)" = 0 ] || { echo "wrong: $(number_of wrong)"; return; }
 	[ "$(number_of lied)" = 0 ] || { echo "lied: $(number_of lied)"; return; }
 	[ "$(number_of kvm_agrees)" -gt 0 ] || { echo "KVM was not asked"; return; }
-	[ "$(number_of not_in_window)" -gt 0 ] || { echo "the window has all pages"; return; }
 	[ "$(number_of kvm_not_asked)" = 0 ] || echo "KVM would have missed"
 	# Without root the kernel gives no PFNs.
 	[ "$(number_of frames_compared)" -gt 0 ] || [ "$(number_of frames_skipped)" -gt 0 ] ||
 		echo "no frames were compared"
 }
 
+missing=0
 for guest in $organisations; do
 	for host in $organisations; do
 		run --walk-check 64 --window 64 --guest-table "$guest" --host-table "$host"
 		why=$(problem $?)
+		missing=$((missing + $(number_of not_in_window)))
 		verdict "$guest over $host, $(number_of kvm_agrees) as KVM says, $(number_of \
 			frames_compared) frames compared" "$why"
 	done
 done
+# By chance, a run may have none.
+why=
+[ $missing -gt 0 ] || why="none was chosen"
+verdict "pages that the window had lost are walked as well: $missing" "$why"
 
 # by_slab FIELD: of walks by the slab to pages of 4 KiB, which is 6: refs a walk, 7: its model
 by_slab() {
