@@ -78,22 +78,16 @@ static bool own_frame(struct ept *ept, uint64_t gfn, uint64_t *frame)
 	return *frame == ept_window_frame(&ept->window, gfn << HPT_PAGE_SHIFT);
 }
 
-struct change {
-	uint64_t entry;
-};
-
 static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
 {
 	(void)key;
 	(void)entry;
-	return ((struct change *)context)->entry;
+	return *(const uint64_t *)context;
 }
 
 static int set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
 {
-	struct change change = {entry};
-
-	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &change);
+	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &entry);
 }
 
 /* The window may show a frame that the table does not name: nobody reaches the block any more. */

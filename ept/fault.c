@@ -129,8 +129,10 @@ static bool map_whole(struct ept *ept, struct ept_fill *fill, int *ret)
 static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
 	struct ept_stream *stream;
+	uint64_t begin = nanoseconds();
 	int ret = ept_make_room(ept, 1, reason);
 
+	fill->waited_ns = nanoseconds() - begin;
 	if (ret < 0)
 		return ret;
 	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
@@ -188,8 +190,10 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 /* A page that is swapped out. */
 static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
+	uint64_t begin = nanoseconds();
 	int ret = ept_bring_back(ept, fill->gfn, &fill->entry, reason);
 
+	fill->waited_ns = nanoseconds() - begin;
 	if (ret == 0)
 		ret = find(ept, fill, to_window, reason);
 	fill->found = EPT_RETURNED;
@@ -201,8 +205,12 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
  */
 static int make_own(struct ept *ept, struct ept_fill *fill, const char **reason)
 {
+	uint64_t begin = nanoseconds();
+	int ret = ept_unshare(ept, fill->gfn, &fill->entry, reason);
+
 	fill->found = EPT_UNSHARED;
-	return ept_unshare(ept, fill->gfn, &fill->entry, reason);
+	fill->waited_ns = nanoseconds() - begin;
+	return ret;
 }
 
 /* Puts the page in transit, once it is not. */
@@ -247,7 +255,7 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 	if (ret == 0 &&
 	    (fill->found == EPT_NEW || fill->found == EPT_RETURNED || fill->found == EPT_UNSHARED))
 		ret = merge(ept, gfn, reason);
-	fill->lookup_ns = nanoseconds() - begin;
+	fill->lookup_ns = nanoseconds() - begin - fill->waited_ns;
 	if (ret < 0)
 		ept_filled(ept, fill);
 	return ret;

@@ -37,6 +37,7 @@ struct ept_fill {
 	uint64_t first;
 	unsigned int pages;
 	bool is_write;
+	uint64_t waited_ns; /* for room, a page to come back, or a copy */
 	uint64_t lookup_ns; /* that the table took */
 };
 
