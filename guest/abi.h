@@ -13,6 +13,7 @@
  *                     2 MiB, above the kernel's image and below the module, in the range that the
  *                     kernel is in: the VMM has it in one run of host memory and walks the table
  *                     there, if all of it is there
+ *   cpus=N            CPUs that there are (default 1)
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -67,8 +68,20 @@
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0
 
+/* gVA of what each CPU has for itself, at the same address on each: to the end of the space. */
+#define ABI_CPU_AREA UINT64_C(0xffffffffc0000000)
+
+/*
+ * 32-bit write of a CPU's number, from 1 to cpus - 1, once for each: it begins as abi_page.cpu_start
+ * says, with the system registers of the CPU that asks (CR0, CR4, EFER, descriptor tables,
+ * segments, TR), its number in RDI, and interrupts off. Its local APIC's identifier is its number.
+ */
+#define ABI_PORT_CPU 0x520
+
+#define ABI_CPUS_MAX 32
+
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 /*
  * One stage-1 fault: the low halves of the time stamp counter at the first instruction of the
@@ -93,6 +106,13 @@ struct abi_region {
 
 #define ABI_REGIONS 16
 
+/* How another CPU begins. */
+struct abi_cpu_start {
+	uint64_t cr3;
+	uint64_t rip;
+	uint64_t rsp;
+};
+
 struct abi_write {
 	uint64_t gpa;  /* where the bytes are; they do not cross a page */
 	uint32_t size; /* at most 4096 */
@@ -107,8 +127,9 @@ struct abi_page {
 	struct abi_write write;
 	uint64_t desc;	 /* gPA of the stage-1 table's struct hpt_desc */
 	uint64_t counts; /* gPA of its struct hpt_counts */
-	uint16_t asid;	 /* of the program that runs */
-	uint16_t reserved[3];
+	struct abi_cpu_start cpu_start;
+	uint16_t asid[ABI_CPUS_MAX]; /* of the space that runs there; 0: it idles */
+	uint16_t own_asid[ABI_CPUS_MAX]; /* of each CPU's own area, from ABI_CPU_AREA on */
 	uint64_t first_touches; /* faults whose lookup found no entry */
 	uint64_t refills;	/* faults whose lookup found one: the window had lost it */
 	uint64_t more_probes;	/* lines that those lookups read, beyond one for each */
@@ -119,7 +140,10 @@ struct abi_page {
 	 */
 	uint64_t drops;
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
-	uint64_t window_pages;
+	uint64_t forks;
+	uint64_t pages_copied; /* written for the first time while another process had them */
+	uint64_t pages_taken;  /* the same, when no other had them any more: not copied */
+	uint64_t window_pages; /* of all CPUs */
 	uint64_t window_resident;
 	uint64_t pinned; /* window entries of the kernel's own mappings */
 	uint64_t system_calls;

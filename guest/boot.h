@@ -25,6 +25,7 @@ struct boot {
 	uint64_t wall_ns;
 	uint64_t seed;
 	bool doorbells;
+	unsigned int cpus;
 	const char *name;      /* argv[0], still percent-encoded */
 	const char *arguments; /* what follows "--", still percent-encoded */
 };

@@ -6,12 +6,14 @@
 #ifndef GUEST_STAGE1_H
 #define GUEST_STAGE1_H
 
+#include <stdbool.h>
+
 #include "guest/abi.h"
 #include "hpt/hpt.h"
-
-#define ASID_PROGRAM 1
+#include "hpt/space.h"
 
 extern struct hpt stage1;
+extern struct hpt_spaces spaces; /* its identifiers: of programs' spaces, and of CPUs' areas */
 
 /*
  * The organisation whose short way (hpt/lookup.h) page faults go, or neither of the two that have
@@ -25,9 +27,18 @@ extern enum hpt_organisation stage1_short_way;
  */
 void stage1_start(void);
 
-static inline struct hpt_key program_key(uint64_t vpn)
+/* Entries may have another place than they had: words that are kept mean nothing any more. */
+extern uint64_t stage1_moved;
+
+static inline uint64_t stage1_moves(void)
 {
-	return hpt_key(ASID_PROGRAM, vpn, HPT_4K);
+	return stage1.counts.moves + stage1_moved;
 }
+
+/*
+ * Enters the pages of a CPU's area, which are at `area` (gPA) and behind, under an identifier of
+ * its own, and pins them if it is this CPU's. -ENOMEM, -ENOSPC.
+ */
+int stage1_map_area(struct hpt_space *pages, uint64_t area, bool is_own);
 
 #endif
