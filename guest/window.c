@@ -369,7 +369,8 @@ static void free_below(struct window *window, uint64_t *table, unsigned int word
 {
 	for (unsigned int at = next_used(table, 0, words); at < words;
 	     at = next_used(table, at + 1, words)) {
-		if (table[at] == trap_word) {
+		/* The CPU sets A in it. */
+		if (window_table(table[at]) == window_table(trap_word)) {
 			table[at] = 0;
 			continue;
 		}
