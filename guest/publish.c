@@ -10,7 +10,7 @@
 struct abi_page published __attribute__((aligned(4096))) = {
 	.magic = ABI_MAGIC,
 	.version = ABI_VERSION,
-	.asid = ASID_PROGRAM,
+	.asid = {ASID_PROGRAM},
 };
 
 struct abi_sample samples[ABI_SAMPLES] __attribute__((aligned(4096)));
