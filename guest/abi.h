@@ -13,7 +13,8 @@
  *                     2 MiB, above the kernel's image and below the module, in the range that the
  *                     kernel is in: the VMM has it in one run of host memory and walks the table
  *                     there, if all of it is there
- *   cpus=N            CPUs that there are (default 1)
+ *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
+ *                     number 0 and starts the others by ABI_PORT_CPU
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -42,6 +43,9 @@
 #define ABI_STRINGS_SIZE 32768
 #define ABI_STRINGS_MAX	 (ABI_STRINGS_SIZE - 32)
 
+/* CPUs of one guest. A CPU's number, from 0 on, is the ID of its local APIC as well. */
+#define ABI_CPUS_MAX 32
+
 /* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
 #define ABI_HOLE_START UINT64_C(0xc0000000)
 #define ABI_HOLE_END   UINT64_C(0x100000000)
@@ -61,6 +65,16 @@
 /* 32-bit write of anything: the next thing is the program's first instruction. No answer. */
 #define ABI_PORT_START 0x51c
 
+/*
+ * 32-bit write of a CPU's number, once for each from 1 to cpus - 1: the CPU starts. CR0, CR4, EFER,
+ * segments, GDT, IDT and TR are those of the CPU that asks, as they are there; CR3, RIP and RSP are
+ * those of abi_page.cpu_start; RDI is its number; all other registers are 0, IF is clear. All that
+ * is taken before the `out` completes, so cpu_start may be written again at once. A number that is
+ * none of these, or of a CPU that has been started, is ignored and counted. The CPUs have local
+ * APICs (at 0xfee00000, by MMIO) with KVM's timer and interrupts, and wait in HLT for those.
+ */
+#define ABI_PORT_CPU 0x520
+
 /* A static PIE goes here: its addresses are counted from this one. */
 #define ABI_RELOCATION_BASE 0x555555554000ull
 
@@ -70,15 +84,6 @@
 
 /* gVA of what each CPU has for itself, at the same address on each: to the end of the space. */
 #define ABI_CPU_AREA UINT64_C(0xffffffffc0000000)
-
-/*
- * 32-bit write of a CPU's number, from 1 to cpus - 1, once for each: it begins as abi_page.cpu_start
- * says, with the system registers of the CPU that asks (CR0, CR4, EFER, descriptor tables,
- * segments, TR), its number in RDI, and interrupts off. Its local APIC's identifier is its number.
- */
-#define ABI_PORT_CPU 0x520
-
-#define ABI_CPUS_MAX 32
 
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
 #define ABI_VERSION 3
@@ -106,17 +111,17 @@ struct abi_region {
 
 #define ABI_REGIONS 16
 
-/* How another CPU begins. */
-struct abi_cpu_start {
-	uint64_t cr3;
-	uint64_t rip;
-	uint64_t rsp;
-};
-
 struct abi_write {
 	uint64_t gpa;  /* where the bytes are; they do not cross a page */
 	uint32_t size; /* at most 4096 */
 	uint32_t fd;   /* 1 or 2 */
+};
+
+/* Where a CPU begins. */
+struct abi_cpu_start {
+	uint64_t cr3;
+	uint64_t rip;
+	uint64_t rsp;
 };
 
 /* What the kernel publishes. Lives in its own page(s), written by the guest, read by the VMM. */
@@ -125,15 +130,15 @@ struct abi_page {
 	uint32_t version;
 	uint32_t panicked; /* the kernel itself gave up: its message is on stderr */
 	struct abi_write write;
-	uint64_t desc;	 /* gPA of the stage-1 table's struct hpt_desc */
-	uint64_t counts; /* gPA of its struct hpt_counts */
 	struct abi_cpu_start cpu_start;
-	uint16_t asid[ABI_CPUS_MAX]; /* of the space that runs there; 0: it idles */
+	uint64_t desc;		     /* gPA of the stage-1 table's struct hpt_desc */
+	uint64_t counts;	     /* gPA of its struct hpt_counts */
+	uint16_t asid[ABI_CPUS_MAX]; /* the address space that runs on each CPU; 0: none */
 	uint16_t own_asid[ABI_CPUS_MAX]; /* of each CPU's own area, from ABI_CPU_AREA on */
-	uint64_t first_touches; /* faults whose lookup found no entry */
-	uint64_t refills;	/* faults whose lookup found one: the window had lost it */
-	uint64_t more_probes;	/* lines that those lookups read, beyond one for each */
-	uint64_t protection;	/* faults that the mapping forbids, and programs killed for it */
+	uint64_t first_touches;	     /* faults whose lookup found no entry */
+	uint64_t refills;	     /* faults whose lookup found one: the window had lost it */
+	uint64_t more_probes;	     /* lines that those lookups read, beyond one for each */
+	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
 	/*
 	 * Window entries that went because their mapping did. What was evicted to make room is
 	 * first_touches + refills - drops - window_resident.
