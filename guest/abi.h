@@ -131,13 +131,13 @@ struct abi_page {
 	uint32_t panicked; /* the kernel itself gave up: its message is on stderr */
 	struct abi_write write;
 	struct abi_cpu_start cpu_start;
-	uint64_t desc;		     /* gPA of the stage-1 table's struct hpt_desc */
-	uint64_t counts;	     /* gPA of its struct hpt_counts */
-	uint16_t asid[ABI_CPUS_MAX]; /* the address space that runs on each CPU; 0: none */
+	uint64_t desc;			 /* gPA of the stage-1 table's struct hpt_desc */
+	uint64_t counts;		 /* gPA of its struct hpt_counts */
+	uint16_t asid[ABI_CPUS_MAX];	 /* the address space that runs on each CPU; 0: none */
 	uint16_t own_asid[ABI_CPUS_MAX]; /* of each CPU's own area, from ABI_CPU_AREA on */
-	uint64_t first_touches;	     /* faults whose lookup found no entry */
-	uint64_t refills;	     /* faults whose lookup found one: the window had lost it */
-	uint64_t more_probes;	     /* lines that those lookups read, beyond one for each */
+	uint64_t first_touches;		 /* faults whose lookup found no entry */
+	uint64_t refills;		 /* faults whose lookup found one: the window had lost it */
+	uint64_t more_probes;		 /* lines that those lookups read, beyond one for each */
 	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
 	/*
 	 * Window entries that went because their mapping did. What was evicted to make room is

@@ -25,8 +25,8 @@
 #define DIVIDE_BY_16	 3
 #define DESTINATION(cpu) ((uint32_t)(cpu) << 24)
 
-#define MEASURE_NS    200000
-#define TICKS_MAX     UINT32_MAX
+#define MEASURE_NS 200000
+#define TICKS_MAX  UINT32_MAX
 
 /* Ticks in a nanosecond, times 2^32; 0: not measured yet. All CPUs' timers have one clock. */
 static uint64_t ticks_per_ns;

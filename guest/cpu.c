@@ -38,7 +38,7 @@ struct __attribute__((packed)) table_pointer {
 #define GATE_INTERRUPT 0x8e
 #define GATE_FROM_USER 0x60
 #define TSS_TYPE       0x89
-#define AREA_BLOCK     65536 /* what holds CPU_AREA_SIZE */
+#define AREA_BLOCK     65536   /* what holds CPU_AREA_SIZE */
 #define FLAGS_CLEARED  0x47700 /* AC NT IOPL DF IF TF */
 
 extern uint64_t gdt[], gdt_end[];

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "guest/abi.h"
+#include "guest/layout.h"
 #include "guest/window.h"
 #include "hpt/space.h"
 
@@ -27,27 +28,31 @@ struct __attribute__((packed)) cpu_task_state {
 
 #define CPU_DESCRIPTORS 8
 
+/* The area's first page: the last word of it is trap_entry.S's. */
+
 struct cpu {
-	uint64_t syscall_rsp; /* trap_entry.S: the first word */
-	unsigned int number;  /* and its local APIC's identifier */
 	struct window window;
-	struct task *task;    /* whose registers the CPU runs with, or last ran with; NULL: none */
-	struct task *next;    /* who runs once the vector registers are right */
-	struct task *vectors; /* whose vector registers the CPU has; NULL: nobody's who needs them */
-	bool moves_vectors;   /* it saves or restores them, in the trap page */
+	unsigned int number; /* and its local APIC's identifier */
+	struct task *task;   /* whose registers the CPU runs with, or last ran with; NULL: none */
+	struct task *next;   /* who runs once the vector registers are right */
+	struct task
+		*vectors;   /* whose vector registers the CPU has; NULL: nobody's who needs them */
+	bool moves_vectors; /* it saves or restores them, in the trap page */
 	bool is_idle;
 	bool has_apic; /* it is set up */
 	/* Tasks that could run here, in order; and those that wait here for a time. */
 	struct task *ready, *ready_last;
 	struct task *sleepers;
-	unsigned int tasks;	/* that belong here */
-	uint64_t turn_ends;	/* of the task, by clock_now() */
-	uint64_t timer_set;	/* for when the timer is set, by clock_now(); 0: it is not */
+	unsigned int tasks;	 /* that belong here */
+	uint64_t turn_ends;	 /* of the task, by clock_now() */
+	uint64_t timer_set;	 /* for when the timer is set, by clock_now(); 0: it is not */
 	volatile uint32_t flush; /* another CPU waits for this one to load CR3 again */
 	struct hpt_space pages;	 /* what the stage-1 table says of its area */
 	uint64_t descriptors[CPU_DESCRIPTORS];
 	struct cpu_task_state task_state;
 };
+
+_Static_assert(sizeof(struct cpu) <= CPU_SYSCALL_RSP - CPU_BASE, "the area's first page holds it");
 
 /* This CPU's own (kernel.lds). */
 extern struct cpu cpu;

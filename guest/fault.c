@@ -44,7 +44,7 @@ HPT_INLINE int first_touch(struct space *space, struct hpt_key key, const struct
 
 	if (!region)
 		return -EFAULT;
-	allows = region->rights | HPT_PRESENT;
+	allows = region->rights;
 	if (!allowed(allows, rights))
 		return -EFAULT;
 	if (__builtin_expect(!region->frame, 1)) {
@@ -159,7 +159,8 @@ HPT_INLINE bool handle(struct space *space, const struct trap_cpu_frame *frame, 
 	else
 		known = hpt_find(&stage1, key, &found);
 	answered = rdtsc_low();
-	published.more_probes += found.probes - 1;
+	if (__builtin_expect(found.probes > 1, 0))
+		published.more_probes += found.probes - 1;
 	known = resolve(space, key, rights, known, &found, organisation);
 	publish_sample(tsc, asked, answered, rdtsc_low());
 	return known;
@@ -167,15 +168,15 @@ HPT_INLINE bool handle(struct space *space, const struct trap_cpu_frame *frame, 
 
 /* Apart, so that no organisation's code is in the way of the other's. */
 static __attribute__((noinline)) bool handle_radix(struct space *space,
-						   const struct trap_cpu_frame *frame,
-						   uint64_t gva, uint32_t tsc)
+						   const struct trap_cpu_frame *frame, uint64_t gva,
+						   uint32_t tsc)
 {
 	return handle(space, frame, gva, tsc, HPT_RADIX);
 }
 
 static __attribute__((noinline)) bool handle_other(struct space *space,
-						   const struct trap_cpu_frame *frame,
-						   uint64_t gva, uint32_t tsc)
+						   const struct trap_cpu_frame *frame, uint64_t gva,
+						   uint32_t tsc)
 {
 	return handle(space, frame, gva, tsc, HPT_ORGANISATIONS);
 }
@@ -195,29 +196,43 @@ static __attribute__((noinline)) bool handle_shared(struct space *space,
 	return reach(space, vpn, rights_asked(frame->error));
 }
 
-static inline bool handle_any(struct space *space, const struct trap_cpu_frame *frame, uint64_t gva,
-			      uint32_t tsc)
+/* What a space's faults go through is decided where it is made, and when it is forked. */
+HPT_INLINE bool handle_any(const struct trap_cpu_frame *frame, uint64_t gva, uint32_t tsc)
 {
-	if (__builtin_expect(!space->is_alone, 0))
-		return handle_shared(space, frame, gva);
-	if (stage1_short_way == HPT_CLUSTERED)
+	struct space *space = cpu.window.space;
+
+	if (__builtin_expect(space->way == SPACE_CLUSTERED, 1))
 		return handle(space, frame, gva, tsc, HPT_CLUSTERED);
-	if (stage1_short_way == HPT_RADIX)
+	if (space->way == SPACE_RADIX)
 		return handle_radix(space, frame, gva, tsc);
-	return handle_other(space, frame, gva, tsc);
+	if (space->way == SPACE_OTHER)
+		return handle_other(space, frame, gva, tsc);
+	return handle_shared(space, frame, gva);
+}
+
+/* Apart, so that one CPU alone has no lock in its way. */
+static __attribute__((noinline)) bool handle_locked(const struct trap_cpu_frame *frame,
+						    uint64_t gva, uint32_t tsc)
+{
+	bool resolved;
+
+	if (gva >= USER_END)
+		__builtin_unreachable();
+	lock_kernel();
+	resolved = handle_any(frame, gva, tsc);
+	unlock_kernel();
+	return resolved;
 }
 
 bool fault_handle(const struct trap_cpu_frame *frame, uint32_t tsc)
 {
 	uint64_t gva = read_cr2();
-	bool resolved;
 
 	if (gva >= USER_END || !(frame->error & ERROR_USER))
 		return is_none(frame);
-	lock_kernel();
-	resolved = handle_any(cpu.window.space, frame, gva, tsc);
-	unlock_kernel();
-	return resolved;
+	if (__builtin_expect(lock_needed, 0))
+		return handle_locked(frame, gva, tsc);
+	return handle_any(frame, gva, tsc);
 }
 
 /* Another thread may have made it right meanwhile: then the access is just made again. */

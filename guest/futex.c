@@ -12,12 +12,12 @@
 #include "guest/schedule.h"
 #include "guest/user.h"
 
-#define WAIT	    0
-#define WAKE	    1
-#define REQUEUE	    3
+#define WAIT		0
+#define WAKE		1
+#define REQUEUE		3
 #define COMPARE_REQUEUE 4
-#define WAIT_BITSET 9
-#define WAKE_BITSET 10
+#define WAIT_BITSET	9
+#define WAKE_BITSET	10
 
 /* Flags beside these commands. */
 #define PRIVATE	 128

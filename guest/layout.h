@@ -14,18 +14,19 @@
 #ifndef GUEST_LAYOUT_H
 #define GUEST_LAYOUT_H
 
-#define USER_START  0x0000000000010000
-#define USER_END    0x00007ffff0000000
+#define USER_START   0x0000000000010000
+#define USER_END     0x00007ffff0000000
 #define USER_VECTORS (USER_END - 0x1800000)
-#define TRAP_PAGE   0x00007fffffffd000
-#define DIRECT_BASE 0xffff888000000000
-#define KERNEL_BASE 0xffffffff80000000
-#define CPU_BASE    0xffffffffc0000000
+#define TRAP_PAGE    0x00007fffffffd000
+#define DIRECT_BASE  0xffff888000000000
+#define KERNEL_BASE  0xffffffff80000000
+#define CPU_BASE     0xffffffffc0000000
 
 /*
  * A CPU's area, from CPU_BASE on: what is its own at the same address on each. The pages below the
  * stacks are not mapped, so an overflow faults; the local APIC's registers are no RAM.
  */
+#define CPU_SYSCALL_RSP	      (CPU_BASE + 0xff8)
 #define CPU_STACK_GUARD	      0x1000
 #define CPU_STACK_TOP	      (CPU_BASE + 0x6000)
 #define CPU_FAULT_STACK_GUARD 0x6000
@@ -48,13 +49,13 @@
  * The trap page: int3 for SYSCALL to land on, the probe that boot runs once, and what saves and
  * restores vector registers at RDI, with and without XSAVE. Each ends with an int3.
  */
-#define TRAP_PAGE_INT3	    0
-#define TRAP_PAGE_PROBE	    16
-#define TRAP_PAGE_XSAVE	    32
-#define TRAP_PAGE_XRSTOR    64
-#define TRAP_PAGE_FXSAVE    96
-#define TRAP_PAGE_FXRSTOR   112
-#define TRAP_PAGE_END	    128
+#define TRAP_PAGE_INT3	  0
+#define TRAP_PAGE_PROBE	  16
+#define TRAP_PAGE_XSAVE	  32
+#define TRAP_PAGE_XRSTOR  64
+#define TRAP_PAGE_FXSAVE  96
+#define TRAP_PAGE_FXRSTOR 112
+#define TRAP_PAGE_END	  128
 
 /* Interrupts. */
 #define VECTOR_TIMER	32

@@ -53,7 +53,7 @@ static uint64_t rights_of_protection(uint64_t protection)
 	uint64_t rights = 0;
 
 	if (protection & (PROTECTION_READ | PROTECTION_WRITE | PROTECTION_EXECUTE))
-		rights = HPT_USER | HPT_NOEXEC;
+		rights = HPT_PRESENT | HPT_USER | HPT_NOEXEC;
 	if (protection & PROTECTION_WRITE)
 		rights |= HPT_WRITE;
 	if (protection & PROTECTION_EXECUTE)
@@ -94,7 +94,8 @@ static uint64_t covered_to(const struct range *range)
 	struct region *region = region_from(current_regions(), range->start);
 	uint64_t vpn = range->start;
 
-	for (; vpn < range->end && region && region->start <= vpn; region = region_next(current_regions(), region))
+	for (; vpn < range->end && region && region->start <= vpn;
+	     region = region_next(current_regions(), region))
 		vpn = region->end;
 	return vpn < range->end ? vpn : range->end;
 }
@@ -147,12 +148,14 @@ static int64_t choose_place(uint64_t gva, uint64_t size, uint64_t flags)
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (error)
 			return error;
-		if (flags & MAP_FIXED_NOREPLACE && !region_is_free(current_regions(), range.start, range.end))
+		if (flags & MAP_FIXED_NOREPLACE &&
+		    !region_is_free(current_regions(), range.start, range.end))
 			return -EEXIST;
 		error = unmap_range(&range);
 		return error ? error : (int64_t)range.start;
 	}
-	if (gva && !error && range.end <= MAP_TOP && region_is_free(current_regions(), range.start, range.end))
+	if (gva && !error && range.end <= MAP_TOP &&
+	    region_is_free(current_regions(), range.start, range.end))
 		return (int64_t)range.start;
 	range.start = region_find_gap(current_regions(), pages_of(size), USER_LOW, MAP_TOP);
 	return range.start ? (int64_t)range.start : -ENOMEM;
@@ -205,8 +208,8 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 	error = split_edges(&range);
 	if (error)
 		return error;
-	for (struct region *region = region_from(current_regions(), range.start); region && region->start < range.end;
-	     region = region_next(current_regions(), region))
+	for (struct region *region = region_from(current_regions(), range.start);
+	     region && region->start < range.end; region = region_next(current_regions(), region))
 		region->rights = rights | (region->rights & REGION_SHARED);
 	space_protect(current_space(), range.start, range.end, rights);
 	region_join(current_regions(), range.start, range.end);
@@ -253,7 +256,8 @@ static bool grow_in_place(const struct region *region, const struct range *more)
 	};
 
 	return region->end == more->start && more->end <= MAP_TOP &&
-	       region_is_free(current_regions(), more->start, more->end) && is_backed(&grown) && !region_add(current_regions(), &grown);
+	       region_is_free(current_regions(), more->start, more->end) && is_backed(&grown) &&
+	       !region_add(current_regions(), &grown);
 }
 
 int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_t flags)

@@ -19,7 +19,6 @@ static struct part {
 	uint64_t size;
 } parts[PARTS_MAX];
 
-
 bool output_is_open(int fd)
 {
 	return fd >= 0 && fd < 3 && !current_process()->files->closed[fd];

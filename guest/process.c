@@ -35,17 +35,18 @@
 #define CLONE_CHILD_SETTID   0x01000000
 #define CLONE_SIGNAL	     0xff /* what the parent gets when the process ends */
 #define CLONE_THREAD_NEEDS   (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)
-#define CLONE_KNOWN                                                                            \
-	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_THREAD |       \
-	 CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |           \
+#define CLONE_KNOWN                                                                       \
+	(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_THREAD | \
+	 CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |      \
 	 CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_SIGNAL)
 
 #define SIGNAL_STATUS 128
 #define STATUS_SIGNAL 0x7f /* of a wait status */
 
 #define WAIT_NO_HANG 1
-#define WAIT_OPTIONS 0xe000000b /* WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE */
-#define USAGE_WORDS  18		/* struct rusage */
+#define WAIT_OPTIONS 0xe000000b /* WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE \
+				 */
+#define USAGE_WORDS 18		/* struct rusage */
 
 _Static_assert(sizeof(struct task) <= HPT_PAGE_SIZE, "a task is a page");
 _Static_assert(sizeof(struct process) <= HPT_PAGE_SIZE, "a process is a page");

@@ -57,14 +57,14 @@ struct task {
 	struct futex_word futex; /* what it waits for, if it does: see futex.c */
 	uint32_t futex_bits;
 	uint32_t number;
-	unsigned int cpu; /* where it runs, always */
+	unsigned int cpu;     /* where it runs, always */
 	unsigned int vectors; /* which of the space's places for vector registers is its own */
 	enum task_state state;
-	bool redo;	   /* the system call in its registers begins anew */
-	bool has_mask;	   /* saved_mask is to be restored when a signal was handled */
+	bool redo;	    /* the system call in its registers begins anew */
+	bool has_mask;	    /* saved_mask is to be restored when a signal was handled */
 	bool saves_vectors; /* the CPU is about to save its vector registers, ... */
 	bool vectors_saved; /* ... or has, and they have not changed since */
-	bool was_late;	   /* the time has come: for a call that begins anew */
+	bool was_late;	    /* the time has come: for a call that begins anew */
 };
 
 struct process {
@@ -77,13 +77,13 @@ struct process {
 	unsigned int thread_count;
 	struct space *space;
 	struct files *files;
-	struct wait_queue waiters; /* its tasks in wait4() */
-	struct wait_queue vforked; /* the task that waits until this one ends or executes */
+	struct wait_queue waiters;     /* its tasks in wait4() */
+	struct wait_queue vforked;     /* the task that waits until this one ends or executes */
 	struct signal_action *actions; /* of its signals: a page */
-	uint64_t signals;	   /* pending ones for any of its threads */
-	uint32_t status; /* as wait4() gives it, once it has ended */
+	uint64_t signals;	       /* pending ones for any of its threads */
+	uint32_t status;	       /* as wait4() gives it, once it has ended */
 	bool has_ended;
-	bool is_ending;	 /* threads that are left end as soon as they would go on */
+	bool is_ending; /* threads that are left end as soon as they would go on */
 	char name[16];
 };
 

@@ -75,12 +75,6 @@ static int grow(struct regions *set)
 	return 0;
 }
 
-static void remember(struct regions *set, struct region *region)
-{
-	set->before = set->last;
-	set->last = region;
-}
-
 /* The index of the first region that ends after `vpn`. */
 static unsigned int index_from(const struct regions *set, uint64_t vpn)
 {
@@ -95,23 +89,6 @@ static unsigned int index_from(const struct regions *set, uint64_t vpn)
 			low = middle + 1;
 	}
 	return low;
-}
-
-struct region *region_search(struct regions *set, uint64_t vpn)
-{
-	struct region *region = set->first;
-
-	/* The last region that starts at or before vpn: without a branch that depends on it. */
-	for (unsigned int rest = set->count; rest > 1;) {
-		unsigned int half = rest / 2;
-
-		region = region[half].start <= vpn ? region + half : region;
-		rest -= half;
-	}
-	if (!region_has(region, vpn))
-		return NULL;
-	remember(set, region);
-	return region;
 }
 
 struct region *region_from(struct regions *set, uint64_t vpn)
@@ -140,11 +117,13 @@ static void open_gap(struct regions *set, unsigned int at)
 		set->first = set->store + set->places - set->count;
 		memmove(set->first, set->store, set->count * sizeof(*set->first));
 	}
-	if (set->first > set->store && (is_low || set->first + set->count == set->store + set->places)) {
+	if (set->first > set->store &&
+	    (is_low || set->first + set->count == set->store + set->places)) {
 		set->first--;
 		memmove(set->first, set->first + 1, at * sizeof(*set->first));
 	} else {
-		memmove(&set->first[at + 1], &set->first[at], (set->count - at) * sizeof(*set->first));
+		memmove(&set->first[at + 1], &set->first[at],
+			(set->count - at) * sizeof(*set->first));
 	}
 }
 
@@ -184,7 +163,8 @@ static void take_out(struct regions *set, unsigned int first, unsigned int past)
 		memmove(&set->first[gone], set->first, first * sizeof(*set->first));
 		set->first += gone;
 	} else {
-		memmove(&set->first[first], &set->first[past], (set->count - past) * sizeof(*set->first));
+		memmove(&set->first[first], &set->first[past],
+			(set->count - past) * sizeof(*set->first));
 	}
 	set->count -= gone;
 	/* No stale copy is taken for a region, not even where none is left. */

@@ -8,6 +8,7 @@
 #define GUEST_REGION_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "hpt/entry.h"
@@ -16,7 +17,7 @@
 struct region {
 	uint64_t start;
 	uint64_t end;
-	uint64_t rights; /* HPT_USER (there are any), HPT_WRITE, HPT_NOEXEC; REGION_SHARED */
+	uint64_t rights; /* HPT_PRESENT and HPT_USER, HPT_WRITE, HPT_NOEXEC; 0: none */
 	uint64_t frame;	 /* of page `start`, for pages that lie in a module; 0: fresh ones */
 	uint64_t first_touches;
 } __attribute__((aligned(64)));
@@ -49,11 +50,32 @@ void regions_destroy(struct regions *set);
 /* The same regions in another set, which is empty. -ENOMEM. */
 int regions_copy(struct regions *set, const struct regions *from);
 
-struct region *region_search(struct regions *set, uint64_t vpn);
-
 static inline bool region_has(const struct region *region, uint64_t vpn)
 {
 	return vpn >= region->start && vpn < region->end;
+}
+
+/* Inline, since its caller in the fault path has all registers in use. */
+static inline struct region *region_search(struct regions *set, uint64_t vpn)
+{
+	struct region *region = set->first;
+
+	/*
+	 * The last region that starts at or before vpn: without a branch that depends on it, and
+	 * counted in bytes, which is an instruction less a step.
+	 */
+	for (uint64_t rest = set->count * sizeof(*region); rest > sizeof(*region);) {
+		uint64_t half = rest / 2 & ~(sizeof(*region) - 1);
+		struct region *upper = (struct region *)((uint64_t)region + half);
+
+		region = upper->start <= vpn ? upper : region;
+		rest -= half;
+	}
+	if (!region_has(region, vpn))
+		return NULL;
+	set->before = set->last;
+	set->last = region;
+	return region;
 }
 
 /* The region of a page, or NULL. */

@@ -9,7 +9,7 @@
 #include "guest/space.h"
 
 /* The bits of an entry that are a region's to say. Without HPT_USER there is no access at all. */
-#define RIGHTS_MASK (HPT_USER | HPT_WRITE | HPT_NOEXEC)
+#define RIGHTS_MASK (HPT_PRESENT | HPT_USER | HPT_WRITE | HPT_NOEXEC)
 
 /*
  * What an entry must say for an access, and what the access leaves in it. Entries that forks have

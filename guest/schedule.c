@@ -18,7 +18,7 @@
 #include "guest/vectors.h"
 #include "guest/window.h"
 
-#define TURN_NS	       UINT64_C(10000000)
+#define TURN_NS		UINT64_C(10000000)
 #define DEADLOCK_STATUS 137 /* as if all had been killed */
 
 unsigned int schedule_place(void)
@@ -254,10 +254,10 @@ static __attribute__((noreturn)) void resume(struct task *task)
 			schedule();
 		}
 		if (signal_is_pending(task)) {
-			if (cpu.vectors == task && !task->vectors_saved)
-				save_vectors(task);
 			if (!signal_deliver(task))
 				schedule();
+			if (task->saves_vectors)
+				save_vectors(task);
 			continue;
 		}
 		if (task->tell_child)

@@ -158,7 +158,8 @@ bool signal_deliver(struct task *task)
 	task->process->signals &= ~bit(number);
 	if (is_ignored(task->process, number))
 		return true;
-	process_killed(&task->frame.cpu, (unsigned int)number, "sent by a program", task->frame.cpu.rip);
+	process_killed(&task->frame.cpu, (unsigned int)number, "sent by a program",
+		       task->frame.cpu.rip);
 	task_end(task->process->status);
 	return false;
 }

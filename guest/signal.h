@@ -60,8 +60,9 @@ static inline bool signal_is_pending(const struct task *task)
 }
 
 /*
- * Delivers one of the current task's, whose registers are in task->frame and whose vector registers
- * are in memory: false if that was its end.
+ * Delivers one of the current task's, whose registers are in task->frame: false if that was its
+ * end. A handler's frame has the vector registers in it: where the CPU has them
+ * (schedule_has_vectors()) they are to be saved first, and nothing is delivered yet.
  */
 bool signal_deliver(struct task *task);
 

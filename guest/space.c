@@ -16,6 +16,9 @@
 #include "guest/stage1.h"
 #include "guest/window.h"
 
+/* What a change of rights changes: a page stays present, for nobody if need be. */
+#define CHANGED (RIGHTS_MASK & ~HPT_PRESENT)
+
 struct space *space_first;
 
 void space_start(void)
@@ -40,6 +43,7 @@ static struct space *get_space(void)
 		return NULL;
 	space = direct(gpa);
 	space->users = 1;
+	space->way = SPACE_SHARED;
 	return space;
 }
 
@@ -61,7 +65,7 @@ struct space *space_create(void)
 
 	if (!space)
 		return NULL;
-	space->is_alone = true;
+	space->way = stage1_way;
 	if (regions_create(&space->regions) || hpt_space_create(&spaces, &space->pages)) {
 		put_space(space);
 		return NULL;
@@ -89,11 +93,11 @@ struct space *space_fork(struct space *parent)
 	if (!space)
 		return NULL;
 	if (share_start() || regions_copy(&space->regions, &parent->regions) ||
-	    (parent->is_alone && adopt(parent))) {
+	    (space_is_alone(parent) && adopt(parent))) {
 		put_space(space);
 		return NULL;
 	}
-	parent->is_alone = false;
+	parent->way = SPACE_SHARED;
 	window_protect(parent);
 	window_settle();
 	stage1_moved++;
@@ -149,7 +153,7 @@ void space_put(struct space *space)
 		return;
 	window_drop(space, 0, USER_END >> HPT_PAGE_SHIFT);
 	window_forget(space);
-	if (space->is_alone)
+	if (space_is_alone(space))
 		unmap_all(space);
 	hpt_space_destroy(&space->pages);
 	/* Merges that have no memory are done with the next one that ends. */
@@ -163,7 +167,7 @@ bool space_lookup(const struct space *space, uint64_t vpn, uint64_t *entry)
 {
 	struct hpt_space_found found;
 
-	if (space->is_alone)
+	if (space_is_alone(space))
 		return !hpt_lookup(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), entry, NULL);
 	if (hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
 		return false;
@@ -175,7 +179,7 @@ static int change(struct space *space, uint64_t vpn, uint64_t clear, uint64_t se
 {
 	struct hpt_space_found found;
 
-	if (space->is_alone)
+	if (space_is_alone(space))
 		return hpt_change(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), clear, set);
 	if (hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
 		return -ENOENT;
@@ -187,7 +191,7 @@ void space_note_dirty(struct space *space, uint64_t vpn)
 	struct hpt_key key = hpt_key(space->pages.asid, vpn, HPT_4K);
 	struct hpt_space_found found;
 
-	if (!space->is_alone && !hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
+	if (!space_is_alone(space) && !hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
 		key = found.key;
 	/* A run of pages that has no memory to be one no more is dirty as a whole. */
 	if (hpt_change(&stage1, key, 0, HPT_DIRTY) == -ENOMEM)
@@ -198,7 +202,7 @@ static int map(struct space *space, uint64_t vpn, uint64_t entry)
 {
 	int error;
 
-	if (space->is_alone)
+	if (space_is_alone(space))
 		return hpt_map(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), entry);
 	share_first(entry);
 	error = hpt_space_map(&space->pages, vpn, HPT_4K, entry);
@@ -210,7 +214,7 @@ static int map(struct space *space, uint64_t vpn, uint64_t entry)
 static int make(struct space *space, struct region *region, uint64_t vpn, enum access access)
 {
 	uint64_t frame = region_frame(region, vpn) << HPT_PAGE_SHIFT;
-	uint64_t entry = (region->rights & RIGHTS_MASK) | HPT_PRESENT | rights_of[access].leave;
+	uint64_t entry = (region->rights & RIGHTS_MASK) | rights_of[access].leave;
 	uint64_t gpa = frame;
 	int error;
 
@@ -241,13 +245,12 @@ static int copy_of_module(struct space *space, const struct region *region, uint
 	if (!gpa)
 		return -ENOMEM;
 	memcpy(direct(gpa), direct(entry & HPT_FRAME_MASK), HPT_PAGE_SIZE);
-	error = space->is_alone
+	error = space_is_alone(space)
 			? hpt_unmap(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), NULL)
 			: hpt_space_unmap(&space->pages, vpn, HPT_4K, 1);
 	if (!error)
 		error = map(space, vpn,
-			    gpa | (region->rights & RIGHTS_MASK) | HPT_PRESENT | HPT_ACCESSED |
-				    HPT_DIRTY);
+			    gpa | (region->rights & RIGHTS_MASK) | HPT_ACCESSED | HPT_DIRTY);
 	if (error)
 		frames_put(gpa);
 	return error;
@@ -292,7 +295,7 @@ static int reach_write(struct space *space, const struct region *region, uint64_
 	window_settle();
 	if (frames_in_module(entry & HPT_FRAME_MASK, 1))
 		return copy_of_module(space, region, vpn, entry);
-	if (space->is_alone)
+	if (space_is_alone(space))
 		return change(space, vpn, 0, HPT_WRITE | HPT_ACCESSED | HPT_DIRTY);
 	/* Rights first, since a page that may not be written is not copied either. */
 	if (!(entry & HPT_WRITE))
@@ -308,7 +311,7 @@ int space_reach(struct space *space, uint64_t vpn, enum access access, uint64_t 
 	uint64_t leave = rights_of[access].leave;
 	int error = 0;
 
-	if (!region || !rights_allow((region->rights & RIGHTS_MASK) | HPT_PRESENT, access))
+	if (!region || !rights_allow(region->rights & RIGHTS_MASK, access))
 		return -EFAULT;
 	if (!space_lookup(space, vpn, entry))
 		error = make(space, region, vpn, access);
@@ -330,9 +333,8 @@ void space_unmap(struct space *space, uint64_t start, uint64_t end)
 		return;
 	window_drop(space, start, end);
 	window_settle();
-	error = space->is_alone
-			? hpt_visit_range(&stage1, key, end - start, drop_page, NULL)
-			: hpt_space_unmap(&space->pages, start, HPT_4K, end - start);
+	error = space_is_alone(space) ? hpt_visit_range(&stage1, key, end - start, drop_page, NULL)
+				      : hpt_space_unmap(&space->pages, start, HPT_4K, end - start);
 	/* A table may have no memory for what is left: that is the end of the program, too. */
 	if (error)
 		process_out_of_memory();
@@ -345,7 +347,7 @@ static uint64_t protect_page(void *context, struct hpt_key key, uint64_t entry)
 	(void)key;
 	if (frames_in_module(entry & HPT_FRAME_MASK, 1))
 		rights &= ~HPT_WRITE;
-	return (entry & ~RIGHTS_MASK) | rights;
+	return (entry & ~CHANGED) | (rights & CHANGED);
 }
 
 void space_protect(struct space *space, uint64_t start, uint64_t end, uint64_t rights)
@@ -357,12 +359,12 @@ void space_protect(struct space *space, uint64_t start, uint64_t end, uint64_t r
 		return;
 	window_harvest(space, start, end);
 	window_settle();
-	if (space->is_alone)
+	if (space_is_alone(space))
 		error = hpt_visit_range(&stage1, key, end - start, protect_page, &rights);
 	else
-		error = hpt_space_protect(&space->pages, start, HPT_4K, end - start, RIGHTS_MASK,
-					  rights & ~HPT_WRITE);
-	stage1_moved += !space->is_alone;
+		error = hpt_space_protect(&space->pages, start, HPT_4K, end - start, CHANGED,
+					  rights & CHANGED & ~HPT_WRITE);
+	stage1_moved += !space_is_alone(space);
 	if (error)
 		process_out_of_memory();
 }
@@ -408,7 +410,7 @@ static uint64_t note_pages(struct space *space, struct moved_pages *moved, uint6
 {
 	for (;; pages /= 2) {
 		moved->count = 0;
-		if (!space->is_alone)
+		if (!space_is_alone(space))
 			note_shared(space, moved, at, pages);
 		else if (hpt_visit_range(&stage1, hpt_key(space->pages.asid, at, HPT_4K), pages,
 					 note_page, moved))
@@ -421,7 +423,7 @@ static uint64_t note_pages(struct space *space, struct moved_pages *moved, uint6
 /* Enters a page at another place as well. There, too, it is copied before it is written. */
 static int map_again(struct space *space, uint64_t vpn, uint64_t entry)
 {
-	if (space->is_alone)
+	if (space_is_alone(space))
 		return hpt_map(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), entry);
 	return hpt_space_map(&space->pages, vpn, HPT_4K, entry);
 }
@@ -437,7 +439,7 @@ static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
 /* Takes entries away, of which the frames have others. */
 static void forget(struct space *space, uint64_t start, uint64_t end)
 {
-	int error = space->is_alone
+	int error = space_is_alone(space)
 			    ? hpt_visit_range(&stage1, hpt_key(space->pages.asid, start, HPT_4K),
 					      end - start, forget_page, NULL)
 			    : hpt_space_unmap(&space->pages, start, HPT_4K, end - start);

@@ -25,20 +25,29 @@ enum access { ACCESS_READ, ACCESS_WRITE, ACCESS_EXECUTE };
 
 #define SPACE_VECTORS 1024
 
+/* How page faults find its pages: by a short way of the table (hpt/lookup.h), or as forks do. */
+enum space_way { SPACE_CLUSTERED, SPACE_RADIX, SPACE_OTHER, SPACE_SHARED };
+
 struct space {
 	struct hpt_space pages;
-	bool is_alone;
+	enum space_way way;
 	unsigned int users; /* processes */
 	struct regions regions;
 	uint64_t *root[ABI_CPUS_MAX]; /* of its tables in each CPU's window; NULL: none */
 	/* Which places for vector registers (vectors.h) its threads have: a bit each. */
 	uint64_t vectors_used[SPACE_VECTORS / 64];
 	uint64_t heap_start;
-	uint64_t heap_end; /* in bytes: what brk() says */
+	uint64_t heap_end;  /* in bytes: what brk() says */
 	struct space *next; /* of all */
 };
 
 extern struct space *space_first;
+
+/* It has entries of its own only, in the table's own way. */
+static inline bool space_is_alone(const struct space *space)
+{
+	return space->way != SPACE_SHARED;
+}
 
 /* Before any other. */
 void space_start(void);

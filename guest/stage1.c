@@ -30,7 +30,7 @@ extern const char trap_page_text[], trap_page_text_end[];
 struct hpt stage1;
 struct hpt_spaces spaces;
 uint64_t stage1_moved;
-enum hpt_organisation stage1_short_way = HPT_ORGANISATIONS;
+enum space_way stage1_way = SPACE_OTHER;
 
 static uint64_t vpn_of(uint64_t gva)
 {
@@ -128,8 +128,10 @@ void stage1_start(void)
 	if (hpt_create(&stage1, &config))
 		refuse("memory: found %lu KiB, wanted more for the stage-1 table",
 		       boot.ram_pages * 4);
-	if (config.hash == HPT_FIBONACCI && !config.sealed)
-		stage1_short_way = config.organisation;
+	if (config.organisation == HPT_CLUSTERED)
+		stage1_way = SPACE_CLUSTERED;
+	else if (config.organisation == HPT_RADIX)
+		stage1_way = SPACE_RADIX;
 	window_create(boot.window_pages);
 	map_image(kernel_start, kernel_rodata, RIGHTS_TEXT);
 	map_image(kernel_rodata, kernel_data, RIGHTS_RODATA);

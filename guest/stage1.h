@@ -9,17 +9,15 @@
 #include <stdbool.h>
 
 #include "guest/abi.h"
+#include "guest/space.h"
 #include "hpt/hpt.h"
 #include "hpt/space.h"
 
 extern struct hpt stage1;
 extern struct hpt_spaces spaces; /* its identifiers: of programs' spaces, and of CPUs' areas */
 
-/*
- * The organisation whose short way (hpt/lookup.h) page faults go, or neither of the two that have
- * one: the table decides it when it is made.
- */
-extern enum hpt_organisation stage1_short_way;
+/* Which way page faults go: the table decides it when it is made. */
+extern enum space_way stage1_way;
 
 /*
  * Makes the table in guest memory, enters the kernel's image, all RAM and the trap page into it,

@@ -111,15 +111,15 @@ page_fault_unresolved:
 
 /*
  * SYSCALL, where it switches to ring 0: RCX = RIP, R11 = RFLAGS, RSP still the program's.
- * Interrupts are off (FMASK), so one word of each CPU is enough to hold RSP: the first of its area.
+ * Interrupts are off (FMASK), so one word of each CPU is enough to hold RSP.
  */
 	.balign 16
 	.globl syscall_entry
 syscall_entry:
-	movq %rsp, CPU_BASE
+	movq %rsp, CPU_SYSCALL_RSP
 	movq $CPU_STACK_TOP, %rsp
 	pushq $USER_DATA
-	pushq CPU_BASE
+	pushq CPU_SYSCALL_RSP
 	pushq %r11
 	pushq $USER_CODE
 	pushq %rcx

@@ -33,7 +33,8 @@ static int find_free(const struct space *space)
 {
 	for (unsigned int i = 0; i < SPACE_VECTORS / 64; i++) {
 		if (~space->vectors_used[i])
-			return (int)(64 * i + (unsigned int)__builtin_ctzll(~space->vectors_used[i]));
+			return (int)(64 * i +
+				     (unsigned int)__builtin_ctzll(~space->vectors_used[i]));
 	}
 	return -EAGAIN;
 }

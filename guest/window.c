@@ -302,7 +302,7 @@ static void change_below(const struct changes *changes, uint64_t *table, int lev
 	uint64_t from = changes->start > first ? (changes->start - first) >> shift : 0;
 	uint64_t pages = changes->end - first;
 	uint64_t to = pages > (UINT64_C(512) << shift) ? WINDOW_WORDS
-						      : (pages + (1ul << shift) - 1) >> shift;
+						       : (pages + (1ul << shift) - 1) >> shift;
 
 	for (unsigned int at = next_used(table, (unsigned int)from, (unsigned int)to); at < to;
 	     at = next_used(table, at + 1, (unsigned int)to)) {

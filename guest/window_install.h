@@ -36,7 +36,7 @@
 struct window_companion {
 	uint64_t *parent; /* the word that names the leaf table */
 	struct space *space;
-	uint64_t used;	  /* words of it */
+	uint64_t used; /* words of it */
 	uint32_t slot[WINDOW_WORDS];
 };
 
@@ -186,7 +186,8 @@ HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word, boo
 	}
 	companion = window_companion(pte);
 	companion->used++;
-	companion->slot[window_index(gva, 0)] = (uint32_t)((uint64_t)slot - (uint64_t)cpu.window.slots);
+	companion->slot[window_index(gva, 0)] =
+		(uint32_t)((uint64_t)slot - (uint64_t)cpu.window.slots);
 	*pte = window_pte(entry);
 	slot->pte = pte;
 	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);

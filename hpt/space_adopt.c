@@ -18,8 +18,8 @@ static uint64_t adopt(void *context, struct hpt_key key, uint64_t entry)
 
 	adoption->node->entries++;
 	if (region != adoption->region && !adoption->error) {
-		adoption->error = space_region_note(adoption->spaces, adoption->asid, region,
-						    REGION_HAS_4K);
+		adoption->error =
+			space_region_note(adoption->spaces, adoption->asid, region, REGION_HAS_4K);
 		adoption->region = region;
 	}
 	return entry;
