@@ -44,9 +44,10 @@
 #define STATUS_SIGNAL 0x7f /* of a wait status */
 
 #define WAIT_NO_HANG 1
-#define WAIT_OPTIONS 0xe000000b /* WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE \
-				 */
-#define USAGE_WORDS 18		/* struct rusage */
+#define WAIT_OPTIONS                                                                    \
+	0xe000000b     /* WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE \
+			*/
+#define USAGE_WORDS 18 /* struct rusage */
 
 _Static_assert(sizeof(struct task) <= HPT_PAGE_SIZE, "a task is a page");
 _Static_assert(sizeof(struct process) <= HPT_PAGE_SIZE, "a process is a page");

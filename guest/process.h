@@ -37,6 +37,14 @@ struct futex_word {
 	const struct space *space;
 };
 
+/* The last fault that a handler is told of. */
+struct signal_fault_at {
+	uint64_t gva;
+	uint64_t error;
+	uint64_t vector;
+	int signal; /* 0: it was told */
+};
+
 struct task {
 	struct trap_frame frame; /* while it does not run */
 	uint64_t fs_base;
@@ -52,6 +60,9 @@ struct task {
 	uint64_t signal_mask;
 	uint64_t signals; /* pending ones, bit number - 1 */
 	uint64_t saved_mask;
+	struct signal_fault_at fault;
+	uint64_t stack; /* for handlers that want it; size 0: none */
+	uint64_t stack_size;
 	uint64_t tell_child;  /* gVA of a word for its number, when it begins; 0: none */
 	uint64_t clear_child; /* gVA of a word that is cleared when it ends, and woken; 0: none */
 	struct futex_word futex; /* what it waits for, if it does: see futex.c */
@@ -61,6 +72,7 @@ struct task {
 	unsigned int vectors; /* which of the space's places for vector registers is its own */
 	enum task_state state;
 	bool redo;	    /* the system call in its registers begins anew */
+	bool restarts;	    /* ... also where a signal comes that would interrupt others */
 	bool has_mask;	    /* saved_mask is to be restored when a signal was handled */
 	bool saves_vectors; /* the CPU is about to save its vector registers, ... */
 	bool vectors_saved; /* ... or has, and they have not changed since */

@@ -137,6 +137,7 @@ int64_t schedule_wait_again(struct wait_queue *queue, uint64_t wake_at)
 {
 	wait(queue, wake_at);
 	cpu.task->redo = true;
+	cpu.task->restarts = false;
 	cpu.task->was_late = false;
 	return WAIT_AGAIN;
 }
@@ -278,7 +279,13 @@ int64_t schedule_save_vectors(void)
 {
 	cpu.task->saves_vectors = true;
 	cpu.task->redo = true;
+	cpu.task->restarts = true;
 	return WAIT_AGAIN;
+}
+
+bool schedule_has_vectors(const struct task *task)
+{
+	return cpu.vectors == task && !task->vectors_saved;
 }
 
 void schedule_vectors_moved(void)
@@ -365,7 +372,7 @@ void schedule_tick(void)
 /* Whether the current task goes on at once, with nothing to be done. */
 static bool stays(const struct task *task)
 {
-	if (task->state == TASK_WAITING || task->saves_vectors || task->redo ||
+	if (task->state == TASK_WAITING || task->saves_vectors || cpu.vectors != task ||
 	    task->process->is_ending || signal_is_pending(task))
 		return false;
 	return !cpu.ready || clock_now() < cpu.turn_ends;
@@ -388,7 +395,7 @@ void schedule_leave(struct trap_frame *frame)
 		save_vectors(task);
 	if (task->state == TASK_WAITING)
 		schedule();
-	if (task->process->is_ending || signal_is_pending(task) || task->redo)
+	if (task->process->is_ending || signal_is_pending(task) || cpu.vectors != task)
 		resume(task);
 	append(&cpu, task);
 	schedule();

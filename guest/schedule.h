@@ -53,6 +53,9 @@ void schedule_tick(void);
  */
 int64_t schedule_save_vectors(void);
 
+/* Whether the task's vector registers are in the CPU, and other than in memory. */
+bool schedule_has_vectors(const struct task *task);
+
 /* The current task is gone. */
 void schedule_end(void);
 

@@ -8,16 +8,20 @@
 #include "guest/apic.h"
 #include "guest/layout.h"
 #include "guest/schedule.h"
+#include "guest/signal_frame.h"
 #include "guest/user.h"
+#include "guest/vectors.h"
 
-#define SIGNAL_URGENT  23
-#define SIGNAL_WINDOW  28
-#define HANDLER_IGNORE 1
-#define NO_CHILD_WAIT  2 /* of an action's flags */
-#define SET_SIZE       8
-#define MASK_BLOCK     0
-#define MASK_UNBLOCK   1
-#define MASK_SET       2
+#define SIGNAL_TERMINAL_OUT 22
+#define SIGNAL_URGENT	    23
+#define SIGNAL_WINDOW	    28
+#define HANDLER_DEFAULT	    0
+#define HANDLER_IGNORE	    1
+#define NO_CHILD_WAIT	    2 /* of an action's flags */
+#define SET_SIZE	    8
+#define MASK_BLOCK	    0
+#define MASK_UNBLOCK	    1
+#define MASK_SET	    2
 
 static uint64_t bit(int number)
 {
@@ -68,10 +72,11 @@ int64_t signal_mask(int how, uint64_t set, uint64_t old, uint64_t size)
 	return old && user_write(old, &before, sizeof(before)) ? -EFAULT : 0;
 }
 
+/* There is no terminal, so nothing stops a process and nothing has to make it go on. */
 static bool ignored_by_default(int number)
 {
-	return number == SIGNAL_CHILD || number == SIGNAL_CONT || number == SIGNAL_URGENT ||
-	       number == SIGNAL_WINDOW;
+	return number == SIGNAL_CHILD || number == SIGNAL_URGENT || number == SIGNAL_WINDOW ||
+	       (number >= SIGNAL_CONT && number <= SIGNAL_TERMINAL_OUT);
 }
 
 static bool is_ignored(const struct process *process, int number)
@@ -119,13 +124,38 @@ static void send_task(struct task *task, int number)
 		attend(task);
 }
 
+/* kill() of more than one: of a group, or of all but the first process and the caller. */
+static int64_t kill_many(int32_t wanted, int number)
+{
+	const struct process *self = current_process();
+	uint32_t group = wanted ? (uint32_t)-wanted : self->group;
+	int64_t result = -ESRCH;
+
+	for (struct task *task = task_first; task; task = task->next_task) {
+		struct process *process = task->process;
+		bool is_meant = wanted == -1 ? process->number != PROCESS_FIRST && process != self
+					     : process->group == group;
+
+		/* Once for each process. */
+		if (!is_meant || process->threads != task)
+			continue;
+		result = 0;
+		if (number)
+			signal_send_process(process, number);
+	}
+	return result;
+}
+
 int64_t signal_kill(int32_t wanted, int number)
 {
-	struct process *process = process_find((uint32_t)wanted);
+	struct process *process;
 
 	if (number < 0 || number > SIGNALS)
 		return -EINVAL;
-	if (wanted <= 0 || !process)
+	if (wanted <= 0)
+		return kill_many(wanted, number);
+	process = process_find((uint32_t)wanted);
+	if (!process)
 		return -ESRCH;
 	if (number)
 		signal_send_process(process, number);
@@ -145,21 +175,100 @@ int64_t signal_kill_task(int32_t process, int32_t wanted, int number)
 	return 0;
 }
 
+/* Whether a process has a handler that would see the signal now. */
+static bool has_handler(const struct task *task, int number)
+{
+	return task->process->actions[number - 1].handler > HANDLER_IGNORE &&
+	       !(task->signal_mask & bit(number));
+}
+
 void signal_fault(struct trap_frame *frame, int number, const char *why, uint64_t gva)
 {
-	process_killed(&frame->cpu, (unsigned int)number, why, gva);
+	struct task *task = current_task();
+
+	/* In the trap page a task is on the kernel's business. */
+	if (cpu.moves_vectors || !has_handler(task, number)) {
+		process_killed(&frame->cpu, (unsigned int)number, why, gva);
+		return;
+	}
+	task->signals |= bit(number);
+	task->fault = (struct signal_fault_at){
+		.gva = gva, .error = frame->cpu.error, .vector = frame->vector, .signal = number};
+}
+
+static int next_signal(const struct task *task)
+{
+	uint64_t pending = signal_pending(task);
+
+	/* What an instruction has caused comes before what others have sent. */
+	if (task->fault.signal && pending & bit(task->fault.signal))
+		return task->fault.signal;
+	return __builtin_ctzll(pending) + 1;
 }
 
 bool signal_deliver(struct task *task)
 {
-	int number = __builtin_ctzll(signal_pending(task)) + 1;
+	int number = next_signal(task);
+	uint64_t handler = task->process->actions[number - 1].handler;
 
+	if (handler > HANDLER_IGNORE && schedule_has_vectors(task)) {
+		/* They are saved, and then this is asked again. */
+		if (!vectors_prepare(task->process->space)) {
+			task->saves_vectors = true;
+			return true;
+		}
+		handler = HANDLER_DEFAULT;
+	}
 	task->signals &= ~bit(number);
 	task->process->signals &= ~bit(number);
-	if (is_ignored(task->process, number))
+	if (handler > HANDLER_IGNORE && !signal_push_frame(task, number))
+		return true;
+	if (handler <= HANDLER_IGNORE && is_ignored(task->process, number))
 		return true;
 	process_killed(&task->frame.cpu, (unsigned int)number, "sent by a program",
 		       task->frame.cpu.rip);
 	task_end(task->process->status);
 	return false;
+}
+
+int64_t signal_suspend(uint64_t set, uint64_t size)
+{
+	struct task *task = current_task();
+	uint64_t mask;
+
+	if (size != SET_SIZE)
+		return -EINVAL;
+	if (user_read(&mask, set, sizeof(mask)))
+		return -EFAULT;
+	task->saved_mask = task->signal_mask;
+	task->has_mask = true;
+	task->signal_mask = mask & ~NEVER_BLOCKED;
+	return signal_pause();
+}
+
+int64_t signal_pause(void)
+{
+	if (signal_is_pending(current_task()))
+		return -EINTR;
+	return schedule_wait(NULL, 0, 0);
+}
+
+int64_t signal_get_pending(uint64_t set, uint64_t size)
+{
+	const struct task *task = current_task();
+	uint64_t pending = (task->signals | task->process->signals) & task->signal_mask;
+
+	if (size > SET_SIZE)
+		return -EINVAL;
+	return user_write(set, &pending, size);
+}
+
+void signal_reset(struct process *process)
+{
+	for (int i = 0; i < SIGNALS; i++) {
+		struct signal_action *action = &process->actions[i];
+
+		if (action->handler > HANDLER_IGNORE)
+			*action = (struct signal_action){0};
+	}
 }

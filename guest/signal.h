@@ -41,6 +41,14 @@ int64_t signal_mask(int how, uint64_t set, uint64_t old, uint64_t size);
 int64_t signal_kill(int32_t process, int number);
 int64_t signal_kill_task(int32_t process, int32_t task, int number);
 
+/* rt_sigsuspend(), pause(), rt_sigpending(). */
+int64_t signal_suspend(uint64_t set, uint64_t size);
+int64_t signal_pause(void);
+int64_t signal_get_pending(uint64_t set, uint64_t size);
+
+/* For execve(): handlers are gone, what is ignored stays. */
+void signal_reset(struct process *process);
+
 void signal_send_process(struct process *process, int number);
 
 /* A process of which nobody need wait for children. */

@@ -21,6 +21,7 @@
 #include "guest/random.h"
 #include "guest/schedule.h"
 #include "guest/signal.h"
+#include "guest/signal_frame.h"
 #include "guest/user.h"
 
 #define CLONE_OF_VFORK	 0x4100 /* CLONE_VM, CLONE_VFORK */
@@ -220,6 +221,32 @@ static int64_t sys_rt_sigprocmask(struct trap_frame *f)
 	return signal_mask((int32_t)f->rdi, f->rsi, f->rdx, f->r10);
 }
 
+static int64_t sys_rt_sigreturn(struct trap_frame *f)
+{
+	return signal_return(f);
+}
+
+static int64_t sys_rt_sigsuspend(struct trap_frame *f)
+{
+	return signal_suspend(f->rdi, f->rsi);
+}
+
+static int64_t sys_rt_sigpending(struct trap_frame *f)
+{
+	return signal_get_pending(f->rdi, f->rsi);
+}
+
+static int64_t sys_pause(struct trap_frame *f)
+{
+	(void)f;
+	return signal_pause();
+}
+
+static int64_t sys_sigaltstack(struct trap_frame *f)
+{
+	return signal_set_stack(f, f->rdi, f->rsi);
+}
+
 static int64_t sys_kill(struct trap_frame *f)
 {
 	return signal_kill((int32_t)f->rdi, (int32_t)f->rsi);
@@ -372,11 +399,13 @@ static const handler handlers[] = {
 	[12] = sys_brk,
 	[13] = sys_rt_sigaction,
 	[14] = sys_rt_sigprocmask,
+	[15] = sys_rt_sigreturn,
 	[16] = sys_ioctl,
 	[20] = sys_writev,
 	[24] = sys_sched_yield,
 	[25] = sys_mremap,
 	[28] = sys_madvise,
+	[34] = sys_pause,
 	[35] = sys_nanosleep,
 	[39] = sys_getpid,
 	[56] = sys_clone,
@@ -393,6 +422,9 @@ static const handler handlers[] = {
 	[107] = sys_zero, /* geteuid */
 	[108] = sys_zero, /* getegid */
 	[110] = sys_getppid,
+	[127] = sys_rt_sigpending,
+	[130] = sys_rt_sigsuspend,
+	[131] = sys_sigaltstack,
 	[158] = sys_arch_prctl,
 	[186] = sys_gettid,
 	[200] = sys_tkill,
