@@ -87,7 +87,9 @@ void *fault_user_byte(uint64_t gva, enum access access)
 	if (gva >= USER_END)
 		return NULL;
 	known = space_lookup(space, vpn, &before);
-	if (known && allowed(before, rights) && (before & rights->leave) == rights->leave)
+	/* Of what spaces share the entry does not say all. */
+	if (known && space_is_alone(space) && allowed(before, rights) &&
+	    (before & rights->leave) == rights->leave)
 		entry = before;
 	else if (space_reach(space, vpn, access, &entry))
 		return NULL;

@@ -9,6 +9,7 @@
 #include "guest/layout.h"
 #include "guest/process.h"
 #include "guest/rights.h"
+#include "guest/segment.h"
 #include "guest/window.h"
 
 #define MAP_SHARED	    0x01
@@ -161,6 +162,25 @@ static int64_t choose_place(uint64_t gva, uint64_t size, uint64_t flags)
 	return range.start ? (int64_t)range.start : -ENOMEM;
 }
 
+/* Pages that forks have in common with this space. */
+static int add_shared(uint64_t vpn, uint64_t pages, uint64_t protection)
+{
+	struct space *space = current_space();
+	struct region region = {.start = vpn,
+				.end = vpn + pages,
+				.rights = rights_of_protection(protection) | REGION_SHARED};
+	int error = space_share(space);
+
+	if (!error)
+		error = segment_create(space, region.start, region.end);
+	if (error)
+		return error;
+	error = region_add(&space->regions, &region);
+	if (error)
+		segment_detach(space, region.start, region.end);
+	return error;
+}
+
 int64_t memory_map(uint64_t gva, uint64_t size, uint64_t protection, uint64_t flags, int64_t fd,
 		   uint64_t offset)
 {
@@ -176,7 +196,10 @@ int64_t memory_map(uint64_t gva, uint64_t size, uint64_t protection, uint64_t fl
 	vpn = choose_place(gva, size, flags);
 	if (vpn < 0)
 		return vpn;
-	error = memory_add(current_space(), (uint64_t)vpn, pages_of(size), protection, 0);
+	if (flags & MAP_SHARED)
+		error = add_shared((uint64_t)vpn, pages_of(size), protection);
+	else
+		error = memory_add(current_space(), (uint64_t)vpn, pages_of(size), protection, 0);
 	return error ? error : vpn << HPT_PAGE_SHIFT;
 }
 
@@ -282,6 +305,9 @@ int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_
 	}
 	if (region->end < old.end)
 		return -EFAULT;
+	/* A segment stays as it is. */
+	if (region->rights & REGION_SHARED)
+		return -EINVAL;
 	if (grow_in_place(region, &more))
 		return (int64_t)gva;
 	return flags & REMAP_MAYMOVE ? move(&old, region, pages_of(new_size)) : -ENOMEM;
@@ -291,6 +317,21 @@ static bool advice_known(uint64_t advice)
 {
 	return advice <= ADVICE_WILLNEED || advice == ADVICE_FREE ||
 	       (advice >= ADVICE_HUGEPAGE && advice <= ADVICE_NODUMP + 1);
+}
+
+/* Private pages are fresh ones then; those of segments are the others' as well. */
+static void forget_pages(const struct range *range)
+{
+	struct region *region = region_from(current_regions(), range->start);
+
+	for (; region && region->start < range->end;
+	     region = region_next(current_regions(), region)) {
+		uint64_t start = region->start > range->start ? region->start : range->start;
+		uint64_t end = region->end < range->end ? region->end : range->end;
+
+		if (!(region->rights & REGION_SHARED))
+			space_unmap(current_space(), start, end);
+	}
 }
 
 int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
@@ -304,7 +345,7 @@ int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
 	if (size > USER_END || range_of(gva, size, &range))
 		return -ENOMEM;
 	if (advice == ADVICE_DONTNEED)
-		space_unmap(current_space(), range.start, range.end);
+		forget_pages(&range);
 	return covered_to(&range) == range.end ? 0 : -ENOMEM;
 }
 

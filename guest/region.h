@@ -40,7 +40,7 @@ struct regions {
 	} searched;
 };
 
-/* In a region's rights: its pages are those of a segment, which forks share. */
+/* In a region's rights: its pages are those of a segment (segment.h), which forks share. */
 #define REGION_SHARED HPT_SOFT
 
 /* An empty set, and its end. -ENOMEM. */

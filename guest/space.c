@@ -12,6 +12,7 @@
 #include "guest/process.h"
 #include "guest/publish.h"
 #include "guest/rights.h"
+#include "guest/segment.h"
 #include "guest/share.h"
 #include "guest/stage1.h"
 #include "guest/window.h"
@@ -86,6 +87,15 @@ static int adopt(struct space *space)
 	return error;
 }
 
+int space_share(struct space *space)
+{
+	int error = space_is_alone(space) ? adopt(space) : 0;
+
+	if (!error)
+		space->way = SPACE_SHARED;
+	return error;
+}
+
 struct space *space_fork(struct space *parent)
 {
 	struct space *space = get_space();
@@ -93,15 +103,19 @@ struct space *space_fork(struct space *parent)
 	if (!space)
 		return NULL;
 	if (share_start() || regions_copy(&space->regions, &parent->regions) ||
-	    (space_is_alone(parent) && adopt(parent))) {
+	    space_share(parent)) {
 		put_space(space);
 		return NULL;
 	}
-	parent->way = SPACE_SHARED;
 	window_protect(parent);
 	window_settle();
 	stage1_moved++;
 	if (hpt_space_fork(&parent->pages, &space->pages, NULL)) {
+		put_space(space);
+		return NULL;
+	}
+	if (segment_copy(space, parent)) {
+		hpt_space_destroy(&space->pages);
 		put_space(space);
 		return NULL;
 	}
@@ -155,6 +169,7 @@ void space_put(struct space *space)
 	window_forget(space);
 	if (space_is_alone(space))
 		unmap_all(space);
+	segment_detach(space, 0, UINT64_MAX);
 	hpt_space_destroy(&space->pages);
 	/* Merges that have no memory are done with the next one that ends. */
 	hpt_spaces_reap(&spaces, UINT64_MAX);
@@ -210,6 +225,18 @@ static int map(struct space *space, uint64_t vpn, uint64_t entry)
 	return error;
 }
 
+/* What may be done there is each space's own matter. */
+static int map_shared(struct space *space, uint64_t vpn, uint64_t entry)
+{
+	int error;
+
+	share_first(entry);
+	error = segment_map(space, vpn,
+			    (entry & ~RIGHTS_MASK) | HPT_PRESENT | HPT_USER | HPT_WRITE);
+	share_first(0);
+	return error;
+}
+
 /* A page that is nowhere yet. A write to one of a module gets a copy at once. */
 static int make(struct space *space, struct region *region, uint64_t vpn, enum access access)
 {
@@ -227,7 +254,10 @@ static int make(struct space *space, struct region *region, uint64_t vpn, enum a
 	} else {
 		entry &= ~HPT_WRITE;
 	}
-	error = map(space, vpn, gpa | entry);
+	if (region->rights & REGION_SHARED)
+		error = map_shared(space, vpn, gpa | entry);
+	else
+		error = map(space, vpn, gpa | entry);
 	if (error && gpa != frame)
 		frames_put(gpa);
 	else if (!error)
@@ -315,13 +345,18 @@ int space_reach(struct space *space, uint64_t vpn, enum access access, uint64_t 
 		return -EFAULT;
 	if (!space_lookup(space, vpn, entry))
 		error = make(space, region, vpn, access);
-	else if (access == ACCESS_WRITE && !(*entry & HPT_WRITE))
+	else if (access == ACCESS_WRITE && !(*entry & HPT_WRITE) &&
+		 !(region->rights & REGION_SHARED))
 		error = reach_write(space, region, vpn, *entry);
 	else if ((*entry & leave) != leave)
 		error = change(space, vpn, 0, leave);
 	if (error)
 		return error;
-	return space_lookup(space, vpn, entry) ? 0 : -EFAULT;
+	if (!space_lookup(space, vpn, entry))
+		return -EFAULT;
+	if (region->rights & REGION_SHARED)
+		*entry = (*entry & ~RIGHTS_MASK) | (region->rights & RIGHTS_MASK);
+	return 0;
 }
 
 void space_unmap(struct space *space, uint64_t start, uint64_t end)
@@ -336,7 +371,7 @@ void space_unmap(struct space *space, uint64_t start, uint64_t end)
 	error = space_is_alone(space) ? hpt_visit_range(&stage1, key, end - start, drop_page, NULL)
 				      : hpt_space_unmap(&space->pages, start, HPT_4K, end - start);
 	/* A table may have no memory for what is left: that is the end of the program, too. */
-	if (error)
+	if (error || segment_detach(space, start, end))
 		process_out_of_memory();
 }
 

@@ -55,6 +55,9 @@ void space_start(void);
 /* An empty space, or NULL. */
 struct space *space_create(void);
 
+/* For what only spaces that are not alone have. -ENOMEM. */
+int space_share(struct space *space);
+
 /* A copy of `parent`, of which nothing is copied but when it is written; or NULL. */
 struct space *space_fork(struct space *parent);
 

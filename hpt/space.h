@@ -167,9 +167,9 @@ int hpt_space_adopt(struct hpt_space *space, uint64_t vpn, uint64_t count);
 /*
  * Makes *child a copy of *parent, which may not write to its private pages any more without asking:
  * translations that the caller has kept must lose their right to. Attachments are inherited:
- * `attachments` are parent->attached of them, for the child. Costs nothing per page, unless the
- * parent has HPT_SPACE_DEPTH ancestors already: then the smallest of them is first copied into its
- * child on the way, a reference for each entry. -ENOSPC, -ENOMEM.
+ * `attachments` are parent->attached of them, for the child; NULL: the child has none. Costs
+ * nothing per page, unless the parent has HPT_SPACE_DEPTH ancestors already: then the smallest of
+ * them is first copied into its child on the way, a reference for each entry. -ENOSPC, -ENOMEM.
  */
 int hpt_space_fork(struct hpt_space *parent, struct hpt_space *child,
 		   struct hpt_attachment *attachments);
