@@ -327,11 +327,13 @@ static int reach_write(struct space *space, const struct region *region, uint64_
 		return copy_of_module(space, region, vpn, entry);
 	if (space_is_alone(space))
 		return change(space, vpn, 0, HPT_WRITE | HPT_ACCESSED | HPT_DIRTY);
-	/* Rights first, since a page that may not be written is not copied either. */
-	if (!(entry & HPT_WRITE))
+	error = own_page(space, vpn, entry);
+	if (error == -EACCES) {
+		/* The region allows it, since a change of rights. */
 		error = hpt_space_protect(&space->pages, vpn, HPT_4K, 1, 0, HPT_WRITE);
-	if (!error)
-		error = own_page(space, vpn, entry);
+		if (!error)
+			error = own_page(space, vpn, entry);
+	}
 	return error ? error : change(space, vpn, 0, HPT_ACCESSED | HPT_DIRTY);
 }
 
