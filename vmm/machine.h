@@ -26,6 +26,7 @@
 #include "vmm/kvm.h"
 #include "vmm/message.h"
 #include "vmm/pin.h"
+#include "vmm/virtio_block.h"
 #include "vmm/working_set.h"
 
 /* Less is no machine that a kernel can do something in; more has no room in the window. */
@@ -36,6 +37,9 @@
 
 /* As many files can be handed to a multiboot kernel; all others take one. */
 #define MACHINE_MODULES_MAX 8
+
+/* Where the disk's registers are: in the hole, away from interrupt controllers. */
+#define MACHINE_DISK UINT64_C(0xd0000000)
 
 struct snapshot;
 struct snapshot_request;
@@ -74,9 +78,11 @@ struct machine_config {
 	 * Linux and multiboot kernels need it; a PVH kernel may do without.
 	 */
 	bool pc;
-	int in_fd;			   /* a PC: what its console reads; -1: nothing */
-	int out_fd;			   /* the guest's console and standard output */
-	int err_fd;			   /* its standard error, and the devices' diagnostics */
+	int in_fd;  /* a PC: what its console reads; -1: nothing */
+	int out_fd; /* the guest's console and standard output */
+	int err_fd; /* its standard error, and the devices' diagnostics */
+	const struct disk
+		*disk; /* a block device at MACHINE_DISK, outlives the machine; NULL: none */
 	struct snapshot_request *snapshot; /* NULL: none shall be taken; not of a PC */
 	const struct snapshot *restore;	   /* goes on from there; no kernel then; NULL: boots */
 	struct walk_check *walk_check;	   /* NULL: none; else what walks when (vmm/walk_check.h) */
@@ -114,7 +120,8 @@ struct machine {
 	struct console out;
 	struct console err;
 	struct devices devices;
-	struct input input; /* of a PC, while it runs */
+	struct input input;	  /* of a PC, while it runs */
+	struct virtio_block disk; /* only with config.disk */
 	struct machine_counts counts;
 	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
@@ -151,6 +158,13 @@ int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa);
  * then nothing is read; -EIO where a page is in the swap file, which cannot be read.
  */
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size);
+
+/*
+ * One access of `size` bytes (1 to 8) to a gPA that is no RAM. False where nothing is: what is
+ * read are ones then.
+ */
+bool machine_mmio_read(struct machine *machine, gpa_t gpa, unsigned int size, void *data);
+bool machine_mmio_write(struct machine *machine, gpa_t gpa, unsigned int size, const void *data);
 
 void machine_destroy(struct machine *machine);
 

@@ -282,14 +282,17 @@ static bool handle_port(struct loop *loop)
 	return over;
 }
 
-/* Nothing is outside RAM: reads give ones, writes go nowhere. */
 static void handle_mmio(struct machine *machine)
 {
 	struct kvm_run *run = machine->kvm.run;
+	gpa_t gpa = run->mmio.phys_addr;
+	bool is_device;
 
-	machine->counts.mmio++;
-	if (!run->mmio.is_write)
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+	if (run->mmio.is_write)
+		is_device = machine_mmio_write(machine, gpa, run->mmio.len, run->mmio.data);
+	else
+		is_device = machine_mmio_read(machine, gpa, run->mmio.len, run->mmio.data);
+	machine->counts.mmio += !is_device;
 }
 
 /* Nobody runs the guest now. True ends the run. */
