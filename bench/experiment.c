@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* See experiment.h. */
+#include "bench/experiment.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/timing.h"
+#include "vmm/status.h"
+
+static const struct experiment *const experiments[] = {
+	&softtlb_experiment,
+};
+
+#define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))
+
+const struct experiment *experiment_number(size_t i)
+{
+	return i < EXPERIMENTS ? experiments[i] : NULL;
+}
+
+const struct experiment *experiment_find(const char *name)
+{
+	for (size_t i = 0; i < EXPERIMENTS; i++) {
+		if (!strcmp(experiments[i]->name, name))
+			return experiments[i];
+	}
+	return NULL;
+}
+
+int experiment_run(const struct experiment *experiment, struct experiment_result *result,
+		   struct message *message)
+{
+	uint64_t start = timing_now_ns();
+	int error;
+
+	memset(result, 0, sizeof(*result));
+	error = experiment->run(result, message);
+	result->seconds = (double)(timing_now_ns() - start) * 1e-9;
+	return error;
+}
+
+int experiment_no_memory(struct message *message)
+{
+	return message_set(message, -ENOMEM, STATUS_UNAVAILABLE,
+			   "the tables do not fit into memory");
+}
+
+int experiment_wrong(struct message *message, const char *what)
+{
+	return message_set(message, -EIO, STATUS_INTERNAL, "a wrong answer: %s", what);
+}
+
+/* What an experiment adds is known when it is written: too much is a bug of its own. */
+static void need_room(size_t count, size_t most)
+{
+	if (count >= most)
+		abort();
+}
+
+void experiment_claim(struct experiment_result *result, struct experiment_claim claim,
+		      const char *format, ...)
+{
+	va_list arguments;
+
+	need_room(result->claim_count, EXPERIMENT_CLAIMS);
+	va_start(arguments, format);
+	vsnprintf(claim.text, sizeof(claim.text), format, arguments);
+	va_end(arguments);
+	result->claims[result->claim_count++] = claim;
+}
+
+void experiment_note(struct experiment_result *result, const char *format, ...)
+{
+	va_list arguments;
+
+	need_room(result->note_count, EXPERIMENT_NOTES);
+	va_start(arguments, format);
+	vsnprintf(result->notes[result->note_count++], sizeof(result->notes[0]), format, arguments);
+	va_end(arguments);
+}
+
+struct experiment_chart *experiment_chart(struct experiment_result *result, const char *title,
+					  const char *x, const char *y)
+{
+	struct experiment_chart *chart = &result->charts[result->chart_count];
+
+	need_room(result->chart_count, EXPERIMENT_CHARTS);
+	result->chart_count++;
+	chart->title = title;
+	chart->x = x;
+	chart->y = y;
+	return chart;
+}
+
+struct experiment_series *experiment_series(struct experiment_chart *chart, const char *name,
+					    bool model)
+{
+	struct experiment_series *series = &chart->series[chart->count];
+
+	need_room(chart->count, EXPERIMENT_SERIES);
+	chart->count++;
+	series->name = name;
+	series->model = model;
+	return series;
+}
+
+void experiment_point(struct experiment_series *series, double x, double y)
+{
+	need_room(series->count, EXPERIMENT_POINTS);
+	series->x[series->count] = x;
+	series->y[series->count] = y;
+	series->count++;
+}
+
+double experiment_residual(const struct experiment_claim *claim)
+{
+	return claim->model != 0 ? claim->measured / claim->model - 1 : claim->measured;
+}
+
+/* By how much the residual goes beyond what it may; at most 0 where the claim holds. */
+static double excess(const struct experiment_claim *claim)
+{
+	double residual = experiment_residual(claim);
+
+	if (claim->relation == EXPERIMENT_EQUAL)
+		residual = fabs(residual);
+	else if (claim->relation == EXPERIMENT_AT_LEAST)
+		residual = -residual;
+	return residual - claim->tolerance;
+}
+
+bool experiment_claim_holds(const struct experiment_claim *claim)
+{
+	return !claim->missing && excess(claim) <= 0;
+}
+
+bool experiment_holds(const struct experiment_result *result)
+{
+	for (size_t i = 0; i < result->claim_count; i++) {
+		if (!experiment_claim_holds(&result->claims[i]))
+			return false;
+	}
+	return result->claim_count;
+}
+
+const struct experiment_claim *experiment_worst(const struct experiment_result *result)
+{
+	const struct experiment_claim *worst = NULL;
+
+	for (size_t i = 0; i < result->claim_count; i++) {
+		const struct experiment_claim *claim = &result->claims[i];
+
+		if (!claim->missing && (!worst || excess(claim) > excess(worst)))
+			worst = claim;
+	}
+	return worst;
+}
