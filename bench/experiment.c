@@ -13,6 +13,7 @@
 #include "vmm/status.h"
 
 static const struct experiment *const experiments[] = {
+	&fork_experiment,
 	&softtlb_experiment,
 };
 
@@ -62,17 +63,54 @@ static void need_room(size_t count, size_t most)
 		abort();
 }
 
-void experiment_claim(struct experiment_result *result, struct experiment_claim claim,
-		      const char *format, ...)
+static struct experiment_claim *add_claim(struct experiment_result *result,
+					  const struct experiment_claim *claim, const char *format,
+					  va_list arguments)
 {
-	va_list arguments;
+	struct experiment_claim *added = &result->claims[result->claim_count];
 
 	need_room(result->claim_count, EXPERIMENT_CLAIMS);
-	va_start(arguments, format);
-	vsnprintf(claim.text, sizeof(claim.text), format, arguments);
-	va_end(arguments);
-	result->claims[result->claim_count++] = claim;
+	result->claim_count++;
+	*added = *claim;
+	vsnprintf(added->text, sizeof(added->text), format, arguments);
+	return added;
 }
+
+struct experiment_claim *experiment_claim(struct experiment_result *result,
+					  struct experiment_claim claim, const char *format, ...)
+{
+	struct experiment_claim *added;
+	va_list arguments;
+
+	va_start(arguments, format);
+	added = add_claim(result, &claim, format, arguments);
+	va_end(arguments);
+	return added;
+}
+
+/* The three relations differ in nothing else. */
+#define DEFINE_CLAIM(name, relation_)                                                     \
+	struct experiment_claim *name(struct experiment_result *result, const char *unit, \
+				      double model, double measured, double tolerance,    \
+				      const char *format, ...)                            \
+	{                                                                                 \
+		const struct experiment_claim claim = {.unit = unit,                      \
+						       .relation = relation_,             \
+						       .model = model,                    \
+						       .measured = measured,              \
+						       .tolerance = tolerance};           \
+		struct experiment_claim *added;                                           \
+		va_list arguments;                                                        \
+                                                                                          \
+		va_start(arguments, format);                                              \
+		added = add_claim(result, &claim, format, arguments);                     \
+		va_end(arguments);                                                        \
+		return added;                                                             \
+	}
+
+DEFINE_CLAIM(experiment_equal, EXPERIMENT_EQUAL)
+DEFINE_CLAIM(experiment_at_most, EXPERIMENT_AT_MOST)
+DEFINE_CLAIM(experiment_at_least, EXPERIMENT_AT_LEAST)
 
 void experiment_note(struct experiment_result *result, const char *format, ...)
 {

@@ -96,9 +96,27 @@ int experiment_no_memory(struct message *message);
  */
 int experiment_wrong(struct message *message, const char *what);
 
-/* Adds a claim, whose text is made of `format`. More than there is room for end the process. */
-void experiment_claim(struct experiment_result *result, struct experiment_claim claim,
-		      const char *format, ...) __attribute__((format(printf, 3, 4)));
+/*
+ * Adds a claim, whose text is made of `format`, and returns it, for its `timed` or `missing`. More
+ * than there is room for end the process.
+ */
+struct experiment_claim *experiment_claim(struct experiment_result *result,
+					  struct experiment_claim claim, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* The same, by its parts. `unit` stays the caller's, as in all of these. */
+struct experiment_claim *experiment_equal(struct experiment_result *result, const char *unit,
+					  double model, double measured, double tolerance,
+					  const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
+struct experiment_claim *experiment_at_most(struct experiment_result *result, const char *unit,
+					    double model, double measured, double tolerance,
+					    const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
+struct experiment_claim *experiment_at_least(struct experiment_result *result, const char *unit,
+					     double model, double measured, double tolerance,
+					     const char *format, ...)
+	__attribute__((format(printf, 6, 7)));
 
 /* Adds a remark that belongs to the result: what was done otherwise here, and why. */
 void experiment_note(struct experiment_result *result, const char *format, ...)
@@ -127,5 +145,6 @@ bool experiment_holds(const struct experiment_result *result);
 const struct experiment_claim *experiment_worst(const struct experiment_result *result);
 
 extern const struct experiment softtlb_experiment;
+extern const struct experiment fork_experiment;
 
 #endif

@@ -2,11 +2,13 @@
 /* See experiment_print.h: text. */
 #include "bench/experiment_print.h"
 
+#include <math.h>
 #include <string.h>
 
-#define COLUMNS 100
-#define NUMBER	9 /* columns that a number takes */
-#define INDENT	14
+#define COLUMNS	    100
+#define NUMBER_TEXT 32
+#define NUMBER	    9 /* columns that a number takes */
+#define INDENT	    14
 
 /* "  label:   text", words wrapped below where the text begins. */
 static void print_text(FILE *stream, const char *label, const char *text)
@@ -38,17 +40,27 @@ static const char *relation_text(enum experiment_relation relation)
 	return relation == EXPERIMENT_AT_MOST ? "<=" : relation == EXPERIMENT_AT_LEAST ? ">=" : "";
 }
 
+/* A count as it is, anything else by four digits. */
+static const char *number_text(double number, char text[NUMBER_TEXT])
+{
+	bool count = number == floor(number) && fabs(number) < 1e9;
+
+	snprintf(text, NUMBER_TEXT, count ? "%.0f" : "%.4g", number);
+	return text;
+}
+
 static void print_claim(FILE *stream, const struct experiment_claim *claim, int width)
 {
-	char model[32];
+	char model[NUMBER_TEXT], measured[NUMBER_TEXT], bound[NUMBER_TEXT + 4];
 
 	if (claim->missing) {
 		fprintf(stream, "  %-*s  not measured: %s\n", width, claim->text, claim->missing);
 		return;
 	}
-	snprintf(model, sizeof(model), "%s %.4g", relation_text(claim->relation), claim->model);
-	fprintf(stream, "  %-*s %11s %10.4g %-8s", width, claim->text, model, claim->measured,
-		claim->unit);
+	snprintf(bound, sizeof(bound), "%s %s", relation_text(claim->relation),
+		 number_text(claim->model, model));
+	fprintf(stream, "  %-*s %11s %10s %-8s", width, claim->text, bound,
+		number_text(claim->measured, measured), claim->unit);
 	if (claim->model != 0)
 		fprintf(stream, " %+7.1f %%", 100 * experiment_residual(claim));
 	else
@@ -83,10 +95,11 @@ static int series_width(const struct experiment_series *series)
 static void print_value(FILE *stream, const struct experiment_series *series, double x)
 {
 	int width = series_width(series);
+	char text[NUMBER_TEXT];
 
 	for (size_t i = 0; i < series->count; i++) {
 		if (series->x[i] == x) {
-			fprintf(stream, "  %*.4g", width, series->y[i]);
+			fprintf(stream, "  %*s", width, number_text(series->y[i], text));
 			return;
 		}
 	}
