@@ -14,7 +14,9 @@
 
 static const struct experiment *const experiments[] = {
 	&fork_experiment,
+	&shared_experiment,
 	&softtlb_experiment,
+	&prefetch_experiment,
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

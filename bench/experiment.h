@@ -146,5 +146,7 @@ const struct experiment_claim *experiment_worst(const struct experiment_result *
 
 extern const struct experiment softtlb_experiment;
 extern const struct experiment fork_experiment;
+extern const struct experiment shared_experiment;
+extern const struct experiment prefetch_experiment;
 
 #endif

@@ -175,19 +175,6 @@ static int write_share(struct house *house, unsigned int percent)
 	return error;
 }
 
-/* Of all memory that there is now, the lines that differ from a picture taken before. */
-static uint64_t changed_lines(const struct house *house, const char *before, size_t before_bytes)
-{
-	static const char zeros[HPT_LINE_SIZE];
-	const char *now = arena_start(&house->arena);
-	uint64_t changed = 0;
-
-	for (size_t at = 0; at < arena_bytes(&house->arena); at += HPT_LINE_SIZE)
-		changed +=
-			!!memcmp(now + at, at < before_bytes ? before + at : zeros, HPT_LINE_SIZE);
-	return changed;
-}
-
 /* One step by itself, with what it changed. */
 static int observe(struct experimenting *own, struct effect *effect, unsigned int percent,
 		   bool forks)
@@ -203,7 +190,7 @@ static int observe(struct experimenting *own, struct effect *effect, unsigned in
 	error = forks ? fork_house(house) : write_share(house, percent);
 	effect->ns = (double)(timing_own_ns() - start);
 	effect->entries = house->table.counts.entries - entries;
-	effect->lines = changed_lines(house, own->before, bytes);
+	effect->lines = arena_changed(&house->arena, own->before, bytes);
 	return error;
 }
 

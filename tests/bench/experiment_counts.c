@@ -13,3 +13,20 @@ Test(experiment_counts, marking_makes_no_entry_and_copying_makes_all)
 	cr_assert_eq(find_claim(&result, "marking, 256 pages mapped: lines")->measured,
 		     find_claim(&result, "marking, 16384 pages mapped: lines")->measured);
 }
+
+Test(experiment_counts, a_reader_never_writes_and_only_recycled_numbers_find_what_is_left)
+{
+	run_experiment("shared", &result);
+	cr_assert_eq(find_claim(&result, "rights: writes that the reader")->measured, 0);
+	cr_assert(find_claim(&result, "rights: writes that the writer")->measured > 0);
+	cr_assert(find_claim(&result, "a recycled process id, table")->measured > 0);
+	cr_assert(find_claim(&result, "a recycled process id, TLB")->measured > 0);
+	cr_assert_eq(find_claim(&result, "ASIDs, used again only")->measured, 0);
+	cr_assert_eq(find_claim(&result, "ASIDs that are never used")->measured, 0);
+}
+
+Test(experiment_counts, neighbours_save_a_stream_jumps_and_cost_segments_lines)
+{
+	run_experiment("prefetch", &result);
+	cr_assert(experiment_residual(find_claim(&result, "open, segments: lines")) > 0.1);
+}
