@@ -13,10 +13,8 @@
 #include "vmm/status.h"
 
 static const struct experiment *const experiments[] = {
-	&fork_experiment,
-	&shared_experiment,
-	&softtlb_experiment,
-	&prefetch_experiment,
+	&fork_experiment,     &shared_experiment, &softtlb_experiment,
+	&prefetch_experiment, &sealed_experiment,
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

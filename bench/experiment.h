@@ -148,5 +148,6 @@ extern const struct experiment softtlb_experiment;
 extern const struct experiment fork_experiment;
 extern const struct experiment shared_experiment;
 extern const struct experiment prefetch_experiment;
+extern const struct experiment sealed_experiment;
 
 #endif

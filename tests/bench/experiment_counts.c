@@ -30,3 +30,10 @@ Test(experiment_counts, neighbours_save_a_stream_jumps_and_cost_segments_lines)
 	run_experiment("prefetch", &result);
 	cr_assert(experiment_residual(find_claim(&result, "open, segments: lines")) > 0.1);
 }
+
+Test(experiment_counts, a_walk_deciphers_a_word_a_level_or_one_an_entry)
+{
+	run_experiment("sealed", &result);
+	cr_assert_eq(find_claim(&result, "RR, sealed at every level")->measured, 24);
+	cr_assert_eq(find_claim(&result, "HHp, sealed at every level")->measured, 2);
+}
