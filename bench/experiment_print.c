@@ -53,7 +53,7 @@ static void print_claim(FILE *stream, const struct experiment_claim *claim, int 
 {
 	char model[NUMBER_TEXT], measured[NUMBER_TEXT], bound[NUMBER_TEXT + 4];
 
-	if (claim->missing) {
+	if (claim->missing[0]) {
 		fprintf(stream, "  %-*s  not measured: %s\n", width, claim->text, claim->missing);
 		return;
 	}

@@ -37,3 +37,11 @@ Test(experiment_counts, a_walk_deciphers_a_word_a_level_or_one_an_entry)
 	cr_assert_eq(find_claim(&result, "RR, sealed at every level")->measured, 24);
 	cr_assert_eq(find_claim(&result, "HHp, sealed at every level")->measured, 2);
 }
+
+Test(experiment_counts, computed_keys_collide_in_a_linear_hash_and_not_in_a_keyed_one)
+{
+	run_experiment("flood", &result);
+	cr_assert(find_claim(&result, "chained, salted crc32")->measured > 200);
+	cr_assert(find_claim(&result, "chained, keyed siphash")->measured < 3);
+	cr_assert(find_claim(&result, "another salt: probes")->measured < 3);
+}
