@@ -13,8 +13,8 @@
 #include "vmm/status.h"
 
 static const struct experiment *const experiments[] = {
-	&fork_experiment,     &shared_experiment, &softtlb_experiment,
-	&prefetch_experiment, &flood_experiment,  &sealed_experiment,
+	&fork_experiment,  &shared_experiment, &softtlb_experiment, &prefetch_experiment,
+	&flood_experiment, &sealed_experiment, &nested_experiment,
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

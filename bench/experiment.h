@@ -155,5 +155,6 @@ extern const struct experiment shared_experiment;
 extern const struct experiment prefetch_experiment;
 extern const struct experiment flood_experiment;
 extern const struct experiment sealed_experiment;
+extern const struct experiment nested_experiment;
 
 #endif

@@ -45,3 +45,9 @@ Test(experiment_counts, computed_keys_collide_in_a_linear_hash_and_not_in_a_keye
 	cr_assert(find_claim(&result, "chained, keyed siphash")->measured < 3);
 	cr_assert(find_claim(&result, "another salt: probes")->measured < 3);
 }
+
+Test(experiment_counts, a_nested_walk_is_the_sum_of_its_lookups)
+{
+	run_experiment("nested", &result);
+	cr_assert_eq(experiment_residual(find_claim(&result, "HHp, siphash: p1 + p2")), 0);
+}
