@@ -111,7 +111,8 @@ static int attack(struct experimenting *own, enum hpt_organisation organisation,
 static int measure_attacks(struct experimenting *own, struct experiment_result *result)
 {
 	const double collided[2] = {chain_model(KEYS), group_model(KEYS)};
-	/* As at random: the head and 1 + a/2 nodes; a line, since the table is nearly empty. */
+	/* As at random, of which twice is well: the head and 1 + a/2 nodes; a line, since the table
+	 * is nearly empty. */
 	const double spread[2] = {2 + KEYS / 2.0 / (1 << HEADS_LOG2), 1};
 
 	for (int i = 0; i < 2; i++) {
@@ -124,7 +125,7 @@ static int measure_attacks(struct experimenting *own, struct experiment_result *
 			if (error)
 				return error;
 			if (defences[j].holds)
-				experiment_at_most(result, "probes", spread[i], probes, 1,
+				experiment_at_most(result, "probes", 2 * spread[i], probes, 0,
 						   "%s, %s: probes, %d computed keys",
 						   hpt_organisation_name(organisation),
 						   defences[j].name, KEYS);

@@ -65,6 +65,10 @@ static void print_claim(FILE *stream, const struct experiment_claim *claim, int 
 		fprintf(stream, " %+7.1f %%", 100 * experiment_residual(claim));
 	else
 		fprintf(stream, " %+9.4g", experiment_residual(claim));
+	if (claim->tolerance > 0)
+		fprintf(stream, " of %2.0f %%", 100 * claim->tolerance);
+	else
+		fputs("        ", stream);
 	fprintf(stream, "  %s%s\n", experiment_claim_holds(claim) ? "holds" : "does not hold",
 		claim->timed ? " (time)" : "");
 }
