@@ -219,8 +219,8 @@ static const char doc[] =
 	"Answer questions about hashed page tables by experiment, each in seconds, on the very tables "
 	"that guests run on.\v"
 	"An experiment holds claims, counted or timed, against what a model says: the residual is "
-	"measured over model, less 1 (where the model is 0, what was measured). Counts are the same in "
-	"each run. A claim that does not hold, or that cannot be measured on this host, is part of the "
+	"measured over model, less 1 (where the model is 0, what was measured), and behind it stands "
+	"how much it may be. Counts are the same in each run. A claim that does not hold, or that cannot be measured on this host, is part of the "
 	"result, not an error: the status is 0. `list' names the experiments and their questions.";
 
 int cmd_experiment(int argc, char **argv)

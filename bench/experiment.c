@@ -13,10 +13,8 @@
 #include "vmm/status.h"
 
 static const struct experiment *const experiments[] = {
-	&fork_experiment,
-	&shared_experiment,
-	&softtlb_experiment,
-	&prefetch_experiment,
+	&fork_experiment,  &shared_experiment, &softtlb_experiment, &prefetch_experiment,
+	&flood_experiment, &sealed_experiment, &nested_experiment,
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))
@@ -87,6 +85,20 @@ struct experiment_claim *experiment_claim(struct experiment_result *result,
 	va_start(arguments, format);
 	added = add_claim(result, &claim, format, arguments);
 	va_end(arguments);
+	return added;
+}
+
+struct experiment_claim *experiment_missing(struct experiment_result *result, const char *unit,
+					    const char *reason, const char *format, ...)
+{
+	const struct experiment_claim claim = {.unit = unit};
+	struct experiment_claim *added;
+	va_list arguments;
+
+	va_start(arguments, format);
+	added = add_claim(result, &claim, format, arguments);
+	va_end(arguments);
+	snprintf(added->missing, sizeof(added->missing), "%s", reason);
 	return added;
 }
 
@@ -176,7 +188,7 @@ static double excess(const struct experiment_claim *claim)
 
 bool experiment_claim_holds(const struct experiment_claim *claim)
 {
-	return !claim->missing && excess(claim) <= 0;
+	return !claim->missing[0] && excess(claim) <= 0;
 }
 
 bool experiment_holds(const struct experiment_result *result)
@@ -195,7 +207,7 @@ const struct experiment_claim *experiment_worst(const struct experiment_result *
 	for (size_t i = 0; i < result->claim_count; i++) {
 		const struct experiment_claim *claim = &result->claims[i];
 
-		if (!claim->missing && (!worst || excess(claim) > excess(worst)))
+		if (!claim->missing[0] && (!worst || excess(claim) > excess(worst)))
 			worst = claim;
 	}
 	return worst;

@@ -37,8 +37,8 @@ struct experiment_claim {
 	double model;
 	double measured;
 	double tolerance;
-	const char *missing; /* why it could not be measured here; NULL: it was */
-	char text[120];	     /* experiment_claim() */
+	char text[120];
+	char missing[200]; /* why it could not be measured here; empty: it was */
 };
 
 /* One line, or one cloud of points, of a chart. */
@@ -97,7 +97,7 @@ int experiment_no_memory(struct message *message);
 int experiment_wrong(struct message *message, const char *what);
 
 /*
- * Adds a claim, whose text is made of `format`, and returns it, for its `timed` or `missing`. More
+ * Adds a claim, whose text is made of `format`, and returns it, for its `timed`. More
  * than there is room for end the process.
  */
 struct experiment_claim *experiment_claim(struct experiment_result *result,
@@ -117,6 +117,11 @@ struct experiment_claim *experiment_at_least(struct experiment_result *result, c
 					     double model, double measured, double tolerance,
 					     const char *format, ...)
 	__attribute__((format(printf, 6, 7)));
+
+/* A claim that could not be measured on this host. */
+struct experiment_claim *experiment_missing(struct experiment_result *result, const char *unit,
+					    const char *reason, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /* Adds a remark that belongs to the result: what was done otherwise here, and why. */
 void experiment_note(struct experiment_result *result, const char *format, ...)
@@ -148,5 +153,8 @@ extern const struct experiment softtlb_experiment;
 extern const struct experiment fork_experiment;
 extern const struct experiment shared_experiment;
 extern const struct experiment prefetch_experiment;
+extern const struct experiment flood_experiment;
+extern const struct experiment sealed_experiment;
+extern const struct experiment nested_experiment;
 
 #endif

@@ -25,7 +25,7 @@ static const char *relation_name(enum experiment_relation relation)
 
 static json_t *claim_json(const struct experiment_claim *claim)
 {
-	if (claim->missing)
+	if (claim->missing[0])
 		return json_pack("{s:s, s:s, s:b, s:n, s:n, s:n, s:b, s:s}", "claim", claim->text,
 				 "unit", claim->unit, "timed", claim->timed, "model", "measured",
 				 "residual", "holds", 0, "missing", claim->missing);

@@ -53,7 +53,7 @@ static void print_claim(FILE *stream, const struct experiment_claim *claim, int 
 {
 	char model[NUMBER_TEXT], measured[NUMBER_TEXT], bound[NUMBER_TEXT + 4];
 
-	if (claim->missing) {
+	if (claim->missing[0]) {
 		fprintf(stream, "  %-*s  not measured: %s\n", width, claim->text, claim->missing);
 		return;
 	}
@@ -65,6 +65,10 @@ static void print_claim(FILE *stream, const struct experiment_claim *claim, int 
 		fprintf(stream, " %+7.1f %%", 100 * experiment_residual(claim));
 	else
 		fprintf(stream, " %+9.4g", experiment_residual(claim));
+	if (claim->tolerance > 0)
+		fprintf(stream, " of %2.0f %%", 100 * claim->tolerance);
+	else
+		fputs("        ", stream);
 	fprintf(stream, "  %s%s\n", experiment_claim_holds(claim) ? "holds" : "does not hold",
 		claim->timed ? " (time)" : "");
 }
@@ -91,22 +95,19 @@ static int series_width(const struct experiment_series *series)
 	return length > NUMBER ? length : NUMBER;
 }
 
-/* The value of a series at x. */
-static void print_value(FILE *stream, const struct experiment_series *series, double x)
+/* The value of a series at x, which it has at `row` if it has all of them. */
+static void print_value(FILE *stream, const struct experiment_series *series, size_t row, double x)
 {
-	int width = series_width(series);
-	char text[NUMBER_TEXT];
+	char text[NUMBER_TEXT] = "-";
 
-	for (size_t i = 0; i < series->count; i++) {
-		if (series->x[i] == x) {
-			fprintf(stream, "  %*s", width, number_text(series->y[i], text));
-			return;
-		}
-	}
-	fprintf(stream, "  %*s", width, "-");
+	for (size_t i = 0; i < series->count && series->x[row % series->count] != x; i++)
+		row = i;
+	if (series->count && series->x[row % series->count] == x)
+		number_text(series->y[row % series->count], text);
+	fprintf(stream, "  %*s", series_width(series), text);
 }
 
-/* The first series that has a point names the rows. */
+/* The one that names the rows. */
 static const struct experiment_series *longest(const struct experiment_chart *chart)
 {
 	const struct experiment_series *found = &chart->series[0];
@@ -130,7 +131,7 @@ static void print_chart(FILE *stream, const struct experiment_chart *chart)
 	for (size_t row = 0; row < rows->count; row++) {
 		fprintf(stream, "  %-18.6g", rows->x[row]);
 		for (size_t i = 0; i < chart->count; i++)
-			print_value(stream, &chart->series[i], rows->x[row]);
+			print_value(stream, &chart->series[i], row, rows->x[row]);
 		fputc('\n', stream);
 	}
 }

@@ -55,6 +55,45 @@ refused() {
 	grep -q '5 slots' "$directory/charts/softtlb.svg"
 }
 
+# counted FILE: the experiments in it of which something that is counted, and was measured, fails
+counted() {
+	jq -r '.experiments[] | select([.claims[] | select((.timed or has("missing")) | not) | .holds] |
+		all | not) | .name' "$1"
+}
+
+@test "all experiments have claims that are counted, which hold, and charts" {
+	run --separate-stderr timeout 280 $twostage experiment all --json "$directory/all.json" \
+		--plot "$directory"
+	[ "$status" -eq 0 ]
+	[ "$(counted "$directory/all.json")" = "" ]
+	names=$(timeout 10 $twostage experiment list --json - | jq -r '.experiments[].name')
+	[ "$(jq -r '.experiments[].name' "$directory/all.json")" = "$names" ]
+	for name in $names; do
+		jq -e --arg name "$name" '.experiments[] | select(.name == $name) |
+			[.claims[] | select(.timed | not)] | length > 0' "$directory/all.json"
+		grep -q '<svg' "$directory/$name.svg"
+	done
+	if [ "$(timeout 30 $twostage info --json - | jq -r .host.kind)" != none ]; then
+		[ "$(jq '[.experiments[].claims[] | select(has("missing"))] | length' \
+			"$directory/all.json")" -eq 0 ]
+		[ "$(jq '[.experiments[].claims[] | select(.claim | startswith("live"))] | length' \
+			"$directory/all.json")" -ge 10 ]
+	fi
+}
+
+@test "a guest that cannot be had is a claim that was not measured, with the reason" {
+	unshare --mount true 2>/dev/null || skip "no mount namespaces here"
+	[ -e /dev/kvm ] || skip "/dev/kvm is missing anyway"
+	run --separate-stderr timeout 60 unshare --mount sh -c \
+		'mount --bind /dev/null /dev/kvm && exec "$0" experiment flood --json "$1"' \
+		$twostage "$directory/json"
+	[ "$status" -eq 0 ]
+	[ "$(counted "$directory/json")" = "" ]
+	[[ $output == *"not measured: "*kvm* ]]
+	[ "$(jq -c '.experiments[0] | [.holds, ([.claims[] | select(has("missing")) | .holds] |
+		unique)]' "$directory/json")" = '[false,[false]]' ]
+}
+
 @test "counts are the same in each run" {
 	for i in 1 2; do
 		timeout 60 $twostage experiment softtlb --json - |
@@ -64,7 +103,7 @@ refused() {
 }
 
 @test "names that cannot be are refused" {
-	refused 64 'found "nothing", wanted list, all, or one or more of softtlb' softtlb nothing
+	refused 64 'found "nothing", wanted list, all, or one or more of fork, shared' softtlb nothing
 	refused 64 'found no argument, wanted list, all, or names'
 	refused 64 'found "softtlb" as well, wanted either list, or all, or names' list softtlb
 	refused 64 'found "all" as well' softtlb all

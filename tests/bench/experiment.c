@@ -63,13 +63,11 @@ static struct experiment_result result;
 
 Test(experiment, a_claim_that_was_not_measured_does_not_hold)
 {
-	struct experiment_claim missing = claim(EXPERIMENT_EQUAL, 0, 0, 0);
-
 	cr_assert_not(experiment_holds(&result));
 	experiment_claim(&result, claim(EXPERIMENT_EQUAL, 1, 1, 0), "%d", 1);
 	cr_assert(experiment_holds(&result));
-	missing.missing = "there is no such device";
-	experiment_claim(&result, missing, "%d", 2);
+	experiment_missing(&result, "lines", "there is no such device", "%d", 2);
+	cr_assert_not(experiment_claim_holds(&result.claims[1]));
 	cr_assert_not(experiment_holds(&result));
 	cr_assert_str_eq(experiment_worst(&result)->text, "1");
 }

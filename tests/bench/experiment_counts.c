@@ -30,3 +30,24 @@ Test(experiment_counts, neighbours_save_a_stream_jumps_and_cost_segments_lines)
 	run_experiment("prefetch", &result);
 	cr_assert(experiment_residual(find_claim(&result, "open, segments: lines")) > 0.1);
 }
+
+Test(experiment_counts, a_walk_deciphers_a_word_a_level_or_one_an_entry)
+{
+	run_experiment("sealed", &result);
+	cr_assert_eq(find_claim(&result, "RR, sealed at every level")->measured, 24);
+	cr_assert_eq(find_claim(&result, "HHp, sealed at every level")->measured, 2);
+}
+
+Test(experiment_counts, computed_keys_collide_in_a_linear_hash_and_not_in_a_keyed_one)
+{
+	run_experiment("flood", &result);
+	cr_assert(find_claim(&result, "chained, salted crc32")->measured > 200);
+	cr_assert(find_claim(&result, "chained, keyed siphash")->measured < 3);
+	cr_assert(find_claim(&result, "another salt: probes")->measured < 3);
+}
+
+Test(experiment_counts, a_nested_walk_is_the_sum_of_its_lookups)
+{
+	run_experiment("nested", &result);
+	cr_assert_eq(experiment_residual(find_claim(&result, "HHp, siphash: p1 + p2")), 0);
+}
