@@ -79,7 +79,8 @@ int consistency_pages(const struct consistency_setting *setting, int told,
 
 /*
  * Names once more, by sockets: an nsd that this starts, whose zone changes, and a resolver
- * (dns_server.h) in a thread, asked one question after the other for `seconds`. The TTL is a second.
+ * (dns_server.h) in a thread, asked one question after the other for `seconds`. The TTL is a
+ * second.
  */
 struct consistency_live {
 	const char *missing; /* why it could not be done here; NULL: it was */

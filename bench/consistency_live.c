@@ -19,21 +19,21 @@
 #include "hpt/mix.h"
 #include "vmm/status.h"
 
-#define PATIENCE      2000 /* ms until a question is lost */
-#define PAUSE	      1    /* ms between two questions */
-#define SETTLED	      5    /* times that nsd must have given the new version */
-#define CHANGE_EVERY  1300 /* ms: longer than the TTL, so that there are fresh answers as well */
-#define VERSIONS      64
-#define MILLISECONDS(ns) ((long)(ns) * 1000000L)
+#define PATIENCE	 2000 /* ms until a question is lost */
+#define PAUSE		 1    /* ms between two questions */
+#define SETTLED		 5    /* times that nsd must have given the new version */
+#define CHANGE_EVERY	 1300 /* ms: longer than the TTL, so that there are fresh answers as well */
+#define VERSIONS	 64
+#define MILLISECONDS(ns) ((long)(ns)*1000000L)
 
 struct living {
 	struct dns_origin origin;
 	struct dns_server server;
 	struct message message; /* of the server's thread */
 	struct consistency_live *live;
-	int resolver, direct;	     /* sockets to either */
-	uint64_t settled[VERSIONS];  /* when nsd had it, ms; 0: not yet */
-	unsigned int seen;	     /* times that it has given the newest */
+	int resolver, direct;	    /* sockets to either */
+	uint64_t settled[VERSIONS]; /* when nsd had it, ms; 0: not yet */
+	unsigned int seen;	    /* times that it has given the newest */
 	uint64_t next_change;
 };
 

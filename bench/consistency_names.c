@@ -82,15 +82,14 @@ static bool ask_by_messages(struct names *names, uint32_t thing)
 	struct dns_query query;
 	uint8_t ask[DNS_UDP_PLAIN];
 	size_t size = dns_write_query(&question, id, ask);
-	enum dns_step step = dns_resolver_ask(&names->resolver, ask, size, false, now, &query,
-					      bytes, &size);
+	enum dns_step step =
+		dns_resolver_ask(&names->resolver, ask, size, false, now, &query, bytes, &size);
 	bool forward = step == DNS_FORWARD;
 
 	if (forward) {
 		size = write_origin(names, thing, (uint16_t)~id, bytes);
-		names->outcome->broken +=
-			!!dns_resolver_take(&names->resolver, &query.question, (uint16_t)~id, bytes,
-					    size, now);
+		names->outcome->broken += !!dns_resolver_take(&names->resolver, &query.question,
+							      (uint16_t)~id, bytes, size, now);
 		size = dns_resolver_reply(&names->resolver, &query, false, bytes);
 	}
 	names->outcome->broken += step == DNS_DROP;

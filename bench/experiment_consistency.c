@@ -102,11 +102,10 @@ static int names(uint32_t ttl, bool periodic, struct experiment_result *result,
 	if (error)
 		return error;
 	experiment_equal(result, "stale", stale_model(ttl, periodic), stale, TOLERANCE,
-			 "%s changes, TTL %u s: stale answers",
-			 periodic ? "periodic" : "random", ttl);
+			 "%s changes, TTL %u s: stale answers", periodic ? "periodic" : "random",
+			 ttl);
 	experiment_point(charts->stale[periodic], CHANGES * ttl, stale);
-	experiment_point(charts->stale_models[periodic], CHANGES * ttl,
-			 stale_model(ttl, periodic));
+	experiment_point(charts->stale_models[periodic], CHANGES * ttl, stale_model(ttl, periodic));
 	bounds->late += outcome.late;
 	bounds->broken += outcome.broken;
 	if (of_ttl > bounds->longest)
@@ -213,9 +212,8 @@ static int same_fetches(struct experiment_result *result)
 		error = consistency_pages(&setting, CONSISTENCY_STAGE1 | CONSISTENCY_STAGE2, &told);
 	if (error)
 		return error;
-	experiment_equal(result, "fetches", share(told.fetches, &told),
-			 share(kept.fetches, &kept), TOLERANCE,
-			 "TTL 1/r: fetches an ask, as the table that is told walks");
+	experiment_equal(result, "fetches", share(told.fetches, &told), share(kept.fetches, &kept),
+			 TOLERANCE, "TTL 1/r: fetches an ask, as the table that is told walks");
 	experiment_at_least(result, "stale", exp(-1) - 0.02, share(kept.stale, &kept), 0,
 			    "TTL 1/r: answers that are stale all the same, 1/e less 0.02");
 	return 0;
@@ -223,29 +221,26 @@ static int same_fetches(struct experiment_result *result)
 
 static void claim_live(struct experiment_result *result, const struct consistency_live *live)
 {
-	static const char *const texts[] = {
-		"sockets: questions without an answer",
-		"sockets: answers that the origin never gave, or with a longer TTL",
-		"sockets: old answers a TTL after a change, or later",
-	};
-	const uint64_t counts[] = {live->lost, live->wrong, live->late};
-
-	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
-		experiment_equal(result, "answers", 0, (double)counts[i], 0, "%s", texts[i])
-			->missing = live->missing;
+	if (live->missing) {
+		experiment_missing(result, "answers", live->missing,
+				   "sockets: old answers of a resolver before an nsd that changes");
+		return;
+	}
+	experiment_equal(result, "answers", 0, (double)live->lost, 0,
+			 "sockets: questions without an answer");
+	experiment_equal(result, "answers", 0, (double)live->wrong, 0,
+			 "sockets: answers that nsd never gave, or with a longer TTL");
+	experiment_equal(result, "answers", 0, (double)live->late, 0,
+			 "sockets: old answers a TTL after a change, or later");
 	experiment_at_least(result, "answers", 1, (double)live->stale, 0,
-			    "sockets: old answers after a change")
-		->missing = live->missing;
-	experiment_at_least(result, "changes", LIVE / 2, (double)live->changes, 0,
-			    "sockets: changes of the zone")
-		->missing = live->missing;
-	if (!live->missing)
-		experiment_note(result,
-				"sockets: %llu answers, of which %llu were old; the oldest was "
-				"given %.3f s after the change, at a TTL of 1 s; nsd was asked "
-				"%llu times",
-				(unsigned long long)live->asks, (unsigned long long)live->stale,
-				live->longest, (unsigned long long)live->fetches);
+			    "sockets: old answers after a change");
+	experiment_at_least(result, "changes", LIVE / 3, (double)live->changes, 0,
+			    "sockets: changes of the zone");
+	experiment_note(result,
+			"sockets: %llu answers, of which %llu were old; the oldest was asked for "
+			"%.3f s after the change, at a TTL of 1 s; nsd was asked %llu times",
+			(unsigned long long)live->asks, (unsigned long long)live->stale,
+			live->longest, (unsigned long long)live->fetches);
 }
 
 static struct charts draw(struct experiment_result *result)
