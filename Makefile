@@ -356,7 +356,8 @@ $(BUILD)/tests/interleave_hpt: $(call rooms_of,interleave,hpt) \
 
 # Programs from sources as well, by clang, whose runtime is a package of its own.
 FUZZ_SECONDS ?= 60
-FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image $(BUILD)/fuzz/trace
+FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image $(BUILD)/fuzz/trace \
+	$(BUILD)/fuzz/dns
 FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
@@ -365,6 +366,9 @@ $(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[
 $(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
 $(BUILD)/fuzz/trace: tests/bench/fuzz_trace.c tests/bench/trace_fixture.c \
 	tests/bench/trace_golden.c $(wildcard tests/bench/trace_*.h bench/trace*.[ch]) vmm/message.c
+$(BUILD)/fuzz/dns: tests/bench/fuzz_dns.c tests/bench/dns_invariants.c \
+	$(wildcard tests/bench/dns_*.h bench/dns_*.h) bench/dns_message.c bench/dns_wire.c \
+	bench/dns_cache.c bench/dns_resolver.c bench/arena.c $(wildcard hpt/*.[ch])
 $(FUZZERS): Makefile
 	@mkdir -p $(@D)
 	@test -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" || \

@@ -55,18 +55,14 @@ static int map_guest_frame(struct pages *pages, uint32_t thing)
 	return hpt_map(&pages->stage2, hpt_key(0, frame, HPT_4K), hpt_entry(frame, FLAGS));
 }
 
+/* The guest frame that it had keeps its host frame: stage 2 is not the one that changes. */
 static int change_stage1(struct pages *pages, uint32_t thing)
 {
-	uint64_t old = pages->guest_frames[thing];
 	int error = map_guest_frame(pages, thing);
 
-	if (!error)
-		error = remap(&pages->stage1, hpt_key(ASID, thing, HPT_4K),
-			      pages->guest_frames[thing]);
-	/* The frame that nobody has any more. */
-	if (!error)
-		error = hpt_unmap(&pages->stage2, hpt_key(0, old, HPT_4K), NULL);
-	return error;
+	return error ? error
+		     : remap(&pages->stage1, hpt_key(ASID, thing, HPT_4K),
+			     pages->guest_frames[thing]);
 }
 
 static void change(void *context, uint32_t thing)

@@ -45,6 +45,8 @@ static bool take_question(const ldns_pkt *packet, struct dns_question *question,
 /* What the header alone says against a query. */
 static int judge_header(const uint8_t *data, size_t size)
 {
+	size_t end;
+
 	if (size < DNS_HEADER_SIZE || wire_get16(data + WIRE_FLAGS) & WIRE_QR)
 		return -EBADMSG;
 	if (wire_get16(data + WIRE_FLAGS) & WIRE_OPCODE)
@@ -52,6 +54,11 @@ static int judge_header(const uint8_t *data, size_t size)
 	if (size > DNS_QUERY_MAX || wire_get16(data + WIRE_QUESTIONS) != 1 ||
 	    wire_get16(data + WIRE_ANSWERS) || wire_get16(data + WIRE_AUTHORITIES) ||
 	    wire_get16(data + WIRE_ADDITIONALS) > 1)
+		return DNS_FORMERR;
+	/* No name in a query has anything to point to, and to follow loops would take time: the
+	 * question's is whole, and the other is OPT's, the root. */
+	end = wire_question_end(data, size);
+	if (!end || (wire_get16(data + WIRE_ADDITIONALS) && (end == size || data[end])))
 		return DNS_FORMERR;
 	return DNS_NOERROR;
 }
