@@ -281,6 +281,28 @@ static void claim_times(struct experimenting *own, struct experiment_result *res
 	}
 }
 
+/* What HHp is made of. */
+static void draw_parts(const struct experimenting *own, struct experiment_result *result)
+{
+	struct experiment_chart *chart =
+		experiment_chart(result, "the parts of HHp by siphash", "pages mapped", "cycles");
+	struct experiment_series *hashing = experiment_series(chart, "h1 + h2", false);
+	struct experiment_series *probing[2] = {experiment_series(chart, "p1 c", false),
+						experiment_series(chart, "p2 c", false)};
+	struct experiment_series *rest = experiment_series(chart, "rest", false);
+
+	chart->log_x = true;
+	for (int size = 0; size < SIZES; size++) {
+		const struct parts *parts = &own->parts[size][FAMILIES - 1];
+		double pages = (double)pages_of[size];
+
+		experiment_point(hashing, pages, 2 * parts->hash);
+		for (int stage = 0; stage < 2; stage++)
+			experiment_point(probing[stage], pages, parts->probes[stage] * parts->load);
+		experiment_point(rest, pages, parts->walk[0] - compose(parts, FORM_HHP, 0));
+	}
+}
+
 static int measure_all(struct experimenting *own, struct experiment_result *result)
 {
 	uint64_t ticks = __rdtsc();
@@ -299,6 +321,7 @@ static int measure_all(struct experimenting *own, struct experiment_result *resu
 	for (size_t family = 0; family < FAMILIES; family++)
 		claim_counts(result, &own->parts[1][family], families[family]);
 	claim_times(own, result);
+	draw_parts(own, result);
 	experiment_nested_guest(result);
 	return 0;
 }

@@ -46,13 +46,13 @@ refused() {
 }
 
 @test "text, JSON and chart come of one run" {
-	run --separate-stderr timeout 60 $twostage experiment softtlb --json "$directory/a.json" \
+	run --separate-stderr timeout 60 $twostage experiment sealed --json "$directory/a.json" \
 		--plot "$directory/charts"
 	[ "$status" -eq 0 ]
 	[[ $output == *question*model*claim*holds* ]]
-	jq -e '.experiments[0].name == "softtlb"' "$directory/a.json"
-	grep -q '<svg' "$directory/charts/softtlb.svg"
-	grep -q '5 slots' "$directory/charts/softtlb.svg"
+	jq -e '.experiments[0].name == "sealed"' "$directory/a.json"
+	grep -q '<svg' "$directory/charts/sealed.svg"
+	grep -q 'pads of places' "$directory/charts/sealed.svg"
 }
 
 # counted FILE: the experiments in it of which something that is counted, and was measured, fails
@@ -96,7 +96,7 @@ counted() {
 
 @test "counts are the same in each run" {
 	for i in 1 2; do
-		timeout 60 $twostage experiment softtlb --json - |
+		timeout 60 $twostage experiment shared --json - |
 			jq 'del(.experiments[].seconds) | .experiments' >"$directory/$i"
 	done
 	cmp "$directory/1" "$directory/2"
@@ -120,7 +120,7 @@ counted() {
 @test "a chart without gnuplot is refused with the fix" {
 	path=$PATH
 	program=$PWD/$twostage
-	PATH=$directory run /usr/bin/timeout 60 "$program" experiment softtlb --plot "$directory"
+	PATH=$directory run /usr/bin/timeout 60 "$program" experiment sealed --plot "$directory"
 	PATH=$path
 	[ "$status" -eq 69 ]
 	[[ $output == *"gnuplot is missing; fix: apt-get install gnuplot-nox"* ]]
