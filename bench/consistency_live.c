@@ -171,15 +171,15 @@ int consistency_live(unsigned int seconds, struct consistency_live *live, struct
 	if (!living)
 		return message_set(message, -ENOMEM, STATUS_INTERNAL, "no memory for a resolver");
 	living->live = live;
-	error = dns_origin_begin(&living->origin);
-	if (error) {
-		live->missing = error == -ENOENT ? "nsd is missing; fix: apt-get install nsd"
-						 : "nsd did not start on loopback";
-		free(living);
-		return 0;
+	error = 0;
+	if (!dns_origin_exists()) {
+		live->missing = "nsd is missing; fix: apt-get install nsd";
+	} else if (dns_origin_begin(&living->origin)) {
+		live->missing = "nsd did not start on loopback";
+	} else {
+		error = run(living, seconds, message);
+		dns_origin_end(&living->origin);
 	}
-	error = run(living, seconds, message);
-	dns_origin_end(&living->origin);
 	free(living);
 	return error;
 }

@@ -33,6 +33,11 @@ static const char *find_program(void)
 	return NULL;
 }
 
+bool dns_origin_exists(void)
+{
+	return find_program();
+}
+
 static FILE *open_file(const struct dns_origin *origin, const char *name, char *path)
 {
 	snprintf(path, 256, "%s/%s", origin->directory, name);

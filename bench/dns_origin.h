@@ -22,9 +22,12 @@ struct dns_origin {
 	uint32_t version;
 };
 
+/* Whether this machine has nsd. */
+bool dns_origin_exists(void);
+
 /*
- * Starts it, with version 1, and waits until it answers. 0; -ENOENT: there is no nsd; another
- * negative errno value, or -ETIMEDOUT: it did not come up. Then nothing is left of it.
+ * Starts it, with version 1, and waits until it answers. 0, or a negative errno value (-ETIMEDOUT:
+ * it did not come up); then nothing is left of it.
  */
 int dns_origin_begin(struct dns_origin *origin);
 void dns_origin_end(struct dns_origin *origin);
