@@ -156,5 +156,6 @@ extern const struct experiment prefetch_experiment;
 extern const struct experiment flood_experiment;
 extern const struct experiment sealed_experiment;
 extern const struct experiment nested_experiment;
+extern const struct experiment consistency_experiment;
 
 #endif

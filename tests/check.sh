@@ -51,6 +51,7 @@ bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite cpus 120 tests/vmm/cpus.bats
 bats_suite measure 300 tests/bench/measure.bats
 bats_suite experiment 300 tests/bench/experiment.bats
+bats_suite dns 300 tests/bench/dns.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh
