@@ -21,9 +21,9 @@ testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
-		--file tests/guest/pressure.sh
+		--file tests/guest/pressure.sh --file tests/vmm/cpus.sh
 		--file build/tests/agree)
-	for program in build/tests/images/*; do
+	for program in build/tests/images/* build/tests/kernels/cpus*; do
 		pair+=(--file "$program")
 	done
 	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
