@@ -268,7 +268,7 @@ static int measure_forks(struct experimenting *own, struct experiment_result *re
 
 	lines[MARKING] = experiment_series(chart, "marking", false);
 	lines[COPYING] = experiment_series(chart, "copying", false);
-	chart->log_x = true;
+	chart->log_x = chart->log_y = true;
 	for (uint64_t pages = PAGES >> (2 * (SIZES - 1)); pages <= PAGES; pages *= 4) {
 		for (int way = 0; way < WAYS; way++) {
 			int error = build(&own->house, (enum way)way, pages);
@@ -284,13 +284,20 @@ static int measure_forks(struct experimenting *own, struct experiment_result *re
 	return 0;
 }
 
+static double modelled_lines(enum way way, unsigned int percent)
+{
+	double pages = (double)PAGES;
+	double written = (double)(PAGES * percent / 100);
+
+	return (way == MARKING ? 0 : pages / 4) + pages / 8 * (1 - untouched_lines(written, pages));
+}
+
 /* The lines that fork and writes have changed, a step each, and what lookups take then. */
 static int count_share(struct experimenting *own, enum way way, unsigned int percent,
 		       struct experiment_result *result, double *lines)
 {
 	double pages = (double)PAGES;
 	double written = (double)(PAGES * percent / 100);
-	double written_lines = pages / 8 * (1 - untouched_lines(written, pages));
 	struct effect forked, wrote;
 	double probes;
 	int error = build(&own->house, way, PAGES);
@@ -308,8 +315,8 @@ static int count_share(struct experimenting *own, enum way way, unsigned int per
 	experiment_equal(result, "entries", way == MARKING ? written : 0, (double)wrote.entries, 0,
 			 "%s, %u %% written: entries made by the writes",
 			 way == MARKING ? "marking" : "copying", percent);
-	experiment_equal(result, "lines", (way == MARKING ? 0 : pages / 4) + written_lines, *lines,
-			 0.02, "%s, %u %% written: lines changed in all",
+	experiment_equal(result, "lines", modelled_lines(way, percent), *lines, 0.02,
+			 "%s, %u %% written: lines changed in all",
 			 way == MARKING ? "marking" : "copying", percent);
 	experiment_equal(result, "probes", way == MARKING ? 2 - written / pages : 1, probes, 0.02,
 			 "%s, %u %% written: probes a lookup of the child",
@@ -319,20 +326,24 @@ static int count_share(struct experimenting *own, enum way way, unsigned int per
 
 static int count_shares(struct experimenting *own, struct experiment_result *result)
 {
+	static const char *const names[WAYS][2] = {{"marking", "model, marking"},
+						   {"copying", "model, copying"}};
 	struct experiment_chart *chart = experiment_chart(
 		result, "fork of 64 MiB and writes: lines", "% of pages written", "lines changed");
-	struct experiment_series *series[WAYS];
 
-	series[MARKING] = experiment_series(chart, "marking", false);
-	series[COPYING] = experiment_series(chart, "copying", false);
 	for (int way = 0; way < WAYS; way++) {
+		struct experiment_series *counted = experiment_series(chart, names[way][0], false);
+		struct experiment_series *modelled = experiment_series(chart, names[way][1], true);
+
 		for (int i = 0; i < SHARES; i++) {
 			double lines;
 			int error = count_share(own, (enum way)way, percents[i], result, &lines);
 
 			if (error)
 				return error;
-			experiment_point(series[way], percents[i], lines);
+			experiment_point(counted, percents[i], lines);
+			experiment_point(modelled, percents[i],
+					 modelled_lines((enum way)way, percents[i]));
 		}
 	}
 	return 0;
@@ -368,7 +379,7 @@ static int time_shares(struct experimenting *own, double (*times)[SHARES])
 		}
 	}
 	for (int i = 0; i < WAYS * SHARES; i++)
-		times[i % WAYS][i / WAYS] = timing_median(samples[i % WAYS][i / WAYS], ROUNDS);
+		times[i % WAYS][i / WAYS] = timing_least(samples[i % WAYS][i / WAYS], ROUNDS);
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-#include <x86intrin.h>
 
 #include "bench/experiment_nested.h"
 #include "bench/loops.h"
@@ -119,14 +118,14 @@ static double time_hash(struct experimenting *own, enum hpt_hash_family family)
 	uint64_t start;
 
 	hpt_salt_set(&salt, family, 1);
-	start = __rdtsc();
+	start = timing_own_ns();
 	for (int i = 0; i < QUERIES; i++)
 		value = family == HPT_FIBONACCI ? (value ^ salt.value) * HPT_MULTIPLIER
 						: hpt_hash_tag(family, &salt, value);
-	start = __rdtsc() - start;
+	start = timing_own_ns() - start;
 	/* The result is used, so that nobody leaves the loop out. */
 	own->wrong += value == 1;
-	return (double)start / QUERIES;
+	return (double)start / QUERIES * own->cycles_a_ns;
 }
 
 static double time_walk(struct experimenting *own, int form)
@@ -190,10 +189,10 @@ static void time_parts(struct experimenting *own, enum hpt_hash_family family, s
 			walk[form][round] = time_walk(own, form);
 		}
 	}
-	parts->hash = timing_median(hash, ROUNDS);
-	parts->load = timing_median(load, ROUNDS);
+	parts->hash = timing_least(hash, ROUNDS);
+	parts->load = timing_least(load, ROUNDS);
 	for (int form = 0; form < FORMS_USED; form++)
-		parts->walk[form] = timing_median(walk[form], ROUNDS);
+		parts->walk[form] = timing_least(walk[form], ROUNDS);
 }
 
 static int measure(struct experimenting *own, int size, size_t family)
@@ -305,13 +304,9 @@ static void draw_parts(const struct experimenting *own, struct experiment_result
 
 static int measure_all(struct experimenting *own, struct experiment_result *result)
 {
-	uint64_t ticks = __rdtsc();
-	uint64_t start = timing_now_ns();
 	int error = 0;
 
-	while (timing_now_ns() - start < 5000000)
-		continue;
-	own->cycles_a_ns = (double)(__rdtsc() - ticks) / (double)(timing_now_ns() - start);
+	own->cycles_a_ns = timing_cycles_a_ns();
 	for (int size = 0; !error && size < SIZES; size++) {
 		for (size_t family = 0; !error && family < FAMILIES; family++)
 			error = measure(own, size, family);

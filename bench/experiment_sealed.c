@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <x86intrin.h>
 
 #include "bench/experiment.h"
 #include "bench/sealed_walk.h"
@@ -51,6 +50,7 @@ struct experimenting {
 	struct stages *stages[SEALINGS];
 	struct query *queries;
 	uint64_t wrong;
+	double cycles_a_ns;
 };
 
 static int build(struct stages *stages, const struct subject *subject, bool sealed)
@@ -108,13 +108,19 @@ static void ask_again(struct experimenting *own, const struct subject *subject, 
 	}
 }
 
+/* Cycles of one of the queries, that were asked since `start` of the thread's own time. */
+static double cycles(const struct experimenting *own, uint64_t start)
+{
+	return (double)(timing_own_ns() - start) / QUERIES * own->cycles_a_ns;
+}
+
 /* Cycles a walk of the clear tables, each after the one before. */
 static double time_words(struct experimenting *own, const struct subject *subject, bool cipher)
 {
 	struct walk walk = stages_walk(own->stages[CLEAR], subject->depth == SLAB);
 	struct sealed_count count = {0, 0};
 	uint64_t difference = 0;
-	uint64_t start = __rdtsc();
+	uint64_t start = timing_own_ns();
 
 	for (int i = 0; i < QUERIES; i++) {
 		struct hpt_key key = hpt_key(1, own->queries[i].vpn ^ difference, HPT_4K);
@@ -122,7 +128,7 @@ static double time_words(struct experimenting *own, const struct subject *subjec
 		difference = translate(subject, &walk, key, cipher, &count) ^ own->queries[i].entry;
 		own->wrong += !!difference;
 	}
-	return (double)(__rdtsc() - start) / QUERIES;
+	return cycles(own, start);
 }
 
 /* Cycles a word, each of which waits for the one before. */
@@ -130,12 +136,12 @@ static double time_cipher(struct experimenting *own)
 {
 	const struct aes_keys *keys = &own->stages[SEALED]->guest.desc.seal;
 	struct aes_block block = {own->wrong, 0};
-	uint64_t start = __rdtsc();
+	uint64_t start = timing_own_ns();
 	double time;
 
 	for (int i = 0; i < QUERIES; i++)
 		block = aes_encrypt(keys, (struct aes_block){block.low, 0});
-	time = (double)(__rdtsc() - start) / QUERIES;
+	time = cycles(own, start);
 	/* The result is used, so that nobody leaves the loop out. */
 	own->wrong += !block.low && !block.high;
 	return time;
@@ -157,12 +163,12 @@ static double time_product(struct experimenting *own, const struct subject *subj
 			   enum sealing sealing, struct walk *walk)
 {
 	struct stages *stages = own->stages[sealing];
-	uint64_t start = __rdtsc();
+	uint64_t start = timing_own_ns();
 
 	own->wrong += subject->depth == SINGLE
 			      ? loop_latency(find_single, &stages->guest, own->queries, QUERIES)
 			      : loop_latency(find_nested, walk, own->queries, QUERIES);
-	return (double)(__rdtsc() - start) / QUERIES;
+	return cycles(own, start);
 }
 
 /* What takes turns in each round. */
@@ -194,7 +200,7 @@ static int time_all(struct experimenting *own, const struct subject *subject, do
 	for (int round = 0; round < ROUNDS; round++)
 		time_round(own, subject, walks, round, samples, &random);
 	for (int i = 0; i < TIMED; i++)
-		times[i] = timing_median(samples[i], ROUNDS);
+		times[i] = timing_least(samples[i], ROUNDS);
 	return 0;
 }
 
@@ -270,6 +276,7 @@ static int run(struct experiment_result *result, struct message *message)
 		own.stages[i] = malloc(sizeof(*own.stages[i]));
 	if (!own.queries || !own.stages[CLEAR] || !own.stages[SEALED])
 		error = -ENOMEM;
+	own.cycles_a_ns = timing_cycles_a_ns();
 	if (!error)
 		error = measure_all(&own, result);
 	free(own.queries);
