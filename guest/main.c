@@ -2,12 +2,14 @@
 /* The order of the kernel's start. */
 #include <stdint.h>
 
+#include "guest/archive.h"
 #include "guest/boot.h"
 #include "guest/clock.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
 #include "guest/exec.h"
 #include "guest/frames.h"
+#include "guest/node.h"
 #include "guest/publish.h"
 #include "guest/stage1.h"
 #include "guest/trap.h"
@@ -23,5 +25,7 @@ void kernel_main(uint32_t start_info)
 	stage1_start();
 	publish_start();
 	clock_start();
+	node_start();
+	archive_start();
 	trap_probe_syscall(exec_start);
 }

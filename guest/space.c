@@ -237,20 +237,34 @@ static int map_shared(struct space *space, uint64_t vpn, uint64_t entry)
 	return error;
 }
 
-/* A page that is nowhere yet. A write to one of a module gets a copy at once. */
+/* What a page of a module has, as far as the modules go. */
+static void copy_source(uint64_t gpa, uint64_t source)
+{
+	uint64_t size = HPT_PAGE_SIZE;
+
+	/* Of the last page there may be a part. */
+	if (source % HPT_PAGE_SIZE && !frames_in_module(source, 2))
+		size -= source % HPT_PAGE_SIZE;
+	memcpy(direct(gpa), direct(source), size);
+}
+
+/*
+ * A page that is nowhere yet. A write to one of a module gets a copy at once, and so does any
+ * access to one that lies across two frames of it.
+ */
 static int make(struct space *space, struct region *region, uint64_t vpn, enum access access)
 {
-	uint64_t frame = region_frame(region, vpn) << HPT_PAGE_SHIFT;
+	uint64_t frame = region->frame ? region_source(region, vpn) : 0;
 	uint64_t entry = (region->rights & RIGHTS_MASK) | rights_of[access].leave;
 	uint64_t gpa = frame;
 	int error;
 
-	if (!frame || access == ACCESS_WRITE) {
+	if (!frame || access == ACCESS_WRITE || region_is_copied(region)) {
 		gpa = frames_get();
 		if (!gpa)
 			return -ENOMEM;
 		if (frame)
-			memcpy(direct(gpa), direct(frame), HPT_PAGE_SIZE);
+			copy_source(gpa, frame);
 	} else {
 		entry &= ~HPT_WRITE;
 	}
