@@ -94,17 +94,28 @@ static void close(struct files *files, unsigned int fd)
 	file_put(file);
 }
 
-/* The first descriptor from `fd` on that is open, or FILES_MAX. */
-static unsigned int next_open(const struct files *files, unsigned int fd)
+/* The first descriptor from `fd` on whose bit, in words that `flip` is applied to, is set. */
+static unsigned int next_bit(const struct files *files, unsigned int fd, uint64_t flip)
 {
 	while (fd < FILES_MAX) {
-		uint64_t rest = files->open[fd / 64] >> fd % 64;
+		uint64_t rest = (files->open[fd / 64] ^ flip) >> fd % 64;
 
 		if (rest)
 			return fd + (unsigned int)__builtin_ctzll(rest);
 		fd = (fd | 63) + 1;
 	}
 	return FILES_MAX;
+}
+
+/* The first one from `fd` on that is open, or that is free; FILES_MAX if there is none. */
+static unsigned int next_open(const struct files *files, unsigned int fd)
+{
+	return next_bit(files, fd, 0);
+}
+
+static unsigned int next_free(const struct files *files, unsigned int fd)
+{
+	return next_bit(files, fd, UINT64_MAX);
 }
 
 struct files *files_create(void)
@@ -216,11 +227,9 @@ void files_set_directory(struct node *node)
 int64_t files_add(struct file *file, int lowest, uint32_t flags)
 {
 	struct files *files = current_files();
-	unsigned int fd = (unsigned int)lowest;
+	unsigned int fd = next_free(files, (unsigned int)lowest);
 	int error = -EMFILE;
 
-	while (is_open(files, fd))
-		fd++;
 	if (fd < FILES_MAX)
 		error = place(files, fd, file, flags & OPEN_CLOEXEC);
 	if (!error)

@@ -3,6 +3,7 @@
 #include "guest/frames.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "guest/boot.h"
 #include "guest/console.h"
@@ -143,6 +144,15 @@ bool frames_in_module(uint64_t gpa, uint64_t pages)
 {
 	return gpa >= boot.modules.start && gpa < boot.modules.end &&
 	       (pages - 1) < (module_end() - gpa + HPT_PAGE_SIZE - 1) / HPT_PAGE_SIZE;
+}
+
+void frames_copy_module(uint64_t gpa, uint64_t source)
+{
+	uint64_t size = HPT_PAGE_SIZE;
+
+	if (source % HPT_PAGE_SIZE && !frames_in_module(source, 2))
+		size -= source % HPT_PAGE_SIZE;
+	memcpy(direct(gpa), direct(source), size);
 }
 
 void frames_put(uint64_t gpa)

@@ -56,6 +56,10 @@ static inline uint64_t frames_get(void)
  */
 bool frames_in_module(uint64_t gpa, uint64_t pages);
 
+/* A page of the modules that begins anywhere, as far as they go, to a frame that is zero behind it.
+ */
+void frames_copy_module(uint64_t gpa, uint64_t source);
+
 /* Gives a program's frame back. Frames of the boot modules are not ours to reuse and are ignored.
  */
 void frames_put(uint64_t gpa);

@@ -237,17 +237,6 @@ static int map_shared(struct space *space, uint64_t vpn, uint64_t entry)
 	return error;
 }
 
-/* What a page of a module has, as far as the modules go. */
-static void copy_source(uint64_t gpa, uint64_t source)
-{
-	uint64_t size = HPT_PAGE_SIZE;
-
-	/* Of the last page there may be a part. */
-	if (source % HPT_PAGE_SIZE && !frames_in_module(source, 2))
-		size -= source % HPT_PAGE_SIZE;
-	memcpy(direct(gpa), direct(source), size);
-}
-
 /*
  * A page that is nowhere yet. A write to one of a module gets a copy at once, and so does any
  * access to one that lies across two frames of it.
@@ -264,7 +253,7 @@ static int make(struct space *space, struct region *region, uint64_t vpn, enum a
 		if (!gpa)
 			return -ENOMEM;
 		if (frame)
-			copy_source(gpa, frame);
+			frames_copy_module(gpa, frame);
 	} else {
 		entry &= ~HPT_WRITE;
 	}
