@@ -7,6 +7,7 @@
 #include "guest/clock.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
+#include "guest/disk.h"
 #include "guest/exec.h"
 #include "guest/frames.h"
 #include "guest/node.h"
@@ -24,6 +25,7 @@ void kernel_main(uint32_t start_info)
 	frames_start();
 	stage1_start();
 	publish_start();
+	disk_start();
 	clock_start();
 	node_start();
 	archive_start();
