@@ -21,15 +21,16 @@
 #define PVH_COMMAND_MAX	 (IMAGE_LOWEST - PVH_COMMAND_LINE - 1) /* bytes without the zero */
 
 #define PVH_MODULES_MAX 2 /* the built-in kernel's program, and its archive */
+#define PVH_RANGES_MAX	8
 
 /* As it lies at PVH_START_INFO. */
 struct pvh_boot {
 	struct pvh_start_info info;
 	struct pvh_module modules[PVH_MODULES_MAX];
-	struct pvh_memory memory[EPT_RANGES_MAX];
+	struct pvh_memory memory[PVH_RANGES_MAX];
 };
 
-/* At most EPT_RANGES_MAX ranges and PVH_MODULES_MAX modules. */
+/* At most PVH_RANGES_MAX ranges and PVH_MODULES_MAX modules. */
 void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned int count,
 	       const struct ept_range *modules, unsigned int module_count);
 

@@ -144,7 +144,7 @@ Test(machine, a_disk_is_where_it_should_be, .timeout = 30)
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_GUEST);
 	cr_expect_eq(how.status, VIRTIO_MAGIC & 0xff);
-	cr_expect_eq(machine.counts.mmio, 0);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 0);
 	machine_destroy(&machine);
 }
 
@@ -154,7 +154,7 @@ Test(machine, nothing_is_there_without_one, .timeout = 30)
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_GUEST);
 	cr_expect_eq(how.status, 0xff);
-	cr_expect_eq(machine.counts.mmio, 1);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 1);
 	machine_destroy(&machine);
 }
 
