@@ -24,8 +24,9 @@
  *                     '%' and bytes from 127 on stand as %XX; an empty argument stands as %
  *
  * The program, a static ELF, is the first PVH module; the second, if there is one, is the initial
- * archive, a cpio of the format newc (guest/archive.h). Both lie in one range of RAM. Every frame of RAM that the start of the
- * world does not name as used is zero when the guest first touches it, and the kernel relies on it.
+ * archive, a cpio of the format newc (guest/archive.h). Both lie in one range of RAM. Every frame
+ * of RAM that the start of the world does not name as used is zero when the guest first touches it,
+ * and the kernel relies on it.
  */
 #ifndef GUEST_ABI_H
 #define GUEST_ABI_H
