@@ -75,7 +75,9 @@ static const struct argp_option rows[] = {
 	 "where walks of --walk-check find it without stage 2",
 	 0},
 	{"initrd", OPTION_INITRD, "FILE", 0,
-	 "for a kernel: a file that it finds in memory; a multiboot kernel takes up to 8", 0},
+	 "a file that the kernel finds in memory: for a program a cpio archive (newc) of the files that "
+	 "it can open and execute; a multiboot kernel takes up to 8",
+	 0},
 	{"append", OPTION_APPEND, "TEXT", 0, "for a kernel: its command line", 0},
 	{"walk-check", OPTION_WALK_CHECK, "N", 0,
 	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "
