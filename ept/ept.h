@@ -25,6 +25,7 @@
 
 #include "ept/around.h"
 #include "ept/dedup.h"
+#include "ept/family.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
 #include "ept/sample.h"
@@ -62,8 +63,9 @@ struct ept_config {
 	 */
 	const char *swap;
 	bool no_swap;
-	bool dedup; /* pages of equal content may share a frame: ept_dedup_step() looks for them */
-	bool track; /* first writes are misses, too, and set D: for samples (sample.h) */
+	bool dedup;  /* pages of equal content may share a frame: ept_dedup_step() looks for them */
+	bool clones; /* ept_clone() may be called (clone.h); not with `dedup` */
+	bool track;  /* first writes are misses, too, and set D: for samples (sample.h) */
 	enum ept_pages host_pages; /* sizes of the entries */
 	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
@@ -91,7 +93,9 @@ struct ept_counts {
 	uint64_t misses;
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
-	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
+	/* Misses on a page whose frame was about to be taken (evict.h), or that was cloned since.
+	 */
+	uint64_t rescues;
 	uint64_t swapped; /* misses on a page that was swapped out, or is still in the snapshot */
 	uint64_t written; /* misses that were writes to a page that shared its frame */
 	uint64_t dirtied; /* with `track`: to a page that had only been read, of `repeats` */
@@ -102,6 +106,8 @@ struct ept_counts {
 	uint64_t repeats;
 	uint64_t shared, unshared; /* pages that were put on a frame with others, and off it */
 	uint64_t shared_frames;	   /* such frames, of `frames` */
+	uint64_t parted;	   /* pages whose frame a clone had as well, that got their own */
+	uint64_t cloned;	   /* pages that had their frames when this clone was made */
 	uint64_t merges, splits;   /* of blocks: 512 entries made one, and back */
 	uint64_t around;	   /* pages that got their frames with the first touch of another */
 	uint64_t copies;	   /* pages first touched by ept_copy_*() */
@@ -113,7 +119,7 @@ struct ept_counts {
 	uint64_t restored; /* pages that came from the snapshot (origin.h), whoever asked */
 	uint64_t frames;   /* frames in use */
 	uint64_t blocks;   /* 2 MiB blocks mapped into the window */
-	uint64_t slots;	   /* of the swap file, in use */
+	uint64_t slots;	   /* of the swap file, in use by all who have it */
 };
 
 /* A hand of the clock: a page of a range. */
@@ -126,6 +132,14 @@ struct ept_hand {
 
 struct ept_origin;
 
+/* A window that a clone has left empty (clone.h), and the thread that takes it down. */
+struct ept_old_window {
+	void *place;
+	uint64_t size;
+	pthread_t thread;
+	bool has_thread;
+};
+
 struct ept {
 	struct ept_config config;
 	struct ept_pool pool;
@@ -136,7 +150,10 @@ struct ept {
 	 * HPT_ACCESSED: it is there.
 	 */
 	struct hpt table;
-	struct ept_swap swap;
+	struct ept_family *family; /* what it has in common with its clones */
+	struct ept_swap *swap;	   /* the family's */
+	unsigned int layer;	   /* of the pool, where pages go that part */
+	struct ept_old_window old_window;
 	const struct ept_origin *origin; /* the snapshot that the guest goes on from; NULL: none */
 	struct ept_transit transit;
 	struct ept_hand front, back; /* the clock's (clock.h) */
@@ -154,6 +171,7 @@ struct ept {
 	pthread_t handlers[EPT_HANDLERS_MAX];
 	unsigned int running; /* of them */
 	int stop_fd;	      /* eventfd: ends the handlers */
+	bool is_told;	      /* config.failed was called, under `lock` */
 	const char *failure;  /* under `lock`; NULL until a miss could not be resolved */
 	gpa_t failure_gpa;
 	char message[192]; /* of a failed ept_create() */

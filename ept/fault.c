@@ -34,6 +34,7 @@
 #include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/fault.h"
+#include "ept/part.h"
 
 #define NO_TABLE_MEMORY "no memory for the stage-2 table"
 
@@ -109,20 +110,61 @@ static int map_run(struct ept *ept, struct ept_fill *fill, uint64_t width)
 	return hpt_map(&ept->table, key, fill->entry);
 }
 
+/* Takes the frames of a whole block, if nobody else has any. */
+static bool claim_whole(struct ept *ept, uint64_t start)
+{
+	uint64_t frame = ept_window_frame(&ept->window, start << HPT_PAGE_SHIFT);
+	unsigned int count = ept_frames_claim(ept, start, EPT_BLOCK_PAGES);
+
+	if (count < EPT_BLOCK_PAGES && count)
+		ept_frames_drop(ept, frame, count);
+	return count == EPT_BLOCK_PAGES;
+}
+
 /* Maps the page's whole block, if that may be: then *ret says how that went. */
-static bool map_whole(struct ept *ept, struct ept_fill *fill, int *ret)
+static bool map_whole(struct ept *ept, struct ept_fill *fill, uint64_t flags, int *ret)
 {
 	uint64_t start = ept_block_start(fill->gfn);
-	uint64_t offset = (fill->gfn - start) << HPT_FRAME_SHIFT;
+	uint64_t frame = ept_window_frame(&ept->window, start << HPT_PAGE_SHIFT);
 
 	if (!ept_block_is_free(ept, fill->gfn) ||
-	    !ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+	    ept_transit_has_others(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES) ||
+	    !claim_whole(ept, start))
 		return false;
+	(void)ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES);
 	set_run(fill, start, EPT_BLOCK_PAGES);
-	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), (fill->entry - offset) | HPT_LARGE);
-	if (*ret == 0)
-		fill->entry |= HPT_LARGE;
+	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), hpt_entry(frame, flags) | HPT_LARGE);
+	fill->entry = hpt_entry(frame + (fill->gfn - start), flags) | HPT_LARGE;
+	if (*ret < 0)
+		ept_frames_drop(ept, frame, EPT_BLOCK_PAGES);
 	return true;
+}
+
+/* Maps the page, and those behind it as far as they may be, up to `width`. */
+static int map_small(struct ept *ept, struct ept_fill *fill, uint64_t width, uint64_t flags,
+		     const char **reason)
+{
+	unsigned int count = ept_frames_claim(ept, fill->gfn, (unsigned int)width);
+	int ret;
+
+	fill->place.frame = ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT);
+	if (!count && ept_place_claim(ept, fill->gfn, &fill->place) < 0) {
+		ret = ept_block_move(ept, fill->gfn, reason);
+		return ret < 0 ? ret : ept_find(ept, fill->gfn, &fill->entry, NULL);
+	}
+	fill->entry = hpt_entry(fill->place.frame, flags | (fill->place.is_moved ? IN_WINDOW : 0));
+	ret = map_run(ept, fill, count ? count : 1);
+	if (ret < 0 && !count)
+		ept_place_give_up(ept, fill->gfn, &fill->place);
+	else if (ept->family->users && count > (ret < 0 ? 0 : fill->pages))
+		ept_frames_drop(ept, fill->place.frame + (ret < 0 ? 0 : fill->pages),
+				count - (ret < 0 ? 0 : fill->pages));
+	if (ret < 0)
+		return -ENOMEM;
+	ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
+	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+	ept_clock_arrived(ept, fill->first, fill->pages);
+	return 0;
 }
 
 /* A page without an entry gets its frame, and others beside it may. */
@@ -131,27 +173,25 @@ static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const 
 	struct ept_stream *stream;
 	uint64_t begin = nanoseconds();
 	int ret = ept_make_room(ept, 1, reason);
+	uint64_t flags;
 
 	fill->waited_ns = nanoseconds() - begin;
 	if (ret < 0)
 		return ret;
-	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
-				FLAGS | (to_window ? in_window(ept, fill) : 0));
-	if (!map_whole(ept, fill, &ret)) {
-		stream = ept_around_stream(&ept->around, fill->gfn);
-		ret = map_run(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1);
-		if (ret == 0) {
-			ept_around_note(stream, fill->pages);
-			ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
-		}
+	*reason = NO_TABLE_MEMORY;
+	flags = FLAGS | (to_window ? in_window(ept, fill) : 0);
+	if (map_whole(ept, fill, flags, &ret)) {
+		if (ret < 0)
+			return -ENOMEM;
+		(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+		ept_clock_arrived(ept, fill->first, fill->pages);
+		return 0;
 	}
-	if (ret < 0) {
-		*reason = NO_TABLE_MEMORY;
-		return -ENOMEM;
-	}
-	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
-	ept_clock_arrived(ept, fill->first, fill->pages);
-	return 0;
+	stream = ept_around_stream(&ept->around, fill->gfn);
+	ret = map_small(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1, flags, reason);
+	if (ret == 0)
+		ept_around_note(stream, fill->pages);
+	return ret;
 }
 
 /* Notes that the window has the page, or with its entry the whole block. */
@@ -184,6 +224,8 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 		*reason = NO_TABLE_MEMORY;
 		return -ENOMEM;
 	}
+	fill->is_common = fill->pages > 1 ? ept_block_is_common(ept->family, ept_fill_frame(fill))
+					  : ept_frame_is_common(ept->family, hpt_frame(entry));
 	return 0;
 }
 
@@ -197,6 +239,16 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	if (ret == 0)
 		ret = find(ept, fill, to_window, reason);
 	fill->found = EPT_RETURNED;
+	return ret;
+}
+
+/* A page whose frame a clone has as well, and that has to have its own. */
+static int part(struct ept *ept, struct ept_fill *fill, const char **reason)
+{
+	uint64_t begin = nanoseconds();
+	int ret = ept_part(ept, fill, reason);
+
+	fill->waited_ns = nanoseconds() - begin;
 	return ret;
 }
 
@@ -229,8 +281,8 @@ static int merge(struct ept *ept, uint64_t gfn, const char **reason)
 	return ret;
 }
 
-int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
-	     const char **reason)
+static int fill_once(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
+		     const char **reason)
 {
 	bool to_window = access == EPT_MISS || access == EPT_MISS_WRITE;
 	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
@@ -244,10 +296,15 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 				  .is_write = access == EPT_MISS_WRITE};
 	claim(ept, gfn);
 	begin = nanoseconds();
-	if (ept_find(ept, gfn, &fill->entry, ledger) < 0)
+	ret = ept_find(ept, gfn, &fill->entry, ledger);
+	if (ret == 0 && fill->entry & HPT_LARGE && access != EPT_READ)
+		ept_split_common(ept, gfn, access, &fill->entry);
+	if (ret < 0)
 		ret = assign(ept, fill, to_window, reason);
 	else if (fill->entry & HPT_SWAPPED)
 		ret = bring_back(ept, fill, to_window, reason);
+	else if (ept_must_part(ept, fill->entry, access))
+		ret = part(ept, fill, reason);
 	else if (access != EPT_READ && ept_is_shared_frame(&ept->dedup, hpt_frame(fill->entry)))
 		ret = make_own(ept, fill, reason);
 	else
@@ -258,6 +315,17 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 	fill->lookup_ns = nanoseconds() - begin - fill->waited_ns;
 	if (ret < 0)
 		ept_filled(ept, fill);
+	return ret;
+}
+
+/* Who had to wait for others, having nothing in transit, begins again. */
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
+	     const char **reason)
+{
+	int ret;
+
+	while ((ret = fill_once(ept, gfn, access, fill, reason)) == -EAGAIN)
+		ept_transit_wait(&ept->transit, &ept->lock);
 	return ret;
 }
 
@@ -275,14 +343,24 @@ static void fail(struct ept *ept, const char *reason, gpa_t gpa)
 	bool first;
 
 	pthread_mutex_lock(&ept->lock);
-	first = !ept->failure;
-	if (first) {
+	first = !ept->is_told;
+	ept->is_told = true;
+	if (!ept->failure) {
 		ept->failure = reason;
 		ept->failure_gpa = gpa;
 	}
 	pthread_mutex_unlock(&ept->lock);
 	if (first && ept->config.failed)
 		ept->config.failed(ept->config.context, reason, gpa);
+}
+
+void ept_close_block(struct ept *ept, gpa_t gpa)
+{
+	ept_window_release(&ept->window, gpa);
+	if (ept->failure)
+		return;
+	ept->failure = "the kernel did not exchange a page in the window";
+	ept->failure_gpa = gpa;
 }
 
 /* Whether an entry asks for another frame than the one that belongs to the block's mapping. */
@@ -334,8 +412,15 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 		ret = ept_pool_populate(&ept->pool, frame, fill->pages);
 	if (ret == 0 && own && fill->found == EPT_LOADED)
 		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
+	else if (ret == 0 && fill->place.is_moved)
+		ret = ept_window_show(&ept->window, ept->pool.fd, gpa, 1);
+	else if (ret == 0 && fill->is_common && !fill->is_write)
+		ret = ept_window_install_protected(&ept->window, first, fill->pages);
 	else if (ret == 0)
 		ret = ept_window_install(&ept->window, first, fill->pages);
+	/* A page that was common when it was read is the guest's alone now. */
+	if (ret == 0 && ept->family->users && fill->is_write && fill->found == EPT_INSTALLED)
+		ret = ept_window_protect(&ept->window, first, fill->pages, false);
 	/* The frame of an entry that came from elsewhere may not be present. */
 	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
 		ret = ept_window_install(&ept->window, first, fill->pages);
@@ -343,7 +428,7 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	 * Nobody is woken yet, so a page that is read is protected before it is seen; of several
 	 * vCPUs another one may just have written it, which is then seen as a read.
 	 */
-	if (ret == 0 && ept->config.track)
+	if (ret == 0 && ept->config.track && !fill->is_common)
 		ret = ept_window_protect(&ept->window, first, fill->pages, !fill->is_write);
 	switch (ret) {
 	case 0:
@@ -361,15 +446,17 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
  * One miss: counted with its lookup under the lock, installed outside it, its time noted, woken. So
  * all that is counted of it is counted before the guest goes on.
  */
-static void handle_miss(struct ept *ept, gpa_t gpa, bool is_write)
+static void handle_miss(struct ept *ept, const void *place, bool is_write)
 {
 	enum ept_access access = is_write ? EPT_MISS_WRITE : EPT_MISS;
 	const char *reason = NULL;
 	struct ept_fill fill;
 	uint64_t begin;
+	gpa_t gpa;
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
+	gpa = ept_window_gpa(&ept->window, place);
 	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, access, &fill, &reason);
 	if (ret == 0) {
 		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
@@ -400,7 +487,7 @@ static int handle_misses(struct ept *ept)
 	struct pollfd fds[] = {{.fd = ept->window.uffd, .events = POLLIN},
 			       {.fd = ept->stop_fd, .events = POLLIN}};
 	bool is_write;
-	gpa_t gpa;
+	void *place;
 	int ret;
 
 	for (;;) {
@@ -411,11 +498,11 @@ static int handle_misses(struct ept *ept)
 		}
 		if (fds[1].revents)
 			return 0;
-		ret = ept_window_read(&ept->window, &gpa, &is_write);
+		ret = ept_window_read(&ept->window, &place, &is_write);
 		if (ret < 0)
 			return ret;
 		if (ret > 0)
-			handle_miss(ept, gpa, is_write);
+			handle_miss(ept, place, is_write);
 	}
 }
 

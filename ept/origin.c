@@ -299,7 +299,7 @@ int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, void *
 {
 	bool in_origin = ept->origin && ept_in_origin(location);
 	int ret = in_origin ? read_page(ept->origin, location - EPT_ORIGIN_FIRST, gfn, page)
-			    : ept_swap_read(&ept->swap, location, gfn, page);
+			    : ept_swap_read(ept->swap, location, gfn, page);
 
 	if (ret == 0)
 		return 0;
