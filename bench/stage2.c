@@ -20,7 +20,7 @@
 
 static const struct bench_section *const sections[] = {
 	&stage2_miss_section,  &stage2_around_section, &stage2_pressure_section,
-	&stage2_bytes_section, &stage2_policy_section,
+	&stage2_bytes_section, &stage2_policy_section, &stage2_clone_section,
 };
 
 struct ept_config stage2_config(uint64_t pages, uint64_t frames)

@@ -18,13 +18,14 @@
 #include "ept/clone.h"
 
 #define PAGES  (UINT64_C(1) << 18)
-#define TARGET 0.01
+#define TARGET 100.0
 #define WRITES 4096 /* pages that are written afterwards */
 
 static const enum hpt_organisation tables[] = {HPT_RADIX, HPT_CLUSTERED, HPT_ADAPTIVE};
 
 struct times {
-	double clone[ROUNDS], eager[ROUNDS], over[ROUNDS];
+	double clone[ROUNDS], eager[ROUNDS];
+	double over[ROUNDS];   /* the eager copy's time over the clone's */
 	double behind[ROUNDS]; /* the old window's end */
 	double part[ROUNDS];   /* ns a page that is written and parts */
 };
@@ -49,7 +50,7 @@ static void make_first(const struct ept_config *config)
 static double copy_eagerly(const struct ept_config *config)
 {
 	uint64_t pages = config->ranges[0].size >> HPT_PAGE_SHIFT;
-	uint64_t begin = timing_now_ns();
+	uint64_t begin = timing_own_ns();
 	struct ept *to = &copy.ept;
 
 	stage2_begin(&copy, config, false);
@@ -63,7 +64,7 @@ static double copy_eagerly(const struct ept_config *config)
 				  hpt_entry(frame, HPT_PRESENT | HPT_WRITE)) < 0)
 			fail_with("the eager copy failed");
 	}
-	return (double)(timing_now_ns() - begin) / 1e6;
+	return (double)(timing_own_ns() - begin) / 1e6;
 }
 
 /* Every page reads as it was in both, and what the clone writes is its own. */
@@ -97,11 +98,11 @@ static void run_round(struct bench *bench, enum hpt_organisation organisation, u
 	make_first(&config);
 	times->eager[round] = copy_eagerly(&config);
 	stage2_end(&copy);
-	begin = timing_now_ns();
+	begin = timing_own_ns();
 	if (ept_clone(&twin, &first.ept, &clone, &what) < 0)
 		fail_with(what);
-	times->clone[round] = (double)(timing_now_ns() - begin) / 1e6;
-	times->over[round] = times->clone[round] / times->eager[round];
+	times->clone[round] = (double)(timing_own_ns() - begin) / 1e6;
+	times->over[round] = times->eager[round] / times->clone[round];
 	begin = timing_now_ns();
 	pthread_join(first.ept.old_window.thread, NULL);
 	first.ept.old_window.has_thread = false;
@@ -121,8 +122,8 @@ static void run(struct bench *bench)
 		for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
 			run_round(bench, tables[i], pages, &all[i], round);
 	}
-	printf("%-10s %9s %9s %9s %11s %11s\n", "table", "clone", "eager", "over",
-	       "old window", "ns a write");
+	printf("%-10s %9s %9s %9s %11s %11s\n", "table", "clone", "eager", "over", "old window",
+	       "ns a write");
 	for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
 		const char *name = hpt_organisation_name(tables[i]);
 		double clone = timing_median(all[i].clone, (size_t)rounds);
@@ -133,17 +134,17 @@ static void run(struct bench *bench)
 		char bar[64];
 
 		printf("%-10s %6.2f ms %6.1f ms   1/%5.0f %8.1f ms %11.0f\n", name, clone, eager,
-		       1 / over, behind, part);
+		       over, behind, part);
 		bench_row(bench, "clone",
 			  json_pack("{s:s, s:i, s:f, s:f, s:f, s:f, s:f}", "table", name, "pages",
 				    (int)pages, "clone_ms", clone, "eager_ms", eager, "over", over,
 				    "old_window_ms", behind, "part_ns", part));
-		snprintf(bar, sizeof(bar), "clone over eager copy, 1 GiB, %s", name);
+		snprintf(bar, sizeof(bar), "eager copy of 1 GiB over clone, %s", name);
 		if (!bench->quick && tables[i] != HPT_RADIX)
-			bench_bar(bar, over, TARGET, true);
+			bench_bar(bar, over, TARGET, false);
 	}
 }
 
 const struct bench_section stage2_clone_section = {
-	"clone", "a clone of a guest that has touched 1 GiB, beside an eager copy; writes part pages",
-	run};
+	"clone",
+	"a clone of a guest that has touched 1 GiB, beside an eager copy; writes part pages", run};

@@ -13,7 +13,7 @@
 #include "ept/pinned.h"
 
 /* Of a window that is taken down: so much at a time, as others wait for the address space. */
-#define TAKE_DOWN_SIZE (UINT64_C(16) << 20)
+#define TAKE_DOWN_SIZE (UINT64_C(2) << 20)
 
 /* --- the old window */
 

@@ -69,6 +69,7 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.around = machine->config.around,
 		.host_pages = machine->config.host_pages,
 		.dedup = machine->config.dedup,
+		.clones = machine->config.clones,
 		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
@@ -88,7 +89,7 @@ static int create_second_stage(struct machine *machine, struct message *message)
 	return 0;
 }
 
-static int create_vm(struct machine *machine, struct message *message)
+int machine_create_vm(struct machine *machine, struct message *message)
 {
 	int error = kvm_open(&machine->kvm, message);
 
@@ -122,7 +123,7 @@ static bool take_input(void *context, uint8_t *byte)
 	return input_take(&machine->input, byte);
 }
 
-static void make_devices(struct machine *machine)
+void machine_make_devices(struct machine *machine)
 {
 	const struct devices_pc pc = {
 		.interrupt = set_interrupt, .input = take_input, .context = machine};
@@ -144,13 +145,13 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
 	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
-	make_devices(machine);
+	machine_make_devices(machine);
 
 	error = place_slab(machine, message);
 	if (!error)
 		error = create_second_stage(machine, message);
 	if (!error)
-		error = create_vm(machine, message);
+		error = machine_create_vm(machine, message);
 	if (!error)
 		error = config->restore ? snapshot_restore(config->restore, machine, message)
 					: load_guest(machine, message);

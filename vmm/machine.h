@@ -54,6 +54,7 @@ struct machine_config {
 	const char *swap;  /* the file where pages go for which that is too little; NULL: unnamed */
 	enum ept_pages host_pages;
 	bool dedup;	     /* pages of equal content share a frame */
+	bool clones;	     /* machine_clone() may be called (vmm/clone.h); not with `dedup` */
 	uint64_t sample_ns;  /* between samples of the working set; 0: none */
 	unsigned int around; /* pages that a first touch in a sequence may get; 0: as 1 */
 	enum hpt_organisation organisation; /* of the host table */
@@ -153,5 +154,9 @@ int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa);
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size);
 
 void machine_destroy(struct machine *machine);
+
+/* For vmm/clone.c: what a machine is made of, around a second stage that it has. */
+void machine_make_devices(struct machine *machine);
+int machine_create_vm(struct machine *machine, struct message *message);
 
 #endif
