@@ -198,7 +198,7 @@ static int handle_miss(struct bare *bare, gpa_t gpa)
 	if (ret == 0)
 		ret = ept_window_install(&bare->window, gpa, pages);
 	if (ret == 0)
-		ept_window_wake(&bare->window, gpa, pages);
+		ept_window_wake(&bare->window, ept_window_place(&bare->window, gpa), pages);
 	return ret;
 }
 

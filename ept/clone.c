@@ -44,7 +44,8 @@ static void move_window(struct ept *ept, const struct ept_window *moved)
 	wait_for_old_window(ept);
 	old->place = ept->window.reserved;
 	old->size = ept->window.reserved_size;
-	ept->window = *moved;
+	ept->window.reserved = moved->reserved;
+	ept->window.base = moved->base;
 	old->has_thread = !pthread_create(&old->thread, NULL, take_down, old);
 	if (!old->has_thread)
 		(void)take_down(old);
@@ -346,7 +347,6 @@ static int make_clone(struct ept *clone, struct ept *ept, const struct ept_clone
 	choose_layers(clone, ept);
 	*what = "no memory for the stage-2 table";
 	ret = share_pages(clone, ept, &memory);
-	moved.mappings = ept->window.mappings;
 	move_window(ept, &moved); /* no page is in the window, as the table says */
 	return ret;
 }

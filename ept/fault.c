@@ -442,11 +442,16 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	}
 }
 
+static void *page_of(void *place)
+{
+	return (char *)place - (uintptr_t)place % HPT_PAGE_SIZE;
+}
+
 /*
  * One miss: counted with its lookup under the lock, installed outside it, its time noted, woken. So
  * all that is counted of it is counted before the guest goes on.
  */
-static void handle_miss(struct ept *ept, const void *place, bool is_write)
+static void handle_miss(struct ept *ept, void *place, bool is_write)
 {
 	enum ept_access access = is_write ? EPT_MISS_WRITE : EPT_MISS;
 	const char *reason = NULL;
@@ -456,6 +461,11 @@ static void handle_miss(struct ept *ept, const void *place, bool is_write)
 	int ret;
 
 	pthread_mutex_lock(&ept->lock);
+	if (!ept_window_has(&ept->window, place)) { /* it was, and nobody waits there for long */
+		pthread_mutex_unlock(&ept->lock);
+		ept_window_wake(&ept->window, page_of(place), 1);
+		return;
+	}
 	gpa = ept_window_gpa(&ept->window, place);
 	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, access, &fill, &reason);
 	if (ret == 0) {
@@ -468,6 +478,8 @@ static void handle_miss(struct ept *ept, const void *place, bool is_write)
 	if (ret == 0) {
 		reason = install(ept, &fill);
 		pthread_mutex_lock(&ept->lock);
+		/* Where it is now: a clone may move the window once nothing is in transit. */
+		place = ept_window_place(&ept->window, fill.first << HPT_PAGE_SHIFT);
 		ept_filled(ept, &fill);
 		if (!reason)
 			hpt_histogram_add(&ept->install_ns, nanoseconds() - begin);
@@ -478,7 +490,7 @@ static void handle_miss(struct ept *ept, const void *place, bool is_write)
 		ept_window_release(&ept->window, gpa);
 		return;
 	}
-	ept_window_wake(&ept->window, fill.first << HPT_PAGE_SHIFT, fill.pages);
+	ept_window_wake(&ept->window, place, fill.pages);
 }
 
 /* Handles misses until it is told to stop: 0, or a negative errno. */

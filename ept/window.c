@@ -220,9 +220,9 @@ static void wake(struct ept_window *window, const void *place, uint64_t size)
 		;
 }
 
-void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages)
+void ept_window_wake(struct ept_window *window, void *place, unsigned int pages)
 {
-	wake(window, ept_window_place(window, gpa), pages * HPT_PAGE_SIZE);
+	wake(window, place, pages * HPT_PAGE_SIZE);
 }
 
 /*

@@ -107,6 +107,12 @@ int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const 
  */
 int ept_window_read(struct ept_window *window, void **place, bool *is_write);
 
+/* Whether it is in the window, which may have been elsewhere. */
+static inline bool ept_window_has(const struct ept_window *window, const void *place)
+{
+	return (uintptr_t)place - (uintptr_t)window->base < window->size;
+}
+
 /* The page of a place in the window. */
 static inline gpa_t ept_window_gpa(const struct ept_window *window, const void *place)
 {
@@ -123,7 +129,7 @@ static inline gpa_t ept_window_gpa(const struct ept_window *window, const void *
  */
 int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
 int ept_window_install_protected(struct ept_window *window, gpa_t gpa, unsigned int pages);
-void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
+void ept_window_wake(struct ept_window *window, void *place, unsigned int pages);
 
 /*
  * Protects pages that are in the page tables, so that the next write is a miss; or lets them be
