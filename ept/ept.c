@@ -270,9 +270,12 @@ static uint64_t table_bytes_max(const struct ept *ept)
 
 static int create_table(struct ept *ept, const char **what)
 {
-	struct hpt_config config = {.organisation = ept->config.organisation};
+	struct hpt_config config = {.organisation = ept->config.organisation,
+				    .pages = ept->config.pages};
 	int ret = 0;
 
+	if (config.organisation == HPT_ADAPTIVE) /* a run is a slot, however long it is */
+		config.pages = 0;
 	*what = "stage-2 table: no address space; raise RLIMIT_AS";
 	if (!ept->config.clones)
 		config.memory = ept_memory_init(&ept->memory);

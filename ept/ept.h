@@ -70,8 +70,9 @@ struct ept_config {
 	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
-	uint64_t seed; /* shuffles which pool block a guest block gets */
-	int cpu;       /* the handler threads are pinned there; -1: not at all */
+	uint64_t pages; /* that the table will have soon (ept_restore()); 0: nobody knows */
+	uint64_t seed;	/* shuffles which pool block a guest block gets */
+	int cpu;	/* the handler threads are pinned there; -1: not at all */
 	/*
 	 * Called once, from a handler thread, when a miss cannot be resolved: `reason` is static
 	 * text, `gpa` the page's. It may be NULL. When it returns, the faulting access is released

@@ -86,9 +86,9 @@ static int check_header(struct ept_origin *origin, const struct snapshot_header 
 static int check_size(struct ept_origin *origin, const struct snapshot_header *header,
 		      uint64_t size)
 {
-	if (header->file_size != snapshot_end(header))
+	if (header->file_size != snapshot_size(header))
 		return refuse(origin, "file_size: found %" PRIu64 ", wanted %" PRIu64,
-			      header->file_size, snapshot_end(header));
+			      header->file_size, snapshot_size(header));
 	if (size != header->file_size)
 		return refuse(origin, "size of the file: found %" PRIu64 ", wanted %" PRIu64, size,
 			      header->file_size);

@@ -70,6 +70,7 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.host_pages = machine->config.host_pages,
 		.dedup = machine->config.dedup,
 		.clones = machine->config.clones,
+		.pages = machine->config.restore ? machine->config.restore->origin.page_count : 0,
 		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
