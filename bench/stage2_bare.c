@@ -171,7 +171,7 @@ static int bring_back(struct bare *bare, uint64_t gfn)
 	int ret = ept_pool_populate(&bare->pool, frame, 1);
 
 	if (ret == 0)
-		ret = ept_swap_read(&bare->swap, slot, gfn, ept_pool_frame(&bare->pool, frame));
+		ret = ept_swap_read(&bare->swap, slot, gfn, 1, ept_pool_frame(&bare->pool, frame));
 	if (ret < 0)
 		return ret;
 	(void)ept_pool_take(&bare->pool, 1);

@@ -14,9 +14,9 @@
 #include <stdint.h>
 
 /*
- * The widest run, a whole block, which is the best of all (bench/stage2_around.c): the host takes as
- * long for each page however many there are, and of the miss itself nothing is left by then. 64 take
- * a fifteenth longer a page.
+ * The widest run, a whole block, which is the best of all (bench/stage2_around.c): the host takes
+ * as long for each page however many there are, and of the miss itself nothing is left by then. 64
+ * take a fifteenth longer a page.
  */
 #define EPT_AROUND_MAX 512
 

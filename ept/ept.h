@@ -117,6 +117,7 @@ struct ept_counts {
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
+	uint64_t ahead;	   /* of these and of `swaps_in`: with another page (ahead.h) */
 	uint64_t restored; /* pages that came from the snapshot (origin.h), whoever asked */
 	uint64_t frames;   /* frames in use */
 	uint64_t blocks;   /* 2 MiB blocks mapped into the window */
@@ -160,9 +161,10 @@ struct ept {
 	struct ept_hand front, back; /* the clock's (clock.h) */
 	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
-	struct ept_around around;
-	uint32_t pinned_block;	  /* the first pool block of config.pinned */
-	struct ept_block *blocks; /* of the window */
+	struct ept_around around;    /* first touches */
+	struct ept_around ahead;     /* pages that come back */
+	uint32_t pinned_block;	     /* the first pool block of config.pinned */
+	struct ept_block *blocks;    /* of the window */
 	struct ept_dedup dedup;
 	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;

@@ -363,7 +363,8 @@ static int evict(struct ept *ept, const char **reason)
 			  "--host-mem, or --swap on another device";
 		return -ENOSPC;
 	default:
-		*reason = "the swap file cannot be written";
+		*reason = "the swap file cannot be written: its device fails; fix: --swap on "
+			  "another device";
 		return -EIO;
 	}
 }
@@ -404,7 +405,7 @@ static int fill_frame(struct ept *ept, uint64_t frame, uint64_t gfn, uint64_t lo
 	*reason = "host memory exhausted: the host has no frame left";
 	if (ret < 0 || location == EPT_SWAP_ZERO)
 		return ret;
-	return ept_away_read(ept, location, gfn, ept_pool_frame(&ept->pool, frame), reason);
+	return ept_away_read(ept, location, gfn, 1, ept_pool_frame(&ept->pool, frame), reason);
 }
 
 void ept_count_return(struct ept *ept, uint64_t location)

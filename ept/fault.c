@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <time.h>
 
+#include "ept/ahead.h"
 #include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/fault.h"
@@ -212,6 +213,7 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 /* A page that is swapped out. */
 static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
+	uint64_t location = hpt_swap_location(fill->entry);
 	uint64_t begin = nanoseconds();
 	int ret = ept_bring_back(ept, fill->gfn, &fill->entry, reason);
 
@@ -219,6 +221,11 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	if (ret == 0)
 		ret = find(ept, fill, to_window, reason);
 	fill->found = EPT_RETURNED;
+	if (ret == 0 && to_window && ept->config.around > 1 && !ept->config.track) {
+		begin = nanoseconds();
+		ept_read_ahead(ept, fill, location);
+		fill->waited_ns += nanoseconds() - begin;
+	}
 	return ret;
 }
 

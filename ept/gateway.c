@@ -122,7 +122,7 @@ static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
 	if (hpt_swap_location(entry) == EPT_SWAP_ZERO)
 		return 0;
 	*page = ept->peeked;
-	return ept_away_read(ept, hpt_swap_location(entry), gfn, ept->peeked, &reason);
+	return ept_away_read(ept, hpt_swap_location(entry), gfn, 1, ept->peeked, &reason);
 }
 
 int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size)

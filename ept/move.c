@@ -118,7 +118,7 @@ static int fill_frames(const struct move *move, const char **reason)
 		if (hpt_resident(entry))
 			memcpy(page, ept_pool_frame(&ept->pool, hpt_frame(entry)), HPT_PAGE_SIZE);
 		else if (hpt_swap_location(entry) != EPT_SWAP_ZERO)
-			ret = ept_away_read(ept, hpt_swap_location(entry), move->first + i, page,
+			ret = ept_away_read(ept, hpt_swap_location(entry), move->first + i, 1, page,
 					    reason);
 	}
 	return ret;

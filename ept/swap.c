@@ -347,13 +347,19 @@ int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, vo
 	return transfer_pages(swap->fd, true, pages, count, offset_of(first));
 }
 
-int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void *page)
+int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, unsigned int count,
+		  void *pages)
 {
-	void *pages[] = {page};
-	int ret = transfer_pages(swap->fd, false, pages, 1, offset_of(slot));
+	void *vector[EPT_SWAP_RUN] = {0};
+	int ret;
 
-	if (ret == 0 && sum_of(page, slot, gfn) != swap->sums[slot])
-		ret = -EBADMSG;
+	for (unsigned int i = 0; i < count; i++)
+		vector[i] = (char *)pages + i * PAGE;
+	ret = transfer_pages(swap->fd, false, vector, count, offset_of(slot));
+	for (unsigned int i = 0; i < count && ret == 0; i++) {
+		if (sum_of(vector[i], slot + i, gfn + i) != swap->sums[slot + i])
+			ret = -EBADMSG;
+	}
 	return ret;
 }
 

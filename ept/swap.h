@@ -72,9 +72,12 @@ void ept_swap_share(struct ept_swap *swap, uint64_t slot);
 int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, void *const *pages,
 		   const uint64_t *gfns);
 
-/* Reads a page back. The negative errno of the device, or -EBADMSG if it is not what was written.
+/*
+ * Reads `count` pages in a row back, at most EPT_SWAP_RUN, those of guest frames from `gfn` on. The
+ * negative errno of the device, or -EBADMSG if one of them is not what was written.
  */
-int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void *page);
+int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, unsigned int count,
+		  void *pages);
 
 /* Whether a page is all zeros. */
 bool ept_swap_is_zero(const void *page);

@@ -232,12 +232,13 @@ void ept_window_wake(struct ept_window *window, void *place, unsigned int pages)
 static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uint64_t mode)
 {
 	unsigned int done = 0;
+	bool one = false; /* at a time: the pages are of several mappings */
 
 	for (int tries = 0; done < pages && tries < TRIES; tries++) {
 		struct uffdio_continue call = {
 			.range = {.start = (uintptr_t)ept_window_place(window,
 								       gpa + done * HPT_PAGE_SIZE),
-				  .len = (pages - done) * HPT_PAGE_SIZE},
+				  .len = (one ? 1 : pages - done) * HPT_PAGE_SIZE},
 			.mode = mode};
 		int error = ioctl(window->uffd, UFFDIO_CONTINUE, &call) < 0 ? errno : 0;
 
@@ -245,6 +246,8 @@ static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uin
 			done += (unsigned int)((uint64_t)call.mapped / HPT_PAGE_SIZE);
 		else if (error == EEXIST)
 			done++;
+		else if (error == ENOENT && !one && pages - done > 1)
+			one = true;
 		else if (error && error != EAGAIN && error != EINTR)
 			return -error;
 		else
