@@ -88,7 +88,7 @@ static void run_round(struct bench *bench, enum hpt_organisation organisation, u
 		      struct times *times, int round)
 {
 	struct ept_config config = stage2_config(pages, pages);
-	struct ept_clone_config clone = {.cpu = config.cpu};
+	struct ept_clone_config clone = {.cpu_count = 1, .cpus = {config.cpus[0]}};
 	const char *what = "";
 	uint64_t begin;
 

@@ -76,7 +76,7 @@ static int show_pinned(const struct ept *ept, struct ept_window *window, const c
 	*what = "pinned guest memory: the kernel did not install it in the window";
 	for (uint64_t at = 0; at < pinned->size && ret == 0 && !ept->config.track;
 	     at += EPT_BLOCK_SIZE)
-		ret = ept_window_install(window, pinned->start + at, EPT_BLOCK_PAGES);
+		ret = ept_window_install(window, pinned->start + at, EPT_BLOCK_PAGES, false);
 	return ret;
 }
 
@@ -223,7 +223,8 @@ static int check(struct ept *ept, const char **what)
 static void inherit(struct ept *clone, const struct ept *ept, const struct ept_clone_config *config)
 {
 	clone->config = ept->config;
-	clone->config.cpu = config->cpu;
+	clone->config.cpu_count = config->cpu_count;
+	memcpy(clone->config.cpus, config->cpus, sizeof(config->cpus));
 	clone->config.failed = config->failed;
 	clone->config.context = config->context;
 	clone->pool = ept->pool;

@@ -23,7 +23,8 @@
 
 /* What a clone has of its own; for all else its configuration is that of who was cloned. */
 struct ept_clone_config {
-	int cpu; /* as in struct ept_config */
+	unsigned int cpu_count; /* as in struct ept_config */
+	int cpus[EPT_HANDLERS_MAX];
 	void (*failed)(void *context, const char *reason, gpa_t gpa);
 	void *context;
 };

@@ -101,6 +101,12 @@ static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_fr
 	}
 }
 
+static bool may_be_protected(const struct ept *ept, const struct ept_fill *fill, bool is_dirty)
+{
+	return (ept->config.track && is_dirty) ||
+	       (ept->family->users && fill->is_write && fill->found == EPT_INSTALLED);
+}
+
 /* NULL, or why the pages could not be installed. */
 static const char *install(struct ept *ept, const struct ept_fill *fill)
 {
@@ -108,6 +114,8 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	gpa_t first = fill->first << HPT_PAGE_SHIFT;
 	bool own = has_own_frame(ept, gpa, fill->entry);
 	uint64_t frame = ept_fill_frame(fill);
+	bool is_dirty = fill->is_write || fill->entry & HPT_DIRTY;
+	bool protect = (ept->config.track && !is_dirty) || (fill->is_common && !fill->is_write);
 	int ret = 0;
 
 	if (fill->found == EPT_NEW || own)
@@ -116,22 +124,14 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
 	else if (ret == 0 && fill->place.is_moved)
 		ret = ept_window_show(&ept->window, ept->pool.fd, gpa, 1);
-	else if (ret == 0 && fill->is_common && !fill->is_write)
-		ret = ept_window_install_protected(&ept->window, first, fill->pages);
 	else if (ret == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages);
-	/* A page that was common when it was read is the guest's alone now. */
-	if (ret == 0 && ept->family->users && fill->is_write && fill->found == EPT_INSTALLED)
-		ret = ept_window_protect(&ept->window, first, fill->pages, false);
+		ret = ept_window_install(&ept->window, first, fill->pages, protect);
 	/* The frame of an entry that came from elsewhere may not be present. */
 	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages);
-	/*
-	 * Nobody is woken yet, so a page that is read is protected before it is seen; of several
-	 * vCPUs another one may just have written it, which is then seen as a read.
-	 */
-	if (ret == 0 && ept->config.track && !fill->is_common)
-		ret = ept_window_protect(&ept->window, first, fill->pages, !fill->is_write);
+		ret = ept_window_install(&ept->window, first, fill->pages, protect);
+	/* It may have been there, protected: as it was not dirty, or common. */
+	if (ret == 0 && !protect && may_be_protected(ept, fill, is_dirty))
+		ret = ept_window_protect(&ept->window, first, fill->pages, false);
 	switch (ret) {
 	case 0:
 		return NULL;
@@ -241,14 +241,14 @@ static int start_thread(struct ept *ept, const char **what)
 	ret = pthread_attr_init(&attributes);
 	if (ret)
 		return -ret;
-	if (ept->config.cpu >= 0) {
+	if (ept->config.cpu_count) {
 		CPU_ZERO(&cpus);
-		CPU_SET(ept->config.cpu, &cpus);
+		CPU_SET(ept->config.cpus[ept->running % ept->config.cpu_count], &cpus);
 		ret = pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
 	}
 	if (!ret)
 		ret = pthread_create(&ept->handlers[ept->running], &attributes, handler, ept);
-	if (ret == EINVAL && ept->config.cpu >= 0)
+	if (ret == EINVAL && ept->config.cpu_count)
 		*what = "handler thread: this process may not run on the CPU that was asked for";
 	pthread_attr_destroy(&attributes);
 	return -ret;

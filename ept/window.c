@@ -18,13 +18,16 @@
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
 
+#ifndef UFFDIO_CONTINUE_MODE_WP /* headers before Linux 6.4 */
+#define UFFDIO_CONTINUE_MODE_WP (UINT64_C(1) << 1)
+#endif
+
 #define FEATURES (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
 #define PROTECTS (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 #define MODES	 (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
 
-/* What headers before Linux 6.4 do not have: both came with it. */
-#define FEATURE_LINUX_6_4 (UINT64_C(1) << 13) /* UFFD_FEATURE_WP_UNPOPULATED */
-#define CONTINUE_MODE_WP  (UINT64_C(1) << 1)
+/* UFFD_FEATURE_WP_UNPOPULATED, of headers since Linux 6.4: came with UFFDIO_CONTINUE_MODE_WP. */
+#define FEATURE_LINUX_6_4 (UINT64_C(1) << 13)
 
 /* How often an install is tried while the kernel says that the address space changes. */
 #define TRIES 100000
@@ -131,7 +134,7 @@ int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool 
 	window->uffd = ept_userfaultfd(protects, &features, what);
 	if (window->uffd < 0)
 		return window->uffd;
-	window->installs_protected = protects && features & FEATURE_LINUX_6_4;
+	window->protects_late = !(features & FEATURE_LINUX_6_4);
 	ret = ept_window_reserve(window, what);
 	if (ret < 0)
 		close(window->uffd);
@@ -225,6 +228,11 @@ void ept_window_wake(struct ept_window *window, void *place, unsigned int pages)
 	wake(window, place, pages * HPT_PAGE_SIZE);
 }
 
+static bool protects_late(const struct ept_window *window)
+{
+	return __atomic_load_n(&window->protects_late, __ATOMIC_RELAXED);
+}
+
 /*
  * The kernel installs page after page and ends at the first that it cannot: one that is there
  * already (passed over here), or all of them while the address space changes (tried again).
@@ -239,7 +247,7 @@ static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uin
 			.range = {.start = (uintptr_t)ept_window_place(window,
 								       gpa + done * HPT_PAGE_SIZE),
 				  .len = (one ? 1 : pages - done) * HPT_PAGE_SIZE},
-			.mode = mode};
+			.mode = mode | UFFDIO_CONTINUE_MODE_DONTWAKE};
 		int error = ioctl(window->uffd, UFFDIO_CONTINUE, &call) < 0 ? errno : 0;
 
 		if (call.mapped > 0)
@@ -256,14 +264,21 @@ static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uin
 	return done < pages ? -EAGAIN : 0;
 }
 
-int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
+/* A kernel that does not know the mode refuses it, whatever the pages are. */
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
 {
-	return install(window, gpa, pages, UFFDIO_CONTINUE_MODE_DONTWAKE);
-}
+	int ret;
 
-int ept_window_install_protected(struct ept_window *window, gpa_t gpa, unsigned int pages)
-{
-	return install(window, gpa, pages, UFFDIO_CONTINUE_MODE_DONTWAKE | CONTINUE_MODE_WP);
+	if (!protect)
+		return install(window, gpa, pages, 0);
+	if (!protects_late(window)) {
+		ret = install(window, gpa, pages, UFFDIO_CONTINUE_MODE_WP);
+		if (ret != -EINVAL)
+			return ret;
+		__atomic_store_n(&window->protects_late, true, __ATOMIC_RELAXED);
+	}
+	ret = install(window, gpa, pages, 0);
+	return ret < 0 ? ret : ept_window_protect(window, gpa, pages, true);
 }
 
 int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
@@ -320,7 +335,7 @@ int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 
 	if (ret == 0)
 		ret = arm(window, gpa, HPT_PAGE_SIZE);
-	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1, false);
 }
 
 /*
@@ -345,7 +360,7 @@ int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t
 		window->mappings -= 2;
 		ret = arm(window, gpa, HPT_PAGE_SIZE);
 	}
-	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1, false);
 }
 
 /*

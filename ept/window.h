@@ -42,7 +42,7 @@ struct ept_window {
 	unsigned int mappings;	     /* made so far */
 	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
 	bool protects;		     /* pages may be protected from writes */
-	bool installs_protected;     /* also before anybody sees them (Linux 6.4) */
+	bool protects_late;	     /* but not at the moment at which they appear; atomic */
 	/* Where there may be clones: which layer of the pool each page shows; else NULL. */
 	uint8_t *layers;
 	uint64_t layer_frames;
@@ -124,11 +124,13 @@ static inline gpa_t ept_window_gpa(const struct ept_window *window, const void *
  * Puts the frames of `pages` pages in a row, of one block, into the page tables; nothing happens to
  * those that are there. Who waits for them waits on until ept_window_wake(), so that counts and
  * times can be taken before a vCPU on the same CPU runs. -EFAULT if a frame is not present in the
- * memfd, other errors are final. ept_window_install_protected(): the first write to them is a
- * miss, where window->installs_protected.
+ * memfd, other errors are final.
+ *
+ * With `protect`, in a window that can, the next write is a miss: from the moment on at which the
+ * page is there, if the kernel has that (Linux 6.4); else a moment later, in which a thread that
+ * runs beside this one may write unseen (protects_late).
  */
-int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
-int ept_window_install_protected(struct ept_window *window, gpa_t gpa, unsigned int pages);
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect);
 void ept_window_wake(struct ept_window *window, void *place, unsigned int pages);
 
 /*

@@ -41,7 +41,7 @@ int ept_window_show(struct ept_window *window, int memfd, gpa_t gpa, unsigned in
 
 	if (ret == 0)
 		ret = ept_window_arm(window, gpa, pages * HPT_PAGE_SIZE, &what);
-	return ret < 0 ? ret : ept_window_install(window, gpa, pages);
+	return ret < 0 ? ret : ept_window_install(window, gpa, pages, false);
 }
 
 /* Whether all pages of [gpa, gpa + size) show one layer. */

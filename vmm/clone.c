@@ -40,16 +40,17 @@ static int set_slots(const struct machine *machine, bool in_use, struct message 
 
 static int clone_memory(struct machine *clone, struct machine *machine, struct message *message)
 {
-	const struct ept_clone_config config = {
-		.cpu = machine->ept.config.cpu, .failed = run_host_failed, .context = clone};
+	struct ept_clone_config config = {.cpu_count = machine->ept.config.cpu_count,
+					  .failed = run_host_failed,
+					  .context = clone};
 	struct message second = {0};
 	const char *what = "second stage";
 	int error = set_slots(machine, false, message);
 
-	if (!error)
-		error = ept_clone(&clone->ept, &machine->ept, &config, &what);
-	else
+	if (error)
 		return error;
+	memcpy(config.cpus, machine->ept.config.cpus, sizeof(config.cpus));
+	error = ept_clone(&clone->ept, &machine->ept, &config, &what);
 	clone->has_ept = !error;
 	if (error)
 		message_set(message, error, STATUS_UNAVAILABLE, "second stage: %s: %s", what,
@@ -83,7 +84,7 @@ static void inherit(struct machine *clone, const struct machine *machine, int ou
 	clone->config.walk_check = NULL;
 	clone->config.out_fd = out_fd;
 	clone->config.err_fd = err_fd;
-	clone->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	clone->kvm = (struct kvm){.fd = -1, .vm = -1};
 	clone->working_set.interval_ns = machine->config.sample_ns;
 	memcpy(clone->ranges, machine->ranges, sizeof(clone->ranges));
 	clone->range_count = machine->range_count;
@@ -93,15 +94,19 @@ static void inherit(struct machine *clone, const struct machine *machine, int ou
 int machine_clone(struct machine *clone, struct machine *machine, int out_fd, int err_fd,
 		  struct message *message)
 {
+	const struct machine_config *config = &machine->config;
 	int error;
 
-	if (machine->config.pc)
-		return message_set(message, -ENOTSUP, STATUS_UNAVAILABLE,
-				   "clone: the state of a PC's interrupt controllers and timer "
-				   "cannot be taken over");
+	if (config->pc || config->cpus > 1 || config->disk)
+		return message_set(
+			message, -ENOTSUP, STATUS_UNAVAILABLE,
+			"clone: a PC, a disk, and more CPUs than one, are not taken over: as "
+			"of a snapshot");
 	inherit(clone, machine, out_fd, err_fd);
 	machine_make_devices(clone);
-	error = clone_memory(clone, machine, message);
+	error = machine_make_gate(clone, message);
+	if (!error)
+		error = clone_memory(clone, machine, message);
 	if (!error)
 		error = machine_create_vm(clone, message);
 	if (!error)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guest/abi.h"
+#include "vmm/acpi.h"
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
@@ -16,12 +17,11 @@
 #define PORT_PIC2_MASK 0xa1
 
 /*
- * The two ways to reset a PC that need no ACPI: a command of the keyboard controller that pulses
- * the processor's reset line, and the reset control register of chipsets.
+ * The two ways to reset a PC, with ACPI or without: a command of the keyboard controller that
+ * pulses the processor's reset line, and the reset control register of chipsets.
  */
 #define PORT_KEYBOARD  0x64
 #define KEYBOARD_RESET 0xfe
-#define PORT_RESET     0xcf9
 #define RESET_CPU      0x04
 
 /* The ISA interrupts of serial ports. */
@@ -71,6 +71,12 @@ void devices_make_pc(struct devices *devices, const struct devices_pc *pc)
 	devices->pc = *pc;
 	serial_connect(&devices->com1, &com1);
 	serial_connect(&devices->com2, &com2);
+}
+
+void devices_add_cpus(struct devices *devices, devices_start_fn *start, unsigned int cpus)
+{
+	devices->start_cpu = start;
+	devices->cpus = cpus;
 }
 
 void devices_feed(struct devices *devices)
@@ -163,6 +169,24 @@ static void take_samples(struct devices *devices)
 		ignore(devices, "samples: found more than %d, or no guest RAM", ABI_SAMPLES);
 }
 
+static void start_cpu(struct devices *devices, uint32_t number)
+{
+	struct abi_cpu_start start;
+
+	if (!devices->published)
+		ignore(devices, "cpu: found no published page, wanted one");
+	else if (devices->read(devices->context,
+			       devices->page + offsetof(struct abi_page, cpu_start), &start,
+			       sizeof(start)))
+		ignore(devices, "cpu: the published page cannot be read");
+	else if (!devices->start_cpu || devices->start_cpu(devices->context, number, &start))
+		ignore(devices,
+		       "cpu: found %" PRIu32
+		       ", wanted the number of one of %u CPUs that has not been started, and a "
+		       "state that it can start in",
+		       number, devices->start_cpu ? devices->cpus : 1);
+}
+
 static void write_doorbell(struct devices *devices, uint16_t port, unsigned int size,
 			   const void *data)
 {
@@ -179,14 +203,17 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 		write_out(devices);
 	else if (port == ABI_PORT_START)
 		devices->started = true;
+	else if (port == ABI_PORT_CPU)
+		start_cpu(devices, value);
 	else
 		take_samples(devices);
 }
 
 static bool is_doorbell(const struct devices *devices, uint16_t port)
 {
-	return !devices->is_pc && (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE ||
-				   port == ABI_PORT_SAMPLES || port == ABI_PORT_START);
+	return !devices->is_pc &&
+	       (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES ||
+		port == ABI_PORT_START || port == ABI_PORT_CPU);
 }
 
 /* The serial port that decodes `port`, and the register's number; NULL if neither does. */
@@ -217,14 +244,32 @@ static bool is_reset(const struct devices *devices, uint16_t port, unsigned int 
 {
 	return devices->is_pc && size == 1 &&
 	       ((port == PORT_KEYBOARD && value == KEYBOARD_RESET) ||
-		(port == PORT_RESET && value & RESET_CPU));
+		(port == ACPI_PORT_RESET && value & RESET_CPU));
 }
 
+/* The first one counts, as another CPU may write there before it is stopped. */
 static void leave(struct devices *devices, uint8_t status, const char *reason)
 {
+	if (devices->exited)
+		return;
 	devices->exited = true;
 	devices->exit_status = status;
 	devices->exit_reason = reason;
+}
+
+/* The register of power management at a port (acpi.h), or NULL. */
+static uint8_t *find_power(struct devices *devices, uint16_t port)
+{
+	if (!devices->is_pc || port < ACPI_PORT_STATUS || port >= ACPI_PORT_END)
+		return NULL;
+	return &devices->power[port - ACPI_PORT_STATUS];
+}
+
+static bool is_power_off(const struct devices *devices, uint16_t port, unsigned int size,
+			 const uint8_t *bytes)
+{
+	return devices->is_pc && port == ACPI_PORT_CONTROL && size >= 2 &&
+	       bytes[1] & ACPI_SLEEP >> 8;
 }
 
 /* A serial port is eight bits wide: a wider access is one to each of the ports it covers. */
@@ -232,10 +277,13 @@ static void write_byte(struct devices *devices, uint16_t port, uint8_t value)
 {
 	unsigned int offset;
 	struct serial *serial = find_serial(devices, port, &offset);
+	uint8_t *power = find_power(devices, port);
 
 	if (serial)
 		serial_write(serial, offset, value);
-	else if (!is_interrupt_mask(port))
+	else if (power && port >= ACPI_PORT_ENABLE)
+		*power = value;
+	else if (!power && !is_interrupt_mask(port))
 		devices->unknown_ports++;
 }
 
@@ -243,9 +291,12 @@ static uint8_t read_byte(struct devices *devices, uint16_t port)
 {
 	unsigned int offset;
 	struct serial *serial = find_serial(devices, port, &offset);
+	const uint8_t *power = find_power(devices, port);
 
 	if (serial)
 		return serial_read(serial, offset);
+	if (power)
+		return *power;
 	if (!is_interrupt_mask(port))
 		devices->unknown_ports++;
 	return 0xff;
@@ -259,6 +310,8 @@ void devices_write(struct devices *devices, uint16_t port, unsigned int size, co
 		leave(devices, bytes[0], "exit");
 	} else if (is_reset(devices, port, size, bytes[0])) {
 		leave(devices, 0, "reset");
+	} else if (is_power_off(devices, port, size, bytes)) {
+		leave(devices, 0, "power off");
 	} else if (is_doorbell(devices, port)) {
 		write_doorbell(devices, port, size, data);
 	} else {

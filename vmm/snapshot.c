@@ -85,14 +85,14 @@ int snapshot_read_state(struct snapshot_state *state, const struct machine *mach
 			struct message *message)
 {
 	device_state_read(&state->devices, &machine->devices);
-	return cpu_state_read(&state->cpu, &machine->kvm, message);
+	return cpu_state_read(&state->cpu, &machine->kvm, 0, message);
 }
 
 int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
 			 struct message *message)
 {
 	device_state_write(&state->devices, &machine->devices);
-	return cpu_state_write(&state->cpu, &machine->kvm, message);
+	return cpu_state_write(&state->cpu, &machine->kvm, 0, message);
 }
 
 static int read_state(struct snapshot_state *state, const struct snapshot_request *request,

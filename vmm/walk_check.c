@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "ept/walk_ideal.h"
@@ -98,7 +99,7 @@ static bool begin_slab(struct walk_check *check, const struct machine *machine)
 	return true;
 }
 
-bool walk_check_begin(struct walk_check *check, struct machine *machine)
+bool walk_check_begin(struct walk_check *check, struct machine *machine, unsigned int vcpu)
 {
 	struct walk_check_counts *counts = &check->counts;
 	struct preparation preparation = {.walk = &check->walk};
@@ -106,7 +107,7 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 	int error;
 
 	counts->stops++;
-	error = stage1_read(&check->stage1, machine, &counts->no_table_why);
+	error = stage1_read(&check->stage1, machine, vcpu, &counts->no_table_why);
 	if (error) {
 		counts->no_table += error == -ENOENT;
 		counts->invalid_table += error != -ENOENT;
@@ -131,7 +132,7 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 	}
 	counts->slab_stops += check->has_slab;
 	counts->no_slab += ept_pinned_pages(&machine->ept) && !check->has_slab;
-	check->has_root = x86_root(machine, &check->root);
+	check->has_root = x86_root(machine, vcpu, &check->root);
 	return true;
 }
 
@@ -229,7 +230,7 @@ static void ask_kvm(const struct walk_check *check, struct machine *machine,
 	answers->x86_error = x86_walk(machine, check->root, gva, &answers->x86);
 	if (answers->x86_error && answers->x86_error != -ENOENT)
 		return;
-	error = machine_translate(machine, gva, &answers->window_gpa);
+	error = machine_translate(machine, check->stage1.vcpu, gva, &answers->window_gpa);
 	if (!error)
 		answers->window = WALK_WINDOW_PRESENT;
 	else if (error == -ENOENT)
@@ -361,12 +362,38 @@ bool walk_check_page(struct walk_check *check, struct machine *machine, uint64_t
 	}
 }
 
-bool walk_check_stop(struct walk_check *check, struct machine *machine)
+/* Whether a vCPU that is stopped can have left the kernel's tables half changed. */
+static bool is_in_kernel(const struct machine *machine, unsigned int vcpu)
+{
+	struct kvm_mp_state state = {0};
+	struct kvm_sregs special;
+	int fd = machine->kvm.vcpus[vcpu].fd;
+
+	if (ioctl(fd, KVM_GET_MP_STATE, &state) == 0 && state.mp_state != KVM_MP_STATE_RUNNABLE)
+		return false;
+	return ioctl(fd, KVM_GET_SREGS, &special) < 0 || special.ss.dpl != 3;
+}
+
+static bool is_busy(struct machine *machine, unsigned int vcpu)
+{
+	for (unsigned int i = 0; i < machine->kvm.vcpu_count; i++) {
+		if (i != vcpu && gate_is_started(&machine->gate, i) && is_in_kernel(machine, i))
+			return true;
+	}
+	return false;
+}
+
+bool walk_check_stop(struct walk_check *check, struct machine *machine, unsigned int vcpu)
 {
 	uint64_t lied = check->counts.lied;
 	struct walk_choice choice;
 
-	if (!walk_check_begin(check, machine))
+	if (is_busy(machine, vcpu)) {
+		check->counts.busy++;
+		check->next = check->exits + 1;
+		return true;
+	}
+	if (!walk_check_begin(check, machine, vcpu))
 		return true;
 	choice = (struct walk_choice){
 		.machine = machine,

@@ -13,7 +13,7 @@
 enum { PAGES = 1536 };
 
 static struct ept ept, twin, second;
-static const struct ept_clone_config nowhere = {.cpu = -1};
+static const struct ept_clone_config nowhere = {.cpu_count = 0};
 
 static struct ept_config config_of(enum hpt_organisation organisation)
 {
@@ -84,7 +84,7 @@ EACH_ORGANISATION(a_clone_reads_the_same_frames_and_copies_nothing)
 	counts = guest_counts(&twin);
 	cr_assert_eq(counts.cloned, PAGES);
 	cr_assert_eq(counts.touches, 0);
-	if (ept.window.installs_protected) {
+	if (!ept.window.protects_late) {
 		cr_assert_eq(counts.parted, 0);
 		cr_assert_eq(live(&ept), PAGES, "one frame for both");
 	}
@@ -212,7 +212,7 @@ Test(clone, whole_blocks_are_shared_whole_and_split_by_the_first_write)
 	cr_assert_eq(ept.table.counts.entries, 3);
 	make_clone(&ept, &twin);
 	check(&twin, 1, 21, 0);
-	if (ept.window.installs_protected)
+	if (!ept.window.protects_late)
 		cr_assert_eq(twin.table.counts.entries, 3);
 	guest_store(&twin, word_of(600), 5);
 	cr_assert_eq(guest_load(&ept, word_of(600)), 621);
@@ -407,7 +407,7 @@ Test(clone, samples_tell_what_each_of_them_writes)
 	check(&twin, 4, 2, 1);
 	cr_assert_eq(ept_take_sample(&twin, &sample), 0);
 	cr_assert_eq(sample.accessed, PAGES);
-	cr_assert_eq(sample.dirty, ept.window.installs_protected ? PAGES / 4 : PAGES);
+	cr_assert_eq(sample.dirty, !ept.window.protects_late ? PAGES / 4 : PAGES);
 	check(&ept, 1, 1, 0);
 	ept_destroy(&ept);
 	ept_destroy(&twin);

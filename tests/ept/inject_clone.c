@@ -173,7 +173,7 @@ static void go_on(bool is_cloned)
 
 static unsigned int try_clone(enum inject_call call, int how, unsigned int nth, bool for_good)
 {
-	const struct ept_clone_config nowhere = {.cpu = -1};
+	const struct ept_clone_config nowhere = {.cpu_count = 0};
 	struct ept_config config = config_of(true);
 	unsigned int calls, failed, fds = count_fds();
 	const char *what = NULL;

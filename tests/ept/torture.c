@@ -273,7 +273,7 @@ static const char *const names[WAYS] = {"a frame for every page", "for every fou
 /* Nobody runs the guest. */
 static void make_twin(enum way way, bool *made)
 {
-	const struct ept_clone_config config = {.cpu = -1};
+	const struct ept_clone_config config = {.cpu_count = 0};
 	static struct ept_snapshot now;
 	const char *what = "";
 
@@ -372,8 +372,7 @@ static struct ept_config config_of(enum hpt_organisation organisation, enum way 
 				   .host_pages = few		 ? EPT_MIXED
 						 : way == CLONED ? EPT_2M
 								 : EPT_4K,
-				   .seed = seed,
-				   .cpu = -1};
+				   .seed = seed};
 }
 
 static int torture_with(enum hpt_organisation organisation, enum way way, unsigned int number,

@@ -213,6 +213,7 @@ static bool run_sort(struct machine_config config, struct fork *fork,
 	config.kernel_bytes = guest_kernel_start;
 	config.kernel_size = size;
 	config.clocks = true;
+	config.apics = true;
 	config.modules[0] = (struct machine_module){program, program_size, "program"};
 	config.module_count = 1;
 	config.command_line = "doorbells=1 window=512 table=clustered name=sort -- 2000 --seed 7";
