@@ -27,7 +27,7 @@ testbed_suite() {
 	for program in build/tests/images/* build/tests/kernels/cpus*; do
 		pair+=(--file "$program")
 	done
-	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
+	beside testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
 }
 
 # A kernel that others wrote as the guest; on pvm it runs in the testbed only.
@@ -41,7 +41,7 @@ suite lint 300 make -s lint
 for room in hpt ept vmm bench; do
 	suite "unit-$room" 600 build/tests/$room --tap --jobs 2
 done
-suite torture-ept 120 build/tests/torture_ept 32 10
+suite torture-ept 200 build/tests/torture_ept 32 10
 suite torture-hpt 200 build/tests/torture_hpt 40
 suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
@@ -57,6 +57,8 @@ bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh
 
+# Emulated, it needs one of the machine's CPUs; what follows is mostly one guest at a time.
+testbed_suite
 if have_kvm; then
 	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
 	bats_suite guest-limits 200 tests/guest/limits.bats
@@ -73,7 +75,7 @@ else
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi
+await
 bats_suite testbed 300 tests/testbed/testbed.bats
-testbed_suite
 linux_suite
 finish
