@@ -69,13 +69,24 @@ static void put_page(void *page)
 		frames_put_kernel(NULL, (uint64_t)page - DIRECT_BASE, HPT_PAGE_SIZE);
 }
 
+/* Who has ended, but is still to be waited for, has no task any more. */
+static struct process *find_ended_child(const struct process *parent, uint32_t number)
+{
+	struct process *child = parent->children;
+
+	while (child && !(child->has_ended && child->number == number))
+		child = child->next_sibling;
+	return child;
+}
+
 struct process *process_find(uint32_t number)
 {
-	struct task *task = task_first;
+	struct process *found = NULL;
 
-	while (task && task->process->number != number)
-		task = task->next_task;
-	return task ? task->process : NULL;
+	for (struct task *task = task_first; task && !found; task = task->next_task)
+		found = task->process->number == number ? task->process
+							: find_ended_child(task->process, number);
+	return found;
 }
 
 struct task *task_find(uint32_t number)
@@ -223,9 +234,11 @@ static int give_space(struct process *child, struct task *task, uint64_t flags)
 	unsigned int place = cpu.task->vectors;
 
 	if (flags & CLONE_VM) {
+		int error = vectors_get(space, &task->vectors);
+
 		child->space = space;
-		space->users++;
-		return vectors_get(space, &task->vectors);
+		space->users += !error;
+		return error;
 	}
 	child->space = space_fork(space);
 	if (!child->space)
@@ -256,6 +269,8 @@ static int64_t new_child(const struct trap_frame *frame, const struct clone *clo
 	if (error) {
 		if (task)
 			free_task(task);
+		if (child && child->files)
+			files_put(child->files);
 		if (child)
 			free_process(child);
 		return error;
@@ -272,7 +287,7 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 	uint64_t flags = clone->flags;
 	int error;
 
-	if (flags & ~(uint64_t)CLONE_KNOWN)
+	if (flags & ~(uint64_t)CLONE_KNOWN || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
 		return -EINVAL;
 	if (flags & CLONE_THREAD) {
 		if ((flags & CLONE_THREAD_NEEDS) != CLONE_THREAD_NEEDS || flags & CLONE_VFORK)
@@ -391,10 +406,12 @@ int64_t process_wait(int32_t wanted, uint64_t status, uint32_t options, uint64_t
 	struct process *process = current_process();
 	struct process *child = process->children;
 	bool is_any = false;
-	int64_t number;
+	uint32_t number, ended;
 
 	if (options & ~(uint32_t)WAIT_OPTIONS)
 		return -EINVAL;
+	if (wanted == INT32_MIN)
+		return -ESRCH;
 	for (; child; child = child->next_sibling) {
 		if (!matches(child, wanted))
 			continue;
@@ -406,12 +423,14 @@ int64_t process_wait(int32_t wanted, uint64_t status, uint32_t options, uint64_t
 		return -ECHILD;
 	if (!child)
 		return options & WAIT_NO_HANG ? 0 : schedule_wait_again(&process->waiters, 0);
-	if ((status && user_write(status, &child->status, sizeof(child->status))) ||
-	    (usage && user_write(usage, used, sizeof(used))))
-		return -EFAULT;
 	number = child->number;
+	ended = child->status;
+	/* As on Linux, it is gone even where its status cannot be told. */
 	remove_child(child);
 	free_process(child);
+	if ((status && user_write(status, &ended, sizeof(ended))) ||
+	    (usage && user_write(usage, used, sizeof(used))))
+		return -EFAULT;
 	return number;
 }
 
