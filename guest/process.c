@@ -195,6 +195,11 @@ static void set_up(struct task *task, const struct trap_frame *frame, const stru
 		task->frame.cpu.rsp = clone->stack;
 	task->fs_base = clone->flags & CLONE_SETTLS ? clone->fs_base : cpu.task->fs_base;
 	task->signal_mask = cpu.task->signal_mask;
+	/* Two tasks on one stack would be the end of both. */
+	if ((clone->flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
+		task->stack = cpu.task->stack;
+		task->stack_size = cpu.task->stack_size;
+	}
 	task->clear_child = clone->flags & CLONE_CHILD_CLEARTID ? clone->child_word : 0;
 	task->tell_child = clone->flags & CLONE_CHILD_SETTID ? clone->child_word : 0;
 }
@@ -279,7 +284,10 @@ static int64_t new_child(const struct trap_frame *frame, const struct clone *clo
 	add_child(current_process(), child);
 	set_up(task, frame, clone);
 	number = begin_task(task, clone);
-	return clone->flags & CLONE_VFORK ? schedule_wait(&child->vforked, 0, 0) : number;
+	if (!(clone->flags & CLONE_VFORK))
+		return number;
+	cpu.task->lends = true;
+	return schedule_wait(&child->vforked, 0, 0);
 }
 
 int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
@@ -304,8 +312,10 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 
 void process_release_parent(struct process *process)
 {
-	if (process->vforked.first)
-		schedule_wake(process->vforked.first, process->number);
+	if (!process->vforked.first)
+		return;
+	process->vforked.first->lends = false;
+	schedule_wake(process->vforked.first, process->number);
 }
 
 static __attribute__((noreturn)) void end_guest(const struct process *process, uint32_t status)

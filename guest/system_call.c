@@ -322,12 +322,12 @@ static int64_t sys_gettimeofday(struct trap_frame *f)
 
 static int64_t sys_nanosleep(struct trap_frame *f)
 {
-	return clock_sleep(CLOCK_MONOTONIC, 0, f->rdi);
+	return clock_sleep(CLOCK_MONOTONIC, 0, f->rdi, f->rsi);
 }
 
 static int64_t sys_clock_nanosleep(struct trap_frame *f)
 {
-	return clock_sleep((uint32_t)f->rdi, (uint32_t)f->rsi, f->rdx);
+	return clock_sleep((uint32_t)f->rdi, (uint32_t)f->rsi, f->rdx, f->r10);
 }
 
 static int64_t sys_getrandom(struct trap_frame *f)
