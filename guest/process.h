@@ -31,10 +31,10 @@ struct wait_queue {
 	struct task *first;
 };
 
-/* A word that tasks wait for. */
+/* A word that tasks wait for: a byte of a space's private memory, or of a segment. */
 struct futex_word {
-	uint64_t gva;
-	const struct space *space;
+	uint64_t at;
+	const void *owner;
 };
 
 /* The last fault that a handler is told of. */
