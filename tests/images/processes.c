@@ -227,13 +227,36 @@ static void check_clone(struct report *report)
 	report_call(report, "nobody is left", wait4(-1, &status, 0, NULL), ECHILD);
 }
 
+static bool has_avx(void)
+{
+	unsigned int a = 1, b, c = 0, d;
+
+	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
+	return (c >> 27 & 3) == 3;
+}
+
+/* The upper halves, which only XSAVE knows. */
+static bool keeps_wide(double value)
+{
+	double wide[4] = {value, value + 1, value + 2, value + 3}, found[4];
+
+	__asm__ volatile("vmovupd (%1), %%ymm11\n\t"
+			 "mov $100000, %%ecx\n\t"
+			 "1: dec %%ecx\n\tjnz 1b\n\t"
+			 "vmovupd %%ymm11, (%2)\n\tvzeroupper"
+			 : "=m"(found)
+			 : "r"(wide), "r"(found), "m"(wide)
+			 : "xmm11", "ecx", "cc", "memory");
+	return memcmp(wide, found, sizeof(wide)) == 0;
+}
+
 /* Two processes on one processor or two, each with its own in every register that it can see. */
 static bool keeps_registers(double seed, unsigned int control, long ns)
 {
 	struct timespec start, now;
 	double value = seed, expected;
 	unsigned int found, before;
-	bool kept = true;
+	bool kept = true, has_wide = has_avx();
 
 	__asm__ volatile("stmxcsr %0" : "=m"(before));
 	__asm__ volatile("ldmxcsr %0" ::"m"(control));
@@ -249,6 +272,8 @@ static bool keeps_registers(double seed, unsigned int control, long ns)
 				 : "=m"(low), "=m"(high), "=m"(expected)
 				 : "m"(value)
 				 : "xmm3", "xmm15", "ecx", "cc");
+		if (has_wide)
+			kept &= keeps_wide(value);
 		kept &= low == value && high == value && expected == value &&
 			integer == (unsigned long)(seed * 1000);
 		__asm__ volatile("stmxcsr %0" : "=m"(found));
@@ -269,14 +294,6 @@ static int first_busy(void)
 static int second_busy(void)
 {
 	return keeps_registers(77.5, 0x3f80, TURNS) ? 1 : 0;
-}
-
-static bool has_avx(void)
-{
-	unsigned int a = 1, b, c = 0, d;
-
-	__asm__ volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
-	return (c >> 27 & 3) == 3;
 }
 
 /* A fork by hand, so that nothing is between the registers and the system call. */

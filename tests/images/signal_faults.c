@@ -175,7 +175,7 @@ static void look_at_stack(int signal)
 
 static int recurse(volatile char *above)
 {
-	volatile char here[PAGE];
+	volatile char here[16 * PAGE];
 
 	here[0] = above[0];
 	/* It is never 0, but no compiler knows. */

@@ -16,10 +16,10 @@
 #include "tests/images/report.h"
 
 #define THREADS 8
-#define ROUNDS	2000
+#define ROUNDS	1000
 #define PAGE	4096
 #define MS	1000000L
-#define MANY	100
+#define MANY	20
 
 #define FUTEX_WAIT	      0
 #define FUTEX_WAKE	      1
