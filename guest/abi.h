@@ -15,6 +15,9 @@
  *                     there, if all of it is there
  *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
  *                     number 0 and starts the others by ABI_PORT_CPU
+ *   disk=GPA          the registers of a virtio block device (virtio-mmio, version 2), at a
+ *                     multiple of 512 where no RAM is: what the kernel swaps to. It may serve a
+ *                     request while the register is written, or later; no interrupt is needed
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -49,6 +52,8 @@
 /* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
 #define ABI_HOLE_START UINT64_C(0xc0000000)
 #define ABI_HOLE_END   UINT64_C(0x100000000)
+
+#define ABI_DISK_ALIGNMENT 512 /* of the disk's registers, and as many bytes */
 
 #define ABI_PORT_COM1 0x3f8 /* stdout of the program */
 #define ABI_PORT_COM2 0x2f8 /* stderr of the program and of the kernel */

@@ -139,6 +139,9 @@ void stage1_start(void)
 	for (unsigned int i = 0; i < boot.ram_count; i++)
 		map_kernel(DIRECT_BASE + boot.ram[i].start, boot.ram[i].start,
 			   boot.ram[i].end - boot.ram[i].start, RIGHTS_DATA);
+	if (boot.disk)
+		map_kernel(DIRECT_BASE + (boot.disk & ~(HPT_PAGE_SIZE - 1)),
+			   boot.disk & ~(HPT_PAGE_SIZE - 1), HPT_PAGE_SIZE, RIGHTS_DATA);
 	map_trap_page();
 	space_start();
 	if (stage1_map_area(&cpu.pages, kernel_gpa(boot_cpu_area), true))

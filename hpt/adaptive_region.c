@@ -242,8 +242,8 @@ void adaptive_settle(struct hpt *table, uint64_t tag, unsigned int keep, bool un
 	if (adaptive_form_of(&found) != ADAPTIVE_FORM_LEAF)
 		return;
 	marker = found.slot[0];
-	HPT_STORE(*marker, *marker & ~ADAPTIVE_UNSETTLED);
-	address = adaptive_leaf_address(&table->desc, tag, *marker);
+	HPT_STORE(*marker, HPT_LOAD(*marker) & ~ADAPTIVE_UNSETTLED);
+	address = adaptive_leaf_address(&table->desc, tag, HPT_LOAD(*marker));
 	count = few_runs(hpt_pointer(table, address), log2_max, runs);
 	if (count)
 		left = make_compact(table, tag, marker, runs, count);

@@ -72,7 +72,7 @@ static void visit_leaf(const struct region *region, uint64_t *marker, unsigned i
 		table->counts.entries -= !answer;
 	}
 	if (changed)
-		HPT_STORE(*marker, *marker | ADAPTIVE_UNSETTLED);
+		HPT_STORE(*marker, HPT_LOAD(*marker) | ADAPTIVE_UNSETTLED);
 	adaptive_set_count(table, marker, count);
 }
 
@@ -127,7 +127,7 @@ static void visit_in_leaf(struct region *region, const struct answers *answers, 
 	}
 	/* Some page is left: answers that are all 0 are no reason to come here. */
 	adaptive_set_count(table, marker, adaptive_marker_count(marker) - gone);
-	HPT_STORE(*marker, *marker | ADAPTIVE_UNSETTLED);
+	HPT_STORE(*marker, HPT_LOAD(*marker) | ADAPTIVE_UNSETTLED);
 	region->unseen = next >= region->to || hpt_visitor_is_own(region->visit->visit);
 	if (!region->unseen)
 		shared_done(table);

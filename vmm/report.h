@@ -22,8 +22,10 @@ struct report_config {
 	const char *image;
 	const char *kind; /* "program", "kernel", or "unknown" for a file that is neither */
 	uint64_t mem;
+	uint64_t cpus;
 	uint64_t host_mem;
 	const char *swap; /* NULL: unnamed */
+	const char *disk; /* NULL: none */
 	uint64_t around;
 	enum ept_pages host_pages;
 	bool dedup;
@@ -94,7 +96,8 @@ struct report {
 	struct machine_exit exit;
 	bool has_machine; /* what follows is there: the machine could be made */
 	uint64_t run_ns;
-	struct machine_counts exits;
+	struct machine_counts exits;			/* of all vCPUs */
+	struct machine_counts vcpu_exits[ABI_CPUS_MAX]; /* of each */
 	uint64_t unknown_ports;
 	uint64_t ignored_doorbells;
 	bool has_stage1;
@@ -106,6 +109,9 @@ struct report {
 	struct report_stage stage2;
 	struct ept_counts ept;
 	struct report_leg legs[REPORT_LEGS];
+	struct virtio_block_counts disk; /* of the disk, if there is one */
+	const char *disk_broken;	 /* NULL, or what the guest broke it with; static */
+	uint64_t disk_ignored;
 	const struct working_set *working_set;	    /* the machine's */
 	const struct walk_check_counts *walk_check; /* NULL: not asked for; the machine's */
 };

@@ -50,8 +50,10 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "image", text(config->image));
 	set(object, "kind", json_string(config->kind));
 	set(object, "mem", number(config->mem));
+	set(object, "cpus", number(config->cpus));
 	set(object, "host_mem", number(config->host_mem));
 	set(object, "swap", config->swap ? text(config->swap) : json_null());
+	set(object, "disk", config->disk ? text(config->disk) : json_null());
 	set(object, "host_pages", text(page_sizes[config->host_pages]));
 	set(object, "fault_around", number(config->around));
 	set(object, "dedup", json_boolean(config->dedup));
@@ -200,16 +202,47 @@ static json_t *regions_json(const struct report *report)
 	return array;
 }
 
-static json_t *exits_json(const struct report *report)
+static json_t *counts_json(const struct machine_counts *counts)
 {
 	json_t *object = json_object();
 
-	set(object, "entries", number(report->exits.entries));
-	set(object, "port", number(report->exits.port));
-	set(object, "mmio", number(report->exits.mmio));
-	set(object, "interruptions", number(report->exits.interruptions));
+	set(object, "entries", number(counts->entries));
+	set(object, "port", number(counts->port));
+	set(object, "mmio", number(counts->mmio));
+	set(object, "interruptions", number(counts->interruptions));
+	return object;
+}
+
+static json_t *exits_json(const struct report *report)
+{
+	json_t *object = counts_json(&report->exits);
+	json_t *cpus = json_array();
+
+	for (uint64_t i = 0; i < report->config->cpus; i++)
+		json_array_append_new(cpus, counts_json(&report->vcpu_exits[i]));
+	set(object, "cpus", cpus);
 	set(object, "ignored_doorbells", number(report->ignored_doorbells));
 	set(object, "unknown_port_bytes", number(report->unknown_ports));
+	return object;
+}
+
+static json_t *disk_json(const struct report *report)
+{
+	const struct virtio_block_counts *counts = &report->disk;
+	json_t *object;
+
+	if (!report->config->disk)
+		return json_null();
+	object = json_object();
+	set(object, "reads", number(counts->reads));
+	set(object, "writes", number(counts->writes));
+	set(object, "flushes", number(counts->flushes));
+	set(object, "bytes_read", number(counts->bytes_read));
+	set(object, "bytes_written", number(counts->bytes_written));
+	set(object, "failed", number(counts->failed));
+	set(object, "unsupported", number(counts->unsupported));
+	set(object, "ignored_accesses", number(report->disk_ignored));
+	set(object, "broken", report->disk_broken ? text(report->disk_broken) : json_null());
 	return object;
 }
 
@@ -257,6 +290,7 @@ json_t *report_json(const struct report *report)
 	set(object, "working_set", working_set_json(report->working_set));
 	set(object, "regions", regions_json(report));
 	set(object, "exits", exits_json(report));
+	set(object, "disk", disk_json(report));
 	if (report->walk_check)
 		set(object, "walk_check", walk_check_json(report->walk_check));
 	return object;

@@ -14,6 +14,7 @@
 struct run_options {
 	uint64_t mem;
 	uint64_t host_mem;
+	uint64_t cpus;
 	bool host_mem_given; /* else it is as mem */
 	const char *swap;    /* NULL: an unnamed file */
 	uint64_t around;
@@ -33,6 +34,7 @@ struct run_options {
 	struct snapshot_request snapshot;
 	const char *restore; /* NULL: boots IMAGE */
 	const char *kept;    /* the last option given that a snapshot has itself; NULL: none */
+	const char *disk;    /* NULL: none */
 	bool stats;
 	const char *json;   /* NULL: none */
 	const char *append; /* NULL: none */
