@@ -6,6 +6,7 @@
 #include "guest/system_call.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -187,7 +188,10 @@ static int64_t sys_sched_getaffinity(struct trap_frame *f)
 {
 	uint64_t mask = (UINT64_C(1) << cpu_count) - 1;
 
-	if (f->rsi < sizeof(mask) || f->rsi % sizeof(mask))
+	uint32_t size = (uint32_t)f->rsi;
+
+	/* In bits it may wrap, as on Linux. */
+	if (size * CHAR_BIT < cpu_count || size % sizeof(mask))
 		return -EINVAL;
 	if (f->rdi && !task_find((uint32_t)f->rdi))
 		return -ESRCH;
