@@ -31,6 +31,7 @@
 #define PATH_SIZE	 4096
 #define LIMIT_STACK	 3
 #define LIMITS		 16
+#define RANDOM_WORDS	 32
 #define RANDOM_FLAGS	 7
 #define RANDOM_CONFLICT	 6 /* GRND_RANDOM with GRND_INSECURE */
 #define ROBUST_HEAD_SIZE 24
@@ -337,14 +338,17 @@ static int64_t sys_clock_nanosleep(struct trap_frame *f)
 static int64_t sys_getrandom(struct trap_frame *f)
 {
 	uint32_t flags = (uint32_t)f->rdx;
+	uint64_t words[RANDOM_WORDS];
 
 	if (flags & ~RANDOM_FLAGS || (flags & RANDOM_CONFLICT) == RANDOM_CONFLICT)
 		return -EINVAL;
-	for (uint64_t at = 0; at < f->rsi; at += sizeof(uint64_t)) {
+	for (uint64_t at = 0; at < f->rsi; at += sizeof(words)) {
 		uint64_t rest = f->rsi - at;
-		uint64_t word = random_next();
 
-		if (user_write(f->rdi + at, &word, rest < sizeof(word) ? rest : sizeof(word)))
+		/* The way to a page costs more than a word. */
+		for (unsigned int i = 0; i < RANDOM_WORDS && i * sizeof(words[0]) < rest; i++)
+			words[i] = random_next();
+		if (user_write(f->rdi + at, words, rest < sizeof(words) ? rest : sizeof(words)))
 			return at ? (int64_t)at : -EFAULT;
 	}
 	return (int64_t)f->rsi;

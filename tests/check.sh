@@ -19,7 +19,8 @@ bats_suite() {
 # What the testbed runs in one boot: every suite that needs KVM, each with its own TAP.
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
-		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
+		--file tests/images/cases --file tests/images/cases_cpus
+		--file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
 		--file tests/guest/pressure.sh
 		--file build/tests/agree)
@@ -55,7 +56,8 @@ bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh
 
 if have_kvm; then
-	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
+	suite guest-kvm 500 tests/guest/cases.sh tests/images/cases kvm
+	suite guest-cpus 300 tests/guest/cases.sh tests/images/cases_cpus cpus-2 --cpus 2
 	bats_suite guest-limits 200 tests/guest/limits.bats
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
 	suite agree 300 build/tests/agree build/images/touch 8M
@@ -64,8 +66,8 @@ if have_kvm; then
 	suite pressure 300 tests/guest/pressure.sh build/images
 	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure \
-		guest-snapshot; do
+	for name in guest-kvm guest-cpus guest-limits guest-pairs agree agree-window-64 walk-check \
+		pressure guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

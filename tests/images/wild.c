@@ -292,7 +292,7 @@ static int run_random(void)
 			if (words->value[0] == before)
 				kill(child, SIGKILL);
 			before = words->value[0];
-			doze(100000000);
+			doze(30000000);
 		}
 		mix64_next(&state);
 		state ^= (uint64_t)words->value[0];
