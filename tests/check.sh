@@ -19,7 +19,8 @@ bats_suite() {
 # What the testbed runs in one boot: every suite that needs KVM, each with its own TAP.
 testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
-		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
+		--file tests/images/cases --file tests/images/cases_cpus
+		--file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
 		--file tests/guest/pressure.sh --file tests/guest/archive.sh --file tests/guest/tree.sh
 		--file tests/vmm/cpus.sh
@@ -60,7 +61,8 @@ suite fault-cost 300 tests/guest/fault_cost.sh
 # Emulated, it needs one of the machine's CPUs; what follows is mostly one guest at a time.
 testbed_suite
 if have_kvm; then
-	suite guest-kvm 400 tests/guest/cases.sh tests/images/cases kvm
+	suite guest-kvm 500 tests/guest/cases.sh tests/images/cases kvm
+	suite guest-cpus 300 tests/guest/cases.sh tests/images/cases_cpus cpus-2 --cpus 2
 	bats_suite guest-limits 200 tests/guest/limits.bats
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
 	suite agree 300 build/tests/agree build/images/touch 8M
@@ -70,8 +72,8 @@ if have_kvm; then
 	suite guest-archive 300 tests/guest/archive.sh kvm
 	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure \
-		guest-archive guest-snapshot; do
+	for name in guest-kvm guest-cpus guest-limits guest-pairs agree agree-window-64 walk-check \
+		pressure guest-archive guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi
