@@ -263,7 +263,7 @@ int signal_set_for_call(uint64_t set, uint64_t size)
 	if (!task->has_mask)
 		task->saved_mask = task->signal_mask;
 	task->has_mask = true;
-	task->signal_mask = mask & ~NEVER_BLOCKED;
+	task->signal_mask = mask & ~SIGNAL_NEVER_BLOCKED;
 	return 0;
 }
 
