@@ -243,10 +243,14 @@ bool signal_deliver(struct task *task)
 		number = SIGNAL_SEGMENTATION;
 	else if (is_ignored(task->process, number))
 		return true;
-	process_killed(&task->frame.cpu, (unsigned int)number,
-		       handler > HANDLER_IGNORE ? "no room for a handler's frame"
-						: "sent by a program",
-		       task->frame.cpu.rip);
+	/* What a program sends another is between the two, as in a pipeline that ends early. */
+	if (handler <= HANDLER_IGNORE && task->process->number != PROCESS_FIRST)
+		process_end(task->process, (uint32_t)number);
+	else
+		process_killed(&task->frame.cpu, (unsigned int)number,
+			       handler > HANDLER_IGNORE ? "no room for a handler's frame"
+							: "sent by a program",
+			       task->frame.cpu.rip);
 	task_end(task->process->status);
 	return false;
 }
