@@ -15,6 +15,9 @@
  *                     there, if all of it is there
  *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
  *                     number 0 and starts the others by ABI_PORT_CPU
+ *   disk=GPA          the registers of a virtio block device (virtio-mmio, version 2), at a
+ *                     multiple of 512 where no RAM is: what the kernel swaps to. It may serve a
+ *                     request while the register is written, or later; no interrupt is needed
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -50,6 +53,8 @@
 #define ABI_HOLE_START UINT64_C(0xc0000000)
 #define ABI_HOLE_END   UINT64_C(0x100000000)
 
+#define ABI_DISK_ALIGNMENT 512 /* of the disk's registers, and as many bytes */
+
 #define ABI_PORT_COM1 0x3f8 /* stdout of the program */
 #define ABI_PORT_COM2 0x2f8 /* stderr of the program and of the kernel */
 #define ABI_PORT_EXIT 0xf4  /* 32-bit write: the guest ends with this status */
@@ -81,6 +86,9 @@
 /* gVA half of the kernel: its mappings are those of ASID 0. Programs have ASIDs from 1 on. */
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0
+
+/* gVA of what each CPU has for itself, at the same address on each: to the end of the space. */
+#define ABI_CPU_AREA UINT64_C(0xffffffffc0000000)
 
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
 #define ABI_VERSION 3
@@ -128,12 +136,13 @@ struct abi_page {
 	uint32_t panicked; /* the kernel itself gave up: its message is on stderr */
 	struct abi_write write;
 	struct abi_cpu_start cpu_start;
-	uint64_t desc;		     /* gPA of the stage-1 table's struct hpt_desc */
-	uint64_t counts;	     /* gPA of its struct hpt_counts */
-	uint16_t asid[ABI_CPUS_MAX]; /* the address space that runs on each CPU; 0: none */
-	uint64_t first_touches;	     /* faults whose lookup found no entry */
-	uint64_t refills;	     /* faults whose lookup found one: the window had lost it */
-	uint64_t more_probes;	     /* lines that those lookups read, beyond one for each */
+	uint64_t desc;			 /* gPA of the stage-1 table's struct hpt_desc */
+	uint64_t counts;		 /* gPA of its struct hpt_counts */
+	uint16_t asid[ABI_CPUS_MAX];	 /* the address space that runs on each CPU; 0: none */
+	uint16_t own_asid[ABI_CPUS_MAX]; /* of each CPU's own area, from ABI_CPU_AREA on */
+	uint64_t first_touches;		 /* faults whose lookup found no entry */
+	uint64_t refills;		 /* faults whose lookup found one: the window had lost it */
+	uint64_t more_probes;		 /* lines that those lookups read, beyond one for each */
 	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
 	/*
 	 * Window entries that went because their mapping did. What was evicted to make room is
@@ -141,7 +150,10 @@ struct abi_page {
 	 */
 	uint64_t drops;
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
-	uint64_t window_pages;
+	uint64_t forks;
+	uint64_t pages_copied; /* written for the first time while another process had them */
+	uint64_t pages_taken;  /* the same, when no other had them any more: not copied */
+	uint64_t window_pages; /* of all CPUs */
 	uint64_t window_resident;
 	uint64_t pinned; /* window entries of the kernel's own mappings */
 	uint64_t system_calls;

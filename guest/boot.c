@@ -7,7 +7,7 @@
 #include "guest/frames.h"
 #include "hpt/hpt.h"
 
-struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTERED};
+struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTERED, .cpus = 1};
 
 static void add_ram(const struct pvh_memory *memory)
 {
@@ -76,6 +76,12 @@ static void read_option(const char *word)
 		boot.slab.start = number(value);
 	} else if ((value = value_of(word, "slab_size"))) {
 		boot.slab.end = number(value);
+	} else if ((value = value_of(word, "cpus"))) {
+		boot.cpus = (unsigned int)number(value);
+		if (!boot.cpus || boot.cpus > ABI_CPUS_MAX)
+			panic("cpus=%s: wanted 1 to %u", value, ABI_CPUS_MAX);
+	} else if ((value = value_of(word, "disk"))) {
+		boot.disk = number(value);
 	} else if ((value = value_of(word, "doorbells"))) {
 		boot.doorbells = number(value);
 	}
@@ -129,6 +135,18 @@ static void check_slab(void)
 	      start);
 }
 
+/* Its registers are in one page, and no RAM. */
+static void check_disk(void)
+{
+	bool is_ram = false;
+
+	for (unsigned int i = 0; i < boot.ram_count; i++)
+		is_ram |= boot.disk >= boot.ram[i].start && boot.disk < boot.ram[i].end;
+	if (is_ram || boot.disk % ABI_DISK_ALIGNMENT || boot.disk >> 46)
+		panic("disk: found %lx, wanted a multiple of %u where no RAM is", boot.disk,
+		      ABI_DISK_ALIGNMENT);
+}
+
 void boot_read(uint32_t start_info)
 {
 	const struct pvh_start_info *info = direct(start_info);
@@ -151,6 +169,8 @@ void boot_read(uint32_t start_info)
 		read_command_line(direct(info->command_line));
 	if (boot.slab.end)
 		check_slab();
+	if (boot.disk)
+		check_disk();
 }
 
 static unsigned int hex_digit(char digit)

@@ -6,6 +6,7 @@
 #include "guest/clock.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
+#include "guest/disk.h"
 #include "guest/exec.h"
 #include "guest/frames.h"
 #include "guest/publish.h"
@@ -22,6 +23,7 @@ void kernel_main(uint32_t start_info)
 	frames_start();
 	stage1_start();
 	publish_start();
+	disk_start();
 	clock_start();
 	trap_probe_syscall(exec_start);
 }

@@ -45,10 +45,13 @@ suite torture-hpt 200 build/tests/torture_hpt 40
 suite interleave-hpt 200 build/tests/interleave_hpt
 bats_suite images-native 120 tests/images/native.bats
 bats_suite command-line 300 tests/vmm/cli.bats
+bats_suite disk 120 tests/vmm/disk.bats
 bats_suite snapshot 200 tests/vmm/snapshot.bats
 bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite cpus 120 tests/vmm/cpus.bats
 bats_suite measure 300 tests/bench/measure.bats
+bats_suite experiment 300 tests/bench/experiment.bats
+bats_suite dns 300 tests/bench/dns.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh

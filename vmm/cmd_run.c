@@ -12,6 +12,7 @@
 #include "guest/abi.h"
 #include "vmm/cmdline.h"
 #include "vmm/command.h"
+#include "vmm/disk.h"
 #include "vmm/dump.h"
 #include "vmm/guest_kernel.h"
 #include "vmm/image.h"
@@ -39,6 +40,7 @@ struct run {
 	struct cmdline command_line;
 	uint64_t table_slab; /* bytes, 0: none */
 	struct run_pc pc;
+	struct disk disk;
 	struct walk_check walk_check; /* used if the options ask for it */
 	struct snapshot snapshot;     /* that --restore names */
 	uint64_t restore_ns;
@@ -204,6 +206,8 @@ static int write_program(struct run *run)
 			    (unsigned long long)options->cpus, (unsigned long long)options->window,
 			    hpt_organisation_name(options->guest_table),
 			    (unsigned long long)options->seed);
+	if (options->disk)
+		error |= cmdline_add(line, "disk=%llu", (unsigned long long)MACHINE_DISK);
 	error |= cmdline_add_encoded(line, "name=", options->image);
 	if (options->argument_count)
 		error |= cmdline_add(line, "--");
@@ -248,6 +252,16 @@ static void restore_config(struct run *run, struct machine_config *config)
 	config->pc = saved->pc;
 }
 
+static int open_disk(struct run *run)
+{
+	const char *path = run->options.disk;
+	struct message message;
+
+	if (path && disk_open(&run->disk, "--disk", path, &message))
+		return refuse(run, message.status, message.text);
+	return 0;
+}
+
 static int make_machine(struct run *run)
 {
 	const struct run_options *options = &run->options;
@@ -257,6 +271,7 @@ static int make_machine(struct run *run)
 		.apics = options->cpus > 1 || run->image.kind == IMAGE_STATIC_PROGRAM,
 		.host_mem = options->host_mem,
 		.swap = options->swap,
+		.disk = options->disk ? &run->disk : NULL,
 		.around = (unsigned int)options->around,
 		.host_pages = (enum ept_pages)options->host_pages,
 		.dedup = options->dedup,
@@ -284,6 +299,8 @@ static int make_machine(struct run *run)
 	fill_snapshot_config(run, &config, &run->options.snapshot.config);
 	if (options->walk_check)
 		config.walk_check = &run->walk_check;
+	if (open_disk(run))
+		return -1;
 	if (machine_create(&run->machine, &config, &message))
 		return refuse(run, message.status, message.text);
 	if (options->walk_check)
@@ -307,6 +324,7 @@ static void fill_config(const struct run *run, struct report_config *config)
 		.swap = options->swap,
 		.around = options->around,
 		.host_pages = (enum ept_pages)options->host_pages,
+		.disk = options->disk,
 		.dedup = options->dedup,
 		.window = options->window,
 		.guest_table = options->guest_table,
@@ -414,6 +432,7 @@ int cmd_run(int argc, char **argv)
 
 	if (status)
 		return status;
+	run.disk.fd = -1;
 	/* Asked before another file takes its number. */
 	run.has_input = fcntl(STDIN_FILENO, F_GETFD) >= 0;
 	if (output_open(&run.output, run.options.json, &message)) {
@@ -432,6 +451,7 @@ int cmd_run(int argc, char **argv)
 	status = run_image(&run);
 	snapshot_end(&run.options.snapshot);
 	run_pc_release(&run.pc);
+	disk_close(&run.disk);
 	free(run.file);
 	free(run.command_line.text);
 	return status;

@@ -142,6 +142,21 @@ static int device_read(void *context, gpa_t gpa, void *target, uint64_t size)
 	return guest_read(context, gpa, target, size);
 }
 
+/* A device's access to guest memory is one as the guest's own: its page gets its frame. */
+static int memory_read(void *context, gpa_t gpa, void *target, uint64_t size)
+{
+	struct machine *machine = context;
+
+	return ept_copy_out(&machine->ept, gpa, target, size);
+}
+
+static int memory_write(void *context, gpa_t gpa, const void *source, uint64_t size)
+{
+	struct machine *machine = context;
+
+	return ept_copy_in(&machine->ept, gpa, source, size);
+}
+
 static void set_interrupt(void *context, unsigned int number, bool high)
 {
 	struct machine *machine = context;
@@ -174,6 +189,7 @@ static void make_devices(struct machine *machine)
 {
 	const struct devices_pc pc = {
 		.interrupt = set_interrupt, .input = take_input, .context = machine};
+	const struct virtio_memory memory = {memory_read, memory_write, machine};
 
 	console_init(&machine->out, machine->config.out_fd);
 	console_init(&machine->err, machine->config.err_fd);
@@ -182,6 +198,8 @@ static void make_devices(struct machine *machine)
 		devices_make_pc(&machine->devices, &pc);
 	else
 		devices_add_cpus(&machine->devices, start_cpu, machine->config.cpus);
+	if (machine->config.disk)
+		virtio_block_init(&machine->disk, MACHINE_DISK, &memory, machine->config.disk);
 }
 
 /*
@@ -265,6 +283,29 @@ int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size)
 	return ept_peek(&machine->ept, gpa, target, size);
 }
 
+static bool is_disk(const struct machine *machine, gpa_t gpa)
+{
+	return machine->config.disk && virtio_mmio_has(&machine->disk.mmio, gpa);
+}
+
+bool machine_mmio_read(struct machine *machine, gpa_t gpa, unsigned int size, void *data)
+{
+	if (is_disk(machine, gpa)) {
+		virtio_mmio_read(&machine->disk.mmio, gpa, size, data);
+		return true;
+	}
+	memset(data, 0xff, size);
+	return false;
+}
+
+bool machine_mmio_write(struct machine *machine, gpa_t gpa, unsigned int size, const void *data)
+{
+	if (!is_disk(machine, gpa))
+		return false;
+	virtio_mmio_write(&machine->disk.mmio, gpa, size, data);
+	return true;
+}
+
 /* KVM goes first: nobody may touch the window when ept takes it away. */
 void machine_destroy(struct machine *machine)
 {
@@ -272,6 +313,8 @@ void machine_destroy(struct machine *machine)
 	if (machine->has_ept)
 		ept_destroy(&machine->ept);
 	machine->has_ept = false;
+	if (machine->config.disk)
+		virtio_block_destroy(&machine->disk);
 	working_set_destroy(&machine->working_set);
 	pin_release(&machine->pin);
 	if (machine->wake_fd >= 0)

@@ -28,6 +28,7 @@
 #include "vmm/kvm.h"
 #include "vmm/message.h"
 #include "vmm/pin.h"
+#include "vmm/virtio_block.h"
 #include "vmm/working_set.h"
 
 /* Less is no machine that a kernel can do something in; more has no room in the window. */
@@ -38,6 +39,9 @@
 
 /* As many files can be handed to a multiboot kernel; all others take one. */
 #define MACHINE_MODULES_MAX 8
+
+/* Where the disk's registers are: in the hole, away from interrupt controllers. */
+#define MACHINE_DISK UINT64_C(0xd0000000)
 
 struct snapshot;
 struct snapshot_request;
@@ -86,9 +90,11 @@ struct machine_config {
 	 * Linux and multiboot kernels need it; a PVH kernel may do without.
 	 */
 	bool pc;
-	int in_fd;			   /* a PC: what its console reads; -1: nothing */
-	int out_fd;			   /* the guest's console and standard output */
-	int err_fd;			   /* its standard error, and the devices' diagnostics */
+	int in_fd;  /* a PC: what its console reads; -1: nothing */
+	int out_fd; /* the guest's console and standard output */
+	int err_fd; /* its standard error, and the devices' diagnostics */
+	const struct disk
+		*disk; /* a block device at MACHINE_DISK, outlives the machine; NULL: none */
 	struct snapshot_request *snapshot; /* NULL: none shall be taken; not of a PC */
 	const struct snapshot *restore;	   /* goes on from there; no kernel then; NULL: boots */
 	struct walk_check *walk_check;	   /* NULL: none; else what walks when (vmm/walk_check.h) */
@@ -129,6 +135,7 @@ struct machine {
 	struct devices devices;
 	struct input input;				  /* of a PC, while it runs */
 	struct machine_counts vcpu_counts[KVM_VCPUS_MAX]; /* of each by its own thread */
+	struct virtio_block disk;			  /* only with config.disk */
 	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
 	struct pin pin;
@@ -171,6 +178,13 @@ struct machine_counts machine_counts(const struct machine *machine);
  * then nothing is read; -EIO where a page is in the swap file, which cannot be read.
  */
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size);
+
+/*
+ * One access of `size` bytes (1 to 8) to a gPA that is no RAM. False where nothing is: what is
+ * read are ones then.
+ */
+bool machine_mmio_read(struct machine *machine, gpa_t gpa, unsigned int size, void *data);
+bool machine_mmio_write(struct machine *machine, gpa_t gpa, unsigned int size, const void *data);
 
 void machine_destroy(struct machine *machine);
 

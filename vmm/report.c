@@ -166,6 +166,15 @@ static void collect_stage1(struct report *report, struct machine *machine)
 	}
 }
 
+static void collect_disk(struct report *report, struct machine *machine)
+{
+	if (!machine->config.disk)
+		return;
+	virtio_block_read_counts(&machine->disk, &report->disk);
+	report->disk_broken = machine->disk.mmio.broken;
+	report->disk_ignored = machine->disk.mmio.ignored;
+}
+
 void report_without_machine(struct report *report, const struct host *host,
 			    const struct report_config *config, const struct machine_exit *how)
 {
@@ -190,6 +199,7 @@ void report_collect(struct report *report, const struct host *host,
 	report->ignored_doorbells = machine->devices.ignored_doorbells;
 	if (machine->config.walk_check)
 		report->walk_check = &machine->config.walk_check->counts;
+	collect_disk(report, machine);
 	/* Before anything else looks around in the guest's memory. */
 	collect_stage2(report, machine);
 	collect_stage1(report, machine);

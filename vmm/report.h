@@ -25,6 +25,7 @@ struct report_config {
 	uint64_t cpus;
 	uint64_t host_mem;
 	const char *swap; /* NULL: unnamed */
+	const char *disk; /* NULL: none */
 	uint64_t around;
 	enum ept_pages host_pages;
 	bool dedup;
@@ -108,6 +109,9 @@ struct report {
 	struct report_stage stage2;
 	struct ept_counts ept;
 	struct report_leg legs[REPORT_LEGS];
+	struct virtio_block_counts disk; /* of the disk, if there is one */
+	const char *disk_broken;	 /* NULL, or what the guest broke it with; static */
+	uint64_t disk_ignored;
 	const struct working_set *working_set;	    /* the machine's */
 	const struct walk_check_counts *walk_check; /* NULL: not asked for; the machine's */
 };

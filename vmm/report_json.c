@@ -53,6 +53,7 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "cpus", number(config->cpus));
 	set(object, "host_mem", number(config->host_mem));
 	set(object, "swap", config->swap ? text(config->swap) : json_null());
+	set(object, "disk", config->disk ? text(config->disk) : json_null());
 	set(object, "host_pages", text(page_sizes[config->host_pages]));
 	set(object, "fault_around", number(config->around));
 	set(object, "dedup", json_boolean(config->dedup));
@@ -225,6 +226,26 @@ static json_t *exits_json(const struct report *report)
 	return object;
 }
 
+static json_t *disk_json(const struct report *report)
+{
+	const struct virtio_block_counts *counts = &report->disk;
+	json_t *object;
+
+	if (!report->config->disk)
+		return json_null();
+	object = json_object();
+	set(object, "reads", number(counts->reads));
+	set(object, "writes", number(counts->writes));
+	set(object, "flushes", number(counts->flushes));
+	set(object, "bytes_read", number(counts->bytes_read));
+	set(object, "bytes_written", number(counts->bytes_written));
+	set(object, "failed", number(counts->failed));
+	set(object, "unsupported", number(counts->unsupported));
+	set(object, "ignored_accesses", number(report->disk_ignored));
+	set(object, "broken", report->disk_broken ? text(report->disk_broken) : json_null());
+	return object;
+}
+
 static json_t *snapshot_json(const struct snapshot_request *request)
 {
 	json_t *object = json_object();
@@ -269,6 +290,7 @@ json_t *report_json(const struct report *report)
 	set(object, "working_set", working_set_json(report->working_set));
 	set(object, "regions", regions_json(report));
 	set(object, "exits", exits_json(report));
+	set(object, "disk", disk_json(report));
 	if (report->walk_check)
 		set(object, "walk_check", walk_check_json(report->walk_check));
 	return object;

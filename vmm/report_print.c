@@ -156,6 +156,19 @@ static void print_system_calls(FILE *stream, const struct abi_page *page)
 	fputc('\n', stream);
 }
 
+static void print_disk(FILE *stream, const struct report *report)
+{
+	const struct virtio_block_counts *counts = &report->disk;
+
+	fprintf(stream,
+		"disk: %" PRIu64 " reads, %" PRIu64 " writes, %" PRIu64 " flushes, %" PRIu64
+		" failed; %" PRIu64 " bytes read, %" PRIu64 " written\n",
+		counts->reads, counts->writes, counts->flushes,
+		counts->failed + counts->unsupported, counts->bytes_read, counts->bytes_written);
+	if (report->disk_broken)
+		fprintf(stream, "disk: broken by the guest: %s\n", report->disk_broken);
+}
+
 void report_print(FILE *stream, const struct report *report)
 {
 	const struct machine_exit *how = &report->exit;
@@ -186,6 +199,8 @@ void report_print(FILE *stream, const struct report *report)
 			" interruptions\n",
 			i, report->vcpu_exits[i].port, report->vcpu_exits[i].mmio,
 			report->vcpu_exits[i].interruptions);
+	if (report->config->disk)
+		print_disk(stream, report);
 	if (report->has_stage1)
 		print_system_calls(stream, &report->page);
 	fprintf(stream, "timings: %s\n", host_timings(report->host));

@@ -25,6 +25,7 @@ enum {
 	OPTION_AROUND,
 	OPTION_HOST_PAGES,
 	OPTION_DEDUP,
+	OPTION_DISK,
 	OPTION_WORKING_SET,
 	OPTION_WINDOW,
 	OPTION_GUEST_TABLE,
@@ -55,6 +56,9 @@ static const struct argp_option rows[] = {
 	 0},
 	{"dedup", OPTION_DEDUP, NULL, 0,
 	 "pages of equal content share a frame until one of them is written", 0},
+	{"disk", OPTION_DISK, "FILE", 0,
+	 "a disk for the guest, which swaps to it: a file or block device of whole sectors of 512 bytes; what is in it is overwritten",
+	 0},
 	{"fault-around", OPTION_AROUND, "PAGES", 0,
 	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss; 64 cost least a page)",
 	 0},
@@ -147,6 +151,9 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     option_count("--fault-around", text, 1, EPT_AROUND_MAX,
 					  &options->around, &message),
 			     &message);
+	case OPTION_DISK:
+		options->disk = text;
+		return 0;
 	case OPTION_DEDUP:
 		options->dedup = true;
 		return 0;
@@ -204,9 +211,15 @@ static error_t parse_argument(char *text, struct argp_state *state)
 	return 0;
 }
 
-/* What a snapshot has itself cannot be given beside it. */
-static error_t check_restore(const struct run_options *options, struct argp_state *state)
+/* What a snapshot has itself cannot be given beside it, nor what cannot be in it. */
+static error_t check_snapshots(const struct run_options *options, struct argp_state *state)
 {
+	if (options->disk && (options->restore || options->snapshot.when != SNAPSHOT_NEVER))
+		argp_error(
+			state,
+			"--disk: found it beside %s, wanted one of the two: neither the disk nor "
+			"its content is in a snapshot",
+			options->restore ? "--restore" : "--snapshot");
 	if (!options->restore)
 		return 0;
 	if (options->image)
@@ -283,7 +296,7 @@ static error_t parse_option(int key, char *text, struct argp_state *state)
 		argp_error(state, "found no IMAGE, wanted one");
 		return EINVAL;
 	case ARGP_KEY_END:
-		return check_restore(options, state);
+		return check_snapshots(options, state);
 	default:
 		return parse_machine(key, text, state);
 	}

@@ -34,6 +34,7 @@ struct run_options {
 	struct snapshot_request snapshot;
 	const char *restore; /* NULL: boots IMAGE */
 	const char *kept;    /* the last option given that a snapshot has itself; NULL: none */
+	const char *disk;    /* NULL: none */
 	bool stats;
 	const char *json;   /* NULL: none */
 	const char *append; /* NULL: none */

@@ -12,6 +12,12 @@ static int refuse(struct message *message, const char *option, const char *text)
 	return message_set(message, -EINVAL, STATUS_USAGE, "%s: %s", option, text);
 }
 
+static bool is_pc(const struct run_options *options, const struct image *image)
+{
+	return image->kind == IMAGE_LINUX_KERNEL || image->kind == IMAGE_MULTIBOOT_KERNEL ||
+	       (image->kind == IMAGE_PVH_KERNEL && (options->initrd_count || options->append));
+}
+
 static int check_program(const struct run_options *options, struct message *message)
 {
 	if (options->initrd_count)
@@ -35,6 +41,11 @@ static int check_kernel(const struct run_options *options, const struct image *i
 		return message_set(message, -EINVAL, STATUS_USAGE,
 				   "%s: IMAGE is a %s, wanted a program", option,
 				   image_kind_name(image));
+	if (options->disk && is_pc(options, image))
+		return refuse(message, "--disk",
+			      "IMAGE finds a PC, where a disk would need an interrupt, which this "
+			      "one has not; wanted a program, or a PVH kernel without --initrd and "
+			      "--append");
 	if (options->append && options->argument_count)
 		return refuse(message, "--append",
 			      "found arguments behind -- as well, wanted one of the two");
@@ -52,12 +63,6 @@ int run_pc_check(const struct run_options *options, const struct image *image,
 	if (image_is_kernel(image->kind))
 		return check_kernel(options, image, message);
 	return check_program(options, message);
-}
-
-static bool is_pc(const struct run_options *options, const struct image *image)
-{
-	return image->kind == IMAGE_LINUX_KERNEL || image->kind == IMAGE_MULTIBOOT_KERNEL ||
-	       (image->kind == IMAGE_PVH_KERNEL && (options->initrd_count || options->append));
 }
 
 static int check_host(const struct image *image, struct message *message)

@@ -138,14 +138,17 @@ static bool handle_port(struct vcpu *vcpu)
 	return !over;
 }
 
-/* Nothing is outside RAM: reads give ones, writes go nowhere. */
 static void handle_mmio(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->kvm->run;
+	gpa_t gpa = run->mmio.phys_addr;
+	bool is_device;
 
-	vcpu->counts->mmio++;
-	if (!run->mmio.is_write)
-		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
+	if (run->mmio.is_write)
+		is_device = machine_mmio_write(vcpu->machine, gpa, run->mmio.len, run->mmio.data);
+	else
+		is_device = machine_mmio_read(vcpu->machine, gpa, run->mmio.len, run->mmio.data);
+	vcpu->counts->mmio += !is_device;
 }
 
 /* An exit that nothing can be done about: a miss that was given up shows as many things. */

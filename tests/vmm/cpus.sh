@@ -48,11 +48,11 @@ guest "and with samples of the working set" "" 4 cpus_memory --working-set 0.2
 guest "and with whole blocks" "" 4 cpus_memory --host-pages mixed --host-mem 8M
 
 # The dots that are left come after a snapshot, too.
-guest "a snapshot of two CPUs is taken" "$(printf %40s | tr ' ' .)" 2 cpus_timer \
+guest "a snapshot of two CPUs is taken" "$(printf "%40s" "" | tr " " .)" 2 cpus_timer \
 	--snapshot 0.4:"$work/snapshot"
 number=$((number + 1))
-twostage run --timeout 100 --restore "$work/snapshot" >"$work/out" 2>"$work/error" </dev/null
-if [ $? -eq 0 ] && grep -qx '\.\.*' "$work/out"; then
+if twostage run --timeout 100 --restore "$work/snapshot" >"$work/out" 2>"$work/error" </dev/null &&
+	grep -qx '\.\.*' "$work/out"; then
 	echo "ok $number $label: and goes on"
 else
 	failed=1

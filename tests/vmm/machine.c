@@ -132,6 +132,32 @@ Test(machine, exhausted_host_memory_is_named, .timeout = 30)
 	machine_destroy(&machine);
 }
 
+/* mov 0xd0000000, %eax; out %al, $0xf4 */
+#define EXIT_BY_DISK 0xa1, 0x00, 0x00, 0x00, 0xd0, 0xe6, 0xf4
+
+Test(machine, a_disk_is_where_it_should_be, .timeout = 30)
+{
+	static const uint8_t code[] = {EXIT_BY_DISK};
+	const struct disk disk = {.fd = -1, .sectors = 8};
+
+	make(code, sizeof(code), (struct machine_config){.disk = &disk});
+	machine_run(&machine, &how);
+	cr_expect_eq(how.by, MACHINE_GUEST);
+	cr_expect_eq(how.status, VIRTIO_MAGIC & 0xff);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 0);
+	machine_destroy(&machine);
+}
+
+Test(machine, nothing_is_there_without_one, .timeout = 30)
+{
+	MAKE(EXIT_BY_DISK);
+	machine_run(&machine, &how);
+	cr_expect_eq(how.by, MACHINE_GUEST);
+	cr_expect_eq(how.status, 0xff);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 1);
+	machine_destroy(&machine);
+}
+
 Test(machine, one_after_the_other, .timeout = 60)
 {
 	for (int i = 0; i < 20; i++) {
