@@ -81,17 +81,12 @@ bool snapshot_is_due(const struct snapshot_request *request, const struct device
 	}
 }
 
-static int read_state(struct snapshot_state *state, const struct snapshot_request *request,
-		      struct machine *machine, struct message *message)
+int snapshot_read_state(struct snapshot_state *state, struct machine *machine,
+			struct message *message)
 {
-	struct message ignored;
-	int ret;
+	int ret = vm_state_read(&state->vm, &machine->kvm, message);
 
-	state->version = SNAPSHOT_STATE_VERSION;
-	state->kvm_kind = kvm_find_kind(&ignored);
-	state->config = request->config;
 	device_state_read(&state->devices, &machine->devices);
-	ret = vm_state_read(&state->vm, &machine->kvm, message);
 	for (unsigned int i = 0; i < machine->config.cpus && ret == 0; i++) {
 		ret = cpu_state_read(&state->cpus[i], &machine->kvm, i, message);
 		state->cpus[i].is_started = gate_is_started(&machine->gate, i);
@@ -99,12 +94,43 @@ static int read_state(struct snapshot_state *state, const struct snapshot_reques
 	return ret;
 }
 
-int snapshot_take(struct snapshot_request *request, struct machine *machine,
-		  struct message *message)
+/* The controllers last: what waits there goes to the CPUs. */
+static int write_cpus(const struct snapshot_state *state, struct machine *machine,
+		      struct message *message)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < machine->config.cpus && ret == 0; i++) {
+		ret = cpu_state_write(&state->cpus[i], &machine->kvm, i, message);
+		if (ret == 0 && state->cpus[i].is_started)
+			gate_start(&machine->gate, i);
+	}
+	return ret == 0 ? vm_state_write(&state->vm, &machine->kvm, message) : ret;
+}
+
+int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
+			 struct message *message)
+{
+	device_state_write(&state->devices, &machine->devices);
+	return write_cpus(state, machine, message);
+}
+
+static int read_state(struct snapshot_state *state, const struct snapshot_request *request,
+		      struct machine *machine, struct message *message)
+{
+	struct message ignored;
+
+	state->version = SNAPSHOT_STATE_VERSION;
+	state->kvm_kind = kvm_find_kind(&ignored);
+	state->config = request->config;
+	return snapshot_read_state(state, machine, message);
+}
+
+static int write_snapshot(struct snapshot_request *request, struct machine *machine,
+			  struct message *message)
 {
 	size_t size = snapshot_state_size(machine->config.cpus);
 	struct snapshot_state *state = calloc(1, size);
-	uint64_t begin = now_ns();
 	const char *what;
 	int ret;
 
@@ -118,6 +144,16 @@ int snapshot_take(struct snapshot_request *request, struct machine *machine,
 				    request->path, what);
 	}
 	free(state);
+	return ret;
+}
+
+int snapshot_take(struct snapshot_request *request, struct machine *machine,
+		  struct message *message)
+{
+	uint64_t begin = now_ns();
+	int ret = request->instead ? request->instead(request->context, machine, message)
+				   : write_snapshot(request, machine, message);
+
 	request->is_taken = ret == 0;
 	request->took_ns = now_ns() - begin;
 	return ret;
@@ -225,20 +261,6 @@ void snapshot_close(struct snapshot *snapshot)
 	snapshot->state = NULL;
 }
 
-/* The controllers last: what waits there goes to the CPUs. */
-static int write_cpus(const struct snapshot_state *state, struct machine *machine,
-		      struct message *message)
-{
-	int ret = 0;
-
-	for (unsigned int i = 0; i < machine->config.cpus && ret == 0; i++) {
-		ret = cpu_state_write(&state->cpus[i], &machine->kvm, i, message);
-		if (ret == 0 && state->cpus[i].is_started)
-			gate_start(&machine->gate, i);
-	}
-	return ret == 0 ? vm_state_write(&state->vm, &machine->kvm, message) : ret;
-}
-
 int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 		     struct message *message)
 {
@@ -259,6 +281,5 @@ int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 	if (ret < 0)
 		return message_set(message, ret, STATUS_UNAVAILABLE, "second stage: %s: %s", what,
 				   strerror(-ret));
-	device_state_write(&state->devices, &machine->devices);
-	return write_cpus(state, machine, message);
+	return snapshot_write_state(state, machine, message);
 }

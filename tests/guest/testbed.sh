@@ -20,5 +20,6 @@ done
 ./agree /build/images/touch 8M 64
 sh walk_check.sh /build/images/touch testbed
 sh pressure.sh /build/images testbed
+sh archive.sh testbed
 sh snapshot.sh /build/images/touch ./steady testbed
 sh cpus.sh . testbed
