@@ -33,7 +33,7 @@ testbed_suite() {
 
 # A kernel that others wrote as the guest; on pvm it runs in the testbed only.
 linux_suite() {
-	suite testbed-linux 200 build/testbed/run --timeout 180 --file build/testbed/vmlinuz \
+	suite testbed-linux 320 build/testbed/run --timeout 300 --file build/testbed/vmlinuz \
 		--file build/tests/linux/initrd --file tests/vmm/linux/testbed.sh -- \
 		sh /files/testbed.sh
 }
