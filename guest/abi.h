@@ -16,6 +16,8 @@
  *   disk=GPA          the registers of a virtio block device (virtio-mmio, version 2), at a
  *                     multiple of 512 where no RAM is: what the kernel swaps to. It may serve a
  *                     request while the register is written, or later; no interrupt is needed
+ *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
+ *                     number 0 and starts the others by ABI_PORT_CPU
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
@@ -44,6 +46,9 @@
 #define ABI_STRINGS_SIZE 32768
 #define ABI_STRINGS_MAX	 (ABI_STRINGS_SIZE - 32)
 
+/* CPUs of one guest. A CPU's number, from 0 on, is the ID of its local APIC as well. */
+#define ABI_CPUS_MAX 32
+
 /* Memory: RAM is [0, ABI_HOLE_START) and, for what is larger, from ABI_HOLE_END on. */
 #define ABI_HOLE_START UINT64_C(0xc0000000)
 #define ABI_HOLE_END   UINT64_C(0x100000000)
@@ -65,6 +70,16 @@
 /* 32-bit write of anything: the next thing is the program's first instruction. No answer. */
 #define ABI_PORT_START 0x51c
 
+/*
+ * 32-bit write of a CPU's number, once for each from 1 to cpus - 1: the CPU starts. CR0, CR4, EFER,
+ * segments, GDT, IDT and TR are those of the CPU that asks, as they are there; CR3, RIP and RSP are
+ * those of abi_page.cpu_start; RDI is its number; all other registers are 0, IF is clear. All that
+ * is taken before the `out` completes, so cpu_start may be written again at once. A number that is
+ * none of these, or of a CPU that has been started, is ignored and counted. The CPUs have local
+ * APICs (at 0xfee00000, by MMIO) with KVM's timer and interrupts, and wait in HLT for those.
+ */
+#define ABI_PORT_CPU 0x520
+
 /* A static PIE goes here: its addresses are counted from this one. */
 #define ABI_RELOCATION_BASE 0x555555554000ull
 
@@ -72,8 +87,11 @@
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0
 
+/* gVA of what each CPU has for itself, at the same address on each: to the end of the space. */
+#define ABI_CPU_AREA UINT64_C(0xffffffffc0000000)
+
 #define ABI_MAGIC   UINT64_C(0x3065676174736f77) /* "wostage0" */
-#define ABI_VERSION 2
+#define ABI_VERSION 3
 
 /*
  * One stage-1 fault: the low halves of the time stamp counter at the first instruction of the
@@ -104,27 +122,38 @@ struct abi_write {
 	uint32_t fd;   /* 1 or 2 */
 };
 
+/* Where a CPU begins. */
+struct abi_cpu_start {
+	uint64_t cr3;
+	uint64_t rip;
+	uint64_t rsp;
+};
+
 /* What the kernel publishes. Lives in its own page(s), written by the guest, read by the VMM. */
 struct abi_page {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t panicked; /* the kernel itself gave up: its message is on stderr */
 	struct abi_write write;
-	uint64_t desc;	 /* gPA of the stage-1 table's struct hpt_desc */
-	uint64_t counts; /* gPA of its struct hpt_counts */
-	uint16_t asid;	 /* of the program that runs */
-	uint16_t reserved[3];
-	uint64_t first_touches; /* faults whose lookup found no entry */
-	uint64_t refills;	/* faults whose lookup found one: the window had lost it */
-	uint64_t more_probes;	/* lines that those lookups read, beyond one for each */
-	uint64_t protection;	/* faults that the mapping forbids, and programs killed for it */
+	struct abi_cpu_start cpu_start;
+	uint64_t desc;			 /* gPA of the stage-1 table's struct hpt_desc */
+	uint64_t counts;		 /* gPA of its struct hpt_counts */
+	uint16_t asid[ABI_CPUS_MAX];	 /* the address space that runs on each CPU; 0: none */
+	uint16_t own_asid[ABI_CPUS_MAX]; /* of each CPU's own area, from ABI_CPU_AREA on */
+	uint64_t first_touches;		 /* faults whose lookup found no entry */
+	uint64_t refills;		 /* faults whose lookup found one: the window had lost it */
+	uint64_t more_probes;		 /* lines that those lookups read, beyond one for each */
+	uint64_t protection; /* faults that the mapping forbids, and programs killed for it */
 	/*
 	 * Window entries that went because their mapping did. What was evicted to make room is
 	 * first_touches + refills - drops - window_resident.
 	 */
 	uint64_t drops;
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
-	uint64_t window_pages;
+	uint64_t forks;
+	uint64_t pages_copied; /* written for the first time while another process had them */
+	uint64_t pages_taken;  /* the same, when no other had them any more: not copied */
+	uint64_t window_pages; /* of all CPUs */
 	uint64_t window_resident;
 	uint64_t pinned; /* window entries of the kernel's own mappings */
 	uint64_t system_calls;

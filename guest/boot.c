@@ -7,7 +7,7 @@
 #include "guest/frames.h"
 #include "hpt/hpt.h"
 
-struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTERED};
+struct boot boot = {.window_pages = ABI_WINDOW_PAGES, .organisation = HPT_CLUSTERED, .cpus = 1};
 
 static void add_ram(const struct pvh_memory *memory)
 {
@@ -78,6 +78,10 @@ static void read_option(const char *word)
 		boot.slab.end = number(value);
 	} else if ((value = value_of(word, "disk"))) {
 		boot.disk = number(value);
+	} else if ((value = value_of(word, "cpus"))) {
+		boot.cpus = (unsigned int)number(value);
+		if (!boot.cpus || boot.cpus > ABI_CPUS_MAX)
+			panic("cpus=%s: wanted 1 to %u", value, ABI_CPUS_MAX);
 	} else if ((value = value_of(word, "doorbells"))) {
 		boot.doorbells = number(value);
 	}

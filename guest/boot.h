@@ -26,6 +26,7 @@ struct boot {
 	uint64_t seed;
 	uint64_t disk; /* gPA of its registers; 0: there is none */
 	bool doorbells;
+	unsigned int cpus;
 	const char *name;      /* argv[0], still percent-encoded */
 	const char *arguments; /* what follows "--", still percent-encoded */
 };

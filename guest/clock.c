@@ -4,10 +4,12 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "guest/boot.h"
 #include "guest/cpu.h"
 #include "guest/publish.h"
+#include "guest/schedule.h"
 #include "guest/user.h"
 
 #define PIT_HZ	     1193182
@@ -84,12 +86,11 @@ uint64_t clock_now(void)
 	return (uint64_t)((unsigned __int128)(rdtsc() - start) * ns_per_tick >> 32);
 }
 
-void clock_wait(uint64_t ns)
+uint64_t clock_after(uint64_t ns)
 {
-	uint64_t end = clock_now() + ns;
+	uint64_t now = clock_now();
 
-	while (clock_now() < end)
-		__asm__ volatile("pause");
+	return ns < FOR_EVER - now ? now + ns : FOR_EVER;
 }
 
 static unsigned int kind_of(uint32_t number)
@@ -102,12 +103,11 @@ static uint64_t now_by(uint32_t number)
 	return clock_now() + (kind_of(number) & TELLS_DAY ? boot.wall_ns : 0);
 }
 
-void clock_wait_until(uint32_t number, uint64_t ns)
+uint64_t clock_when(uint32_t number, uint64_t ns)
 {
-	uint64_t now = now_by(number);
+	uint64_t day = kind_of(number) & TELLS_DAY ? boot.wall_ns : 0;
 
-	if (ns > now)
-		clock_wait(ns - now);
+	return ns > day ? ns - day : 1;
 }
 
 int clock_take_time(uint64_t gva, uint64_t *ns)
@@ -165,9 +165,7 @@ int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva)
 	error = clock_take_time(gva, &ns);
 	if (error)
 		return error;
-	if (flags & SLEEP_UNTIL)
-		clock_wait_until(number, ns);
-	else
-		clock_wait(ns);
-	return 0;
+	/* How long was left is told by nobody: what interrupts it ends the program. */
+	return schedule_wait(NULL, flags & SLEEP_UNTIL ? clock_when(number, ns) : clock_after(ns),
+			     0);
 }

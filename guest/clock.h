@@ -15,9 +15,11 @@ void clock_start(void);
 /* Nanoseconds since clock_start(). */
 uint64_t clock_now(void);
 
-/* Waits so long, or until that clock has come to `ns`; nothing else runs here meanwhile. */
-void clock_wait(uint64_t ns);
-void clock_wait_until(uint32_t number, uint64_t ns);
+/* When that clock comes to `ns`, by clock_now(): never 0. */
+uint64_t clock_when(uint32_t number, uint64_t ns);
+
+/* The end of a wait of so long, by clock_now(). */
+uint64_t clock_after(uint64_t ns);
 
 /* Reads a struct timespec of the program's. */
 int clock_take_time(uint64_t gva, uint64_t *ns);

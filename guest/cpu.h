@@ -59,6 +59,13 @@ static inline uint64_t read_cr2(void)
 	return value;
 }
 
+static inline void cpuid(uint32_t leaf, uint32_t *eax, uint32_t *ebx, uint32_t *ecx, uint32_t *edx)
+{
+	*eax = leaf;
+	*ecx = 0;
+	__asm__ volatile("cpuid" : "+a"(*eax), "=b"(*ebx), "+c"(*ecx), "=d"(*edx));
+}
+
 static inline void write_cr3(uint64_t value)
 {
 	__asm__ volatile("movq %0, %%cr3" ::"r"(value) : "memory");
@@ -75,11 +82,22 @@ static inline uint64_t exchange(uint64_t *word, uint64_t value)
 	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
 }
 
-/* Descriptor tables, TSS, SYSCALL registers. (cpu.c) */
+static inline uint32_t exchange_word(uint32_t *word, uint32_t value)
+{
+	return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+}
+
+/* The first CPU: descriptor tables, TSS, SYSCALL registers. (cpu.c) */
 void cpu_start(void);
 
-/* SYSCALL goes to `entry` from now on. */
+/* SYSCALL goes to `entry` from now on, on CPUs that start later, too. */
 void cpu_set_syscall_entry(uint64_t entry);
+
+/*
+ * Starts the other CPUs that the VMM has: each comes to schedule(). Where memory does not suffice
+ * for all of them, the rest stays out.
+ */
+void cpu_start_others(void);
 
 /* Ends the guest with `status`; does not come back. */
 __attribute__((noreturn)) void cpu_exit(uint32_t status);

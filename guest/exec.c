@@ -16,12 +16,15 @@
 #include "guest/clock.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
+#include "guest/cpu_area.h"
 #include "guest/frames.h"
 #include "guest/memory.h"
+#include "guest/process.h"
 #include "guest/publish.h"
 #include "guest/random.h"
 #include "guest/trap.h"
 #include "guest/user.h"
+#include "guest/window.h"
 
 #define STACK_SIZE    (UINT64_C(8) << 20)
 #define SEGMENTS_MAX  32
@@ -86,7 +89,8 @@ static void load_copy(const Elf64_Phdr *segment, uint64_t start, uint64_t pages)
 	uint64_t gva = program.bias + segment->p_vaddr;
 	uint64_t protection = protection_of(segment);
 
-	if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection | PROTECTION_WRITE, 0) ||
+	if (memory_add(cpu.window.space, start >> HPT_PAGE_SHIFT, pages,
+		       protection | PROTECTION_WRITE, 0) ||
 	    user_write(gva, direct(boot.module.start + segment->p_offset), segment->p_filesz))
 		cannot_execute("a segment does not fit into memory");
 	if (!(protection & PROTECTION_WRITE))
@@ -112,7 +116,8 @@ static void load_segment(const Elf64_Phdr *segment)
 		return;
 	if (segment->p_flags & PF_W || segment->p_memsz > segment->p_filesz)
 		load_copy(segment, start, pages);
-	else if (memory_add(start >> HPT_PAGE_SHIFT, pages, protection_of(segment), first))
+	else if (memory_add(cpu.window.space, start >> HPT_PAGE_SHIFT, pages,
+			    protection_of(segment), first))
 		cannot_execute("segments overlap or lie outside user space");
 	if (gva + segment->p_memsz > program.end)
 		program.end = gva + segment->p_memsz;
@@ -199,8 +204,8 @@ static uint64_t build_stack(void)
 	push_word(0);
 	push_vector(strings, random);
 	bottom = (strings - stack.word_count * sizeof(uint64_t)) & ~UINT64_C(15);
-	if (memory_add((USER_END - STACK_SIZE) >> HPT_PAGE_SHIFT, STACK_SIZE >> HPT_PAGE_SHIFT,
-		       PROTECTION_READ | PROTECTION_WRITE, 0) ||
+	if (memory_add(cpu.window.space, (USER_END - STACK_SIZE) >> HPT_PAGE_SHIFT,
+		       STACK_SIZE >> HPT_PAGE_SHIFT, PROTECTION_READ | PROTECTION_WRITE, 0) ||
 	    user_write(bottom, stack.words, stack.word_count * sizeof(uint64_t)) ||
 	    user_write(strings, stack.strings, stack.string_bytes))
 		cannot_execute("no memory for its stack");
@@ -213,6 +218,11 @@ void exec_start(void)
 		.cpu = {.cs = USER_CODE, .ss = USER_DATA, .rflags = USER_RFLAGS},
 	};
 
+	struct space *space = space_create();
+
+	if (!space)
+		refuse("memory: found too little for the first program");
+	window_enter(space);
 	read_headers();
 	for (unsigned int i = 0; i < program.header->e_phnum; i++) {
 		if (program.segments[i].p_type == PT_INTERP)
@@ -220,11 +230,13 @@ void exec_start(void)
 		if (program.segments[i].p_type == PT_LOAD)
 			load_segment(&program.segments[i]);
 	}
-	memory_start_heap(program.end);
+	memory_start_heap(space, program.end);
 	frame.cpu.rsp = build_stack();
 	frame.cpu.rip = program.bias + program.header->e_entry;
 	if (frame.cpu.rip >= USER_END)
 		cannot_execute("e_entry is outside user space");
+	process_start();
+	cpu_start_others();
 	publish_program();
 	trap_leave(&frame);
 }

@@ -38,9 +38,16 @@ uint64_t frames_next_run(void);
 /* A zeroed frame for the program: its gPA, or 0 where memory has run out. */
 static inline uint64_t frames_get(void)
 {
-	if (__builtin_expect(frames_next <= frames_stop, 0))
+	uint64_t next = frames_next;
+
+	if (__builtin_expect(next <= frames_stop, 0))
 		return frames_next_run();
-	return frames_next -= HPT_PAGE_SIZE;
+	next -= HPT_PAGE_SIZE;
+	frames_next = next;
+	/* The kernel is below. */
+	if (!next)
+		__builtin_unreachable();
+	return next;
 }
 
 /* Whether so many pages from `gpa` on lie in the boot module, which ends with a whole page. */

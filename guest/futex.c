@@ -4,19 +4,27 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "guest/clock.h"
+#include "guest/cpu_area.h"
+#include "guest/process.h"
+#include "guest/schedule.h"
 #include "guest/user.h"
 
-#define WAIT	    0
-#define WAKE	    1
-#define REQUEUE	    3
-#define WAIT_BITSET 9
-#define WAKE_BITSET 10
+#define WAIT		0
+#define WAKE		1
+#define REQUEUE		3
+#define COMPARE_REQUEUE 4
+#define WAIT_BITSET	9
+#define WAKE_BITSET	10
 
 /* Flags beside these commands. */
 #define PRIVATE	 128
 #define REALTIME 256
+
+/* All that wait, for whatever word. */
+static struct wait_queue waiters;
 
 /* The word must be there, but for a private one its address is enough. */
 static int check_word(uint64_t gva, bool private)
@@ -43,9 +51,25 @@ static int compare_word(uint64_t gva, uint32_t wanted)
 	return value == wanted ? 0 : -EAGAIN;
 }
 
-/* `timeout` is where the length of the wait stands, or, with WAIT_BITSET, its end. */
-static int64_t wait_word(uint64_t gva, uint32_t value, uint64_t timeout, bool until, uint32_t clock)
+/*
+ * What a word is, whoever has it mapped where: the page's entry in the table says it for pages that
+ * are shared by forks, the space for the others.
+ */
+static struct futex_word word_of(uint64_t gva)
 {
+	return (struct futex_word){.gva = gva, .space = cpu.window.space};
+}
+
+static bool same_word(const struct task *task, struct futex_word word)
+{
+	return task->futex.gva == word.gva && task->futex.space == word.space;
+}
+
+/* `timeout` is where the length of the wait stands, or, with WAIT_BITSET, its end. */
+static int64_t wait_word(uint64_t gva, uint32_t value, uint64_t timeout, uint32_t bits, bool until,
+			 uint32_t clock)
+{
+	struct task *task = current_task();
 	uint64_t ns = 0;
 	int error = timeout ? clock_take_time(timeout, &ns) : 0;
 
@@ -53,20 +77,64 @@ static int64_t wait_word(uint64_t gva, uint32_t value, uint64_t timeout, bool un
 		error = compare_word(gva, value);
 	if (error)
 		return error;
+	/* Linux would wait for ever. */
+	if (!timeout && !task_first->next_task)
+		return -EDEADLK;
+	task->futex = word_of(gva);
+	task->futex_bits = bits;
 	if (!timeout)
-		return -EDEADLK; /* Linux would wait for ever */
-	if (until)
-		clock_wait_until(clock, ns);
-	else
-		clock_wait(ns);
-	return -ETIMEDOUT;
+		return schedule_wait(&waiters, 0, 0);
+	return schedule_wait(&waiters, until ? clock_when(clock, ns) : clock_after(ns), -ETIMEDOUT);
 }
 
-static int64_t requeue(uint64_t gva, uint64_t other, bool private)
+/* Wakes up to `count` of those who wait for these bits of a word. */
+static int64_t wake(struct futex_word word, uint32_t count, uint32_t bits)
+{
+	struct task *task = waiters.first, *next;
+	uint32_t woken = 0;
+
+	for (; task && woken < count; task = next) {
+		next = task->next_waiter;
+		if (!same_word(task, word) || !(task->futex_bits & bits))
+			continue;
+		schedule_wake(task, 0);
+		woken++;
+	}
+	return woken;
+}
+
+void futex_wake(uint64_t gva, uint32_t count)
+{
+	wake(word_of(gva), count, UINT32_MAX);
+}
+
+static int64_t wake_word(uint64_t gva, uint32_t count, uint32_t bits, bool private)
 {
 	int error = check_word(gva, private);
 
-	return error ? error : check_word(other, private);
+	return error ? error : wake(word_of(gva), count, bits);
+}
+
+/* `more` of those who are not woken wait for another word from then on. */
+static int64_t requeue(uint64_t gva, uint32_t count, uint64_t other, uint32_t more, bool private)
+{
+	struct futex_word from = word_of(gva), to = word_of(other);
+	int error = check_word(gva, private);
+	int64_t woken;
+
+	if (!error)
+		error = check_word(other, private);
+	if (error)
+		return error;
+	woken = wake(from, count, UINT32_MAX);
+	for (struct task *task = waiters.first; task && more; task = task->next_waiter) {
+		if (!same_word(task, from))
+			continue;
+		task->futex = to;
+		more--;
+		woken++;
+	}
+	return woken;
 }
 
 int64_t futex(uint64_t gva, uint32_t operation, uint32_t value, uint64_t timeout, uint64_t other,
@@ -75,6 +143,7 @@ int64_t futex(uint64_t gva, uint32_t operation, uint32_t value, uint64_t timeout
 	uint32_t command = operation & ~(uint32_t)(PRIVATE | REALTIME);
 	uint32_t clock = operation & REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
 	bool private = operation & PRIVATE;
+	int error;
 
 	if (clock == CLOCK_REALTIME && command != WAIT_BITSET)
 		return -ENOSYS;
@@ -82,13 +151,20 @@ int64_t futex(uint64_t gva, uint32_t operation, uint32_t value, uint64_t timeout
 		return -EINVAL;
 	switch (command) {
 	case WAIT:
+		return wait_word(gva, value, timeout, UINT32_MAX, false, clock);
 	case WAIT_BITSET:
-		return wait_word(gva, value, timeout, command == WAIT_BITSET, clock);
+		return wait_word(gva, value, timeout, bits, true, clock);
 	case WAKE:
+		return wake_word(gva, value, UINT32_MAX, private);
 	case WAKE_BITSET:
-		return check_word(gva, private);
+		return wake_word(gva, value, bits, private);
+	case COMPARE_REQUEUE:
+		error = compare_word(gva, bits);
+		if (error)
+			return error;
+		/* fall through */
 	case REQUEUE:
-		return requeue(gva, other, private);
+		return requeue(gva, value, other, (uint32_t)timeout, private);
 	default:
 		/* Those that change words: to do nothing would be wrong. */
 		return -ENOSYS;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Futexes of the only thread there is: nobody can be woken, and nobody could wake a waiter, so it
- * waits for its timeout.
+ * Futexes: tasks that wait for a word of memory to change. A word is known by its space and address
+ * there.
  */
 #ifndef GUEST_FUTEX_H
 #define GUEST_FUTEX_H
@@ -9,6 +9,9 @@
 #include <stdint.h>
 
 /* The arguments in the order of the system call. */
+/* Wakes up to `count` tasks that wait for a word of the space that this CPU has. */
+void futex_wake(uint64_t gva, uint32_t count);
+
 int64_t futex(uint64_t gva, uint32_t operation, uint32_t value, uint64_t timeout, uint64_t other,
 	      uint32_t bits);
 

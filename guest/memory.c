@@ -6,9 +6,10 @@
 #include <stddef.h>
 
 #include "guest/frames.h"
-#include "guest/region.h"
-#include "guest/stage1.h"
-#include "guest/trap.h"
+#include "guest/layout.h"
+#include "guest/process.h"
+#include "guest/rights.h"
+#include "guest/segment.h"
 #include "guest/window.h"
 
 #define MAP_SHARED	    0x01
@@ -26,8 +27,6 @@
 #define ADVICE_HUGEPAGE 14
 #define ADVICE_NODUMP	16
 
-#define RIGHTS (HPT_PRESENT | HPT_WRITE | HPT_NOEXEC | REGION_COPY)
-
 /* mmap goes downwards from here: the 8 MiB above, and a gap, are the stack's. */
 #define MAP_TOP	  ((USER_END - (UINT64_C(32) << 20)) >> HPT_PAGE_SHIFT)
 #define USER_LOW  (USER_START >> HPT_PAGE_SHIFT)
@@ -39,26 +38,28 @@ struct range {
 	uint64_t end;
 };
 
-static uint64_t heap_start;
-static uint64_t heap_end; /* in bytes: what brk() says */
+/* What the system calls are about: the space that this CPU has. */
+static struct space *current_space(void)
+{
+	return cpu.window.space;
+}
 
-static uint64_t rights_of(uint64_t protection)
+static struct regions *current_regions(void)
+{
+	return &current_space()->regions;
+}
+
+static uint64_t rights_of_protection(uint64_t protection)
 {
 	uint64_t rights = 0;
 
 	if (protection & (PROTECTION_READ | PROTECTION_WRITE | PROTECTION_EXECUTE))
-		rights = HPT_PRESENT | HPT_NOEXEC;
+		rights = HPT_PRESENT | HPT_USER | HPT_NOEXEC;
 	if (protection & PROTECTION_WRITE)
 		rights |= HPT_WRITE;
 	if (protection & PROTECTION_EXECUTE)
 		rights &= ~HPT_NOEXEC;
 	return rights;
-}
-
-/* The same for a page that lies in the boot module, which a write must not change. */
-static uint64_t rights_in_module(uint64_t rights)
-{
-	return rights & HPT_WRITE ? (rights & ~HPT_WRITE) | REGION_COPY : rights;
 }
 
 static uint64_t pages_of(uint64_t size)
@@ -79,40 +80,25 @@ static int range_of(uint64_t gva, uint64_t size, struct range *range)
 
 static int split_edges(const struct range *range)
 {
-	int error = region_split(range->start);
+	int error = region_split(current_regions(), range->start);
 
 	if (!error)
-		error = region_split(range->end);
+		error = region_split(current_regions(), range->end);
 	if (error)
-		region_join(range->start, range->start);
+		region_join(current_regions(), range->start, range->start);
 	return error;
 }
 
 /* How far regions cover the range from its start without a hole: to this page, at most its end. */
 static uint64_t covered_to(const struct range *range)
 {
-	struct region *region = region_from(range->start);
+	struct region *region = region_from(current_regions(), range->start);
 	uint64_t vpn = range->start;
 
-	for (; vpn < range->end && region && region->start <= vpn; region = region_next(region))
+	for (; vpn < range->end && region && region->start <= vpn;
+	     region = region_next(current_regions(), region))
 		vpn = region->end;
 	return vpn < range->end ? vpn : range->end;
-}
-
-/* A table may have no memory for what the visit leaves: that is the end of the program, too. */
-static void visit_pages(const struct range *range, hpt_visitor visit, void *context)
-{
-	if (hpt_visit_range(&stage1, program_key(range->start), range->end - range->start, visit,
-			    context))
-		program_out_of_memory();
-}
-
-static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
-{
-	(void)context;
-	window_drop(key.vpn);
-	frames_put(hpt_frame(entry) << HPT_PAGE_SHIFT);
-	return 0;
 }
 
 static int unmap_range(const struct range *range)
@@ -121,8 +107,8 @@ static int unmap_range(const struct range *range)
 
 	if (error)
 		return error;
-	visit_pages(range, drop_page, NULL);
-	region_remove(range->start, range->end);
+	space_unmap(current_space(), range->start, range->end);
+	region_remove(current_regions(), range->start, range->end);
 	return 0;
 }
 
@@ -133,22 +119,22 @@ static bool is_backed(const struct region *region)
 	       frames_in_module(region->frame << HPT_PAGE_SHIFT, region->end - region->start);
 }
 
-int memory_add(uint64_t vpn, uint64_t pages, uint64_t protection, uint64_t frame)
+int memory_add(struct space *space, uint64_t vpn, uint64_t pages, uint64_t protection,
+	       uint64_t frame)
 {
-	uint64_t rights = rights_of(protection);
 	struct region region = {
 		.start = vpn,
 		.end = vpn + pages,
-		.rights = frame ? rights_in_module(rights) : rights,
+		.rights = rights_of_protection(protection),
 		.frame = frame,
 	};
 	int error;
 
 	if (vpn < USER_LOW || region.end > USER_HIGH || region.end < vpn ||
-	    !region_is_free(vpn, region.end) || !is_backed(&region))
+	    !region_is_free(&space->regions, vpn, region.end) || !is_backed(&region))
 		return -EINVAL;
-	error = region_add(&region);
-	if (!error)
+	error = region_add(&space->regions, &region);
+	if (!error && space == current_space())
 		window_prepare(vpn);
 	return error;
 }
@@ -163,15 +149,36 @@ static int64_t choose_place(uint64_t gva, uint64_t size, uint64_t flags)
 	if (flags & (MAP_FIXED | MAP_FIXED_NOREPLACE)) {
 		if (error)
 			return error;
-		if (flags & MAP_FIXED_NOREPLACE && !region_is_free(range.start, range.end))
+		if (flags & MAP_FIXED_NOREPLACE &&
+		    !region_is_free(current_regions(), range.start, range.end))
 			return -EEXIST;
 		error = unmap_range(&range);
 		return error ? error : (int64_t)range.start;
 	}
-	if (gva && !error && range.end <= MAP_TOP && region_is_free(range.start, range.end))
+	if (gva && !error && range.end <= MAP_TOP &&
+	    region_is_free(current_regions(), range.start, range.end))
 		return (int64_t)range.start;
-	range.start = region_find_gap(pages_of(size), USER_LOW, MAP_TOP);
+	range.start = region_find_gap(current_regions(), pages_of(size), USER_LOW, MAP_TOP);
 	return range.start ? (int64_t)range.start : -ENOMEM;
+}
+
+/* Pages that forks have in common with this space. */
+static int add_shared(uint64_t vpn, uint64_t pages, uint64_t protection)
+{
+	struct space *space = current_space();
+	struct region region = {.start = vpn,
+				.end = vpn + pages,
+				.rights = rights_of_protection(protection) | REGION_SHARED};
+	int error = space_share(space);
+
+	if (!error)
+		error = segment_create(space, region.start, region.end);
+	if (error)
+		return error;
+	error = region_add(&space->regions, &region);
+	if (error)
+		segment_detach(space, region.start, region.end);
+	return error;
 }
 
 int64_t memory_map(uint64_t gva, uint64_t size, uint64_t protection, uint64_t flags, int64_t fd,
@@ -189,7 +196,10 @@ int64_t memory_map(uint64_t gva, uint64_t size, uint64_t protection, uint64_t fl
 	vpn = choose_place(gva, size, flags);
 	if (vpn < 0)
 		return vpn;
-	error = memory_add((uint64_t)vpn, pages_of(size), protection, 0);
+	if (flags & MAP_SHARED)
+		error = add_shared((uint64_t)vpn, pages_of(size), protection);
+	else
+		error = memory_add(current_space(), (uint64_t)vpn, pages_of(size), protection, 0);
 	return error ? error : vpn << HPT_PAGE_SHIFT;
 }
 
@@ -202,19 +212,9 @@ int64_t memory_unmap(uint64_t gva, uint64_t size)
 	return unmap_range(&range);
 }
 
-static uint64_t protect_page(void *context, struct hpt_key key, uint64_t entry)
-{
-	uint64_t rights = *(const uint64_t *)context;
-	uint64_t dirty = window_drop(key.vpn);
-
-	if (frames_in_module(entry & HPT_FRAME_MASK, 1))
-		rights = rights_in_module(rights);
-	return (entry & ~RIGHTS) | rights | dirty;
-}
-
 int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 {
-	uint64_t rights = rights_of(protection);
+	uint64_t rights = rights_of_protection(protection);
 	struct range range;
 	uint64_t wanted_end;
 	int error;
@@ -231,88 +231,18 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 	error = split_edges(&range);
 	if (error)
 		return error;
-	for (struct region *region = region_from(range.start); region && region->start < range.end;
-	     region = region_next(region))
-		region->rights = region->frame ? rights_in_module(rights) : rights;
-	visit_pages(&range, protect_page, &rights);
-	region_join(range.start, range.end);
+	for (struct region *region = region_from(current_regions(), range.start);
+	     region && region->start < range.end; region = region_next(current_regions(), region))
+		region->rights = rights | (region->rights & REGION_SHARED);
+	space_protect(current_space(), range.start, range.end, rights);
+	region_join(current_regions(), range.start, range.end);
 	return range.end < wanted_end ? -ENOMEM : 0;
-}
-
-/* Pages that are moved at once, at most. */
-#define MOVE_PAGES 1024
-
-struct moved_pages {
-	uint64_t count; /* may be more than there is room for: then these are not all */
-	uint64_t vpn[MOVE_PAGES];
-	uint64_t entry[MOVE_PAGES];
-};
-
-static uint64_t note_page(void *context, struct hpt_key key, uint64_t entry)
-{
-	struct moved_pages *moved = context;
-	uint64_t at = moved->count++;
-
-	if (at >= MOVE_PAGES)
-		return entry;
-	entry |= window_drop(key.vpn);
-	moved->vpn[at] = key.vpn;
-	moved->entry[at] = entry;
-	return entry;
-}
-
-/*
- * Notes the pages of [at, at + pages), or of the first part that has no more than there is room
- * for: returns how long that is. What is nearly empty is noted at once, however long it is.
- */
-static uint64_t note_pages(struct moved_pages *moved, uint64_t at, uint64_t pages)
-{
-	for (;; pages /= 2) {
-		const struct range part = {at, at + pages};
-
-		moved->count = 0;
-		visit_pages(&part, note_page, moved);
-		if (moved->count <= MOVE_PAGES)
-			return pages;
-	}
-}
-
-static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)
-{
-	(void)context;
-	(void)key;
-	(void)entry;
-	return 0;
-}
-
-/* Enters the pages of `from` at `to` as well: all of them or none. */
-static int copy_entries(const struct range *from, uint64_t to)
-{
-	static struct moved_pages moved;
-	const struct range copied = {to, to + (from->end - from->start)};
-	uint64_t part = from->end - from->start;
-	int error = 0;
-
-	moved.count = 0;
-	for (uint64_t at = from->start; at < from->end && !error; at += part) {
-		if (moved.count <= MOVE_PAGES / 2)
-			part *= 2;
-		if (part > from->end - at)
-			part = from->end - at;
-		part = note_pages(&moved, at, part);
-		for (unsigned int i = 0; i < moved.count && !error; i++)
-			error = hpt_map(&stage1, program_key(moved.vpn[i] - from->start + to),
-					moved.entry[i]);
-	}
-	if (error)
-		visit_pages(&copied, forget_page, NULL);
-	return error;
 }
 
 /* Moves a range that lies in `region` to a place of `pages` pages, with its contents. */
 static int64_t move(const struct range *from, const struct region *region, uint64_t pages)
 {
-	uint64_t to = region_find_gap(pages, USER_LOW, MAP_TOP);
+	uint64_t to = region_find_gap(current_regions(), pages, USER_LOW, MAP_TOP);
 	struct region moved = {
 		.start = to,
 		.end = to + pages,
@@ -326,16 +256,15 @@ static int64_t move(const struct range *from, const struct region *region, uint6
 	error = split_edges(from);
 	if (error)
 		return error;
-	error = copy_entries(from, to);
+	error = space_move(current_space(), from->start, from->end, to);
 	if (error) {
-		region_join(from->start, from->end);
+		region_join(current_regions(), from->start, from->end);
 		return error;
 	}
-	moved.first_touches = region_find(from->start)->first_touches;
-	visit_pages(from, forget_page, NULL);
-	region_remove(from->start, from->end);
+	moved.first_touches = region_find(current_regions(), from->start)->first_touches;
+	region_remove(current_regions(), from->start, from->end);
 	/* There is room for it now, whatever there was before. */
-	region_add(&moved);
+	region_add(current_regions(), &moved);
 	return (int64_t)(to << HPT_PAGE_SHIFT);
 }
 
@@ -350,7 +279,8 @@ static bool grow_in_place(const struct region *region, const struct range *more)
 	};
 
 	return region->end == more->start && more->end <= MAP_TOP &&
-	       region_is_free(more->start, more->end) && is_backed(&grown) && !region_add(&grown);
+	       region_is_free(current_regions(), more->start, more->end) && is_backed(&grown) &&
+	       !region_add(current_regions(), &grown);
 }
 
 int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_t flags)
@@ -363,7 +293,7 @@ int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_
 		return -EINVAL;
 	if (new_size > USER_END || old_size > USER_END)
 		return -ENOMEM;
-	region = region_find(gva >> HPT_PAGE_SHIFT);
+	region = region_find(current_regions(), gva >> HPT_PAGE_SHIFT);
 	if (range_of(gva, old_size, &old) || !region)
 		return -EFAULT;
 	more = (struct range){old.end, old.start + pages_of(new_size)};
@@ -375,6 +305,9 @@ int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_
 	}
 	if (region->end < old.end)
 		return -EFAULT;
+	/* A segment stays as it is. */
+	if (region->rights & REGION_SHARED)
+		return -EINVAL;
 	if (grow_in_place(region, &more))
 		return (int64_t)gva;
 	return flags & REMAP_MAYMOVE ? move(&old, region, pages_of(new_size)) : -ENOMEM;
@@ -384,6 +317,21 @@ static bool advice_known(uint64_t advice)
 {
 	return advice <= ADVICE_WILLNEED || advice == ADVICE_FREE ||
 	       (advice >= ADVICE_HUGEPAGE && advice <= ADVICE_NODUMP + 1);
+}
+
+/* Private pages are fresh ones then; those of segments are the others' as well. */
+static void forget_pages(const struct range *range)
+{
+	struct region *region = region_from(current_regions(), range->start);
+
+	for (; region && region->start < range->end;
+	     region = region_next(current_regions(), region)) {
+		uint64_t start = region->start > range->start ? region->start : range->start;
+		uint64_t end = region->end < range->end ? region->end : range->end;
+
+		if (!(region->rights & REGION_SHARED))
+			space_unmap(current_space(), start, end);
+	}
 }
 
 int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
@@ -397,30 +345,31 @@ int64_t memory_advise(uint64_t gva, uint64_t size, uint64_t advice)
 	if (size > USER_END || range_of(gva, size, &range))
 		return -ENOMEM;
 	if (advice == ADVICE_DONTNEED)
-		visit_pages(&range, drop_page, NULL);
+		forget_pages(&range);
 	return covered_to(&range) == range.end ? 0 : -ENOMEM;
 }
 
-void memory_start_heap(uint64_t gva)
+void memory_start_heap(struct space *space, uint64_t gva)
 {
-	heap_start = heap_end = pages_of(gva) << HPT_PAGE_SHIFT;
+	space->heap_start = space->heap_end = pages_of(gva) << HPT_PAGE_SHIFT;
 }
 
 int64_t memory_break(uint64_t gva)
 {
-	uint64_t end = pages_of(heap_end);
+	struct space *space = current_space();
+	uint64_t end = pages_of(space->heap_end);
 	struct range range = {.start = pages_of(gva), .end = end};
 	int error = 0;
 
-	if (gva < heap_start || gva >= USER_END)
-		return (int64_t)heap_end;
+	if (gva < space->heap_start || gva >= USER_END)
+		return (int64_t)space->heap_end;
 	if (range.start > end)
 		error = range.start > MAP_TOP ? -ENOMEM
-					      : memory_add(end, range.start - end,
+					      : memory_add(space, end, range.start - end,
 							   PROTECTION_READ | PROTECTION_WRITE, 0);
 	else if (range.start < end)
 		error = unmap_range(&range);
 	if (!error)
-		heap_end = gva;
-	return (int64_t)heap_end;
+		space->heap_end = gva;
+	return (int64_t)space->heap_end;
 }

@@ -7,6 +7,7 @@
 #include "guest/console.h"
 #include "guest/fault.h"
 #include "guest/frames.h"
+#include "guest/process.h"
 #include "guest/user.h"
 
 #define PARTS_MAX    1024
@@ -18,18 +19,16 @@ static struct part {
 	uint64_t size;
 } parts[PARTS_MAX];
 
-static bool closed[3];
-
 bool output_is_open(int fd)
 {
-	return fd >= 0 && fd < 3 && !closed[fd];
+	return fd >= 0 && fd < 3 && !current_process()->files->closed[fd];
 }
 
 int64_t output_close(int fd)
 {
 	if (!output_is_open(fd))
 		return -EBADF;
-	closed[fd] = true;
+	current_process()->files->closed[fd] = true;
 	return 0;
 }
 

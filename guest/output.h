@@ -6,6 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct files {
+	unsigned int users;
+	bool closed[3];
+};
+
 int64_t output_read(int fd, uint64_t gva, uint64_t size);
 int64_t output_write(int fd, uint64_t gva, uint64_t size);
 int64_t output_write_vector(int fd, uint64_t vector, uint32_t count);

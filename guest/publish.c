@@ -10,7 +10,6 @@
 struct abi_page published __attribute__((aligned(4096))) = {
 	.magic = ABI_MAGIC,
 	.version = ABI_VERSION,
-	.asid = ASID_PROGRAM,
 };
 
 struct abi_sample samples[ABI_SAMPLES] __attribute__((aligned(4096)));
@@ -41,6 +40,11 @@ void publish_write(int fd, uint64_t gpa, uint32_t size)
 void publish_program(void)
 {
 	ring(ABI_PORT_START, 1);
+}
+
+void publish_cpu(unsigned int number)
+{
+	ring(ABI_PORT_CPU, number);
 }
 
 void publish_samples(void)

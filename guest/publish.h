@@ -19,6 +19,9 @@ void publish_write(int fd, uint64_t gpa, uint32_t size);
 /* Tells the VMM that the program's first instruction is next. */
 void publish_program(void);
 
+/* Tells the VMM to start a CPU, as published.cpu_start says. */
+void publish_cpu(unsigned int number);
+
 /*
  * Notes the four times of one fault (abi.h): in ring 0, a few instructions, and one doorbell every
  * ABI_SAMPLES faults.

@@ -1,47 +1,89 @@
 /* SPDX-License-Identifier: MIT */
-/* See region.h: a sorted array, which may grow at both ends. */
+/* See region.h. */
 #include "guest/region.h"
 
 #include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "guest/frames.h"
 #include "guest/publish.h"
 
 #define REGIONS 4096
 
-#define PLACES (REGIONS + REGIONS / 4) /* room on both sides of them */
-
-static struct region store[PLACES];
-static struct region *regions = store;
-static unsigned int count;
-struct region *region_last = store, *region_before = store;
-
-/*
- * What the last search for a gap has found out: there is none of so many pages in [low, high). So
- * the next one need not look at all regions there again.
- */
-static struct searched {
-	uint64_t pages;
-	uint64_t low;
-	uint64_t high;
-} searched;
-
-static void remember(struct region *region)
+static size_t size_of(unsigned int places)
 {
-	region_before = region_last;
-	region_last = region;
+	return places * sizeof(struct region);
+}
+
+static struct region *get_store(unsigned int places)
+{
+	uint64_t gpa;
+
+	return frames_get_kernel(NULL, size_of(places), &gpa) ? NULL : direct(gpa);
+}
+
+static void put_store(struct region *store, unsigned int places)
+{
+	frames_put_kernel(NULL, (uint64_t)store - DIRECT_BASE, size_of(places));
+}
+
+int regions_create(struct regions *set)
+{
+	*set = (struct regions){.places = HPT_PAGE_SIZE / sizeof(struct region)};
+	set->store = get_store(set->places);
+	set->last = set->before = set->first = set->store;
+	return set->store ? 0 : -ENOMEM;
+}
+
+void regions_destroy(struct regions *set)
+{
+	if (set->store)
+		put_store(set->store, set->places);
+	set->store = NULL;
+}
+
+int regions_copy(struct regions *set, const struct regions *from)
+{
+	struct region *store = get_store(from->places);
+
+	if (!store)
+		return -ENOMEM;
+	regions_destroy(set);
+	*set = *from;
+	set->store = store;
+	set->first = store + (from->first - from->store);
+	memcpy(set->first, from->first, size_of(from->count));
+	set->last = set->before = set->first;
+	return 0;
+}
+
+/* Twice as many places, those in use in the middle. */
+static int grow(struct regions *set)
+{
+	unsigned int places = 2 * set->places;
+	struct region *store = get_store(places);
+
+	if (!store)
+		return -ENOMEM;
+	memcpy(store + (places - set->count) / 2, set->first, size_of(set->count));
+	put_store(set->store, set->places);
+	set->store = store;
+	set->places = places;
+	set->first = store + (places - set->count) / 2;
+	set->last = set->before = set->first;
+	return 0;
 }
 
 /* The index of the first region that ends after `vpn`. */
-static unsigned int index_from(uint64_t vpn)
+static unsigned int index_from(const struct regions *set, uint64_t vpn)
 {
-	unsigned int low = 0, high = count;
+	unsigned int low = 0, high = set->count;
 
 	while (low < high) {
 		unsigned int middle = (low + high) / 2;
 
-		if (regions[middle].end > vpn)
+		if (set->first[middle].end > vpn)
 			high = middle;
 		else
 			low = middle + 1;
@@ -49,66 +91,51 @@ static unsigned int index_from(uint64_t vpn)
 	return low;
 }
 
-struct region *region_search(uint64_t vpn)
+struct region *region_from(struct regions *set, uint64_t vpn)
 {
-	struct region *region = regions;
+	unsigned int at = index_from(set, vpn);
 
-	/* The last region that starts at or before vpn: without a branch that depends on it. */
-	for (unsigned int rest = count; rest > 1;) {
-		unsigned int half = rest / 2;
-
-		region = region[half].start <= vpn ? region + half : region;
-		rest -= half;
-	}
-	if (!region_has(region, vpn))
-		return NULL;
-	remember(region);
-	return region;
+	return at < set->count ? &set->first[at] : NULL;
 }
 
-struct region *region_from(uint64_t vpn)
+struct region *region_next(const struct regions *set, const struct region *region)
 {
-	unsigned int at = index_from(vpn);
+	unsigned int at = (unsigned int)(region - set->first) + 1;
 
-	return at < count ? &regions[at] : NULL;
-}
-
-struct region *region_next(const struct region *region)
-{
-	unsigned int at = (unsigned int)(region - regions) + 1;
-
-	return at < count ? &regions[at] : NULL;
+	return at < set->count ? &set->first[at] : NULL;
 }
 
 /*
  * Makes room for a record at index `at`: by moving those before it or those from it on, whichever
  * are fewer, since mmap goes downwards and puts each new one before nearly all others.
  */
-static void open_gap(unsigned int at)
+static void open_gap(struct regions *set, unsigned int at)
 {
-	bool is_low = at < count / 2;
+	bool is_low = at < set->count / 2;
 
-	if (is_low && regions == store) {
-		regions = store + PLACES - count;
-		memmove(regions, store, count * sizeof(*regions));
+	if (is_low && set->first == set->store) {
+		set->first = set->store + set->places - set->count;
+		memmove(set->first, set->store, set->count * sizeof(*set->first));
 	}
-	if (regions > store && (is_low || regions + count == store + PLACES)) {
-		regions--;
-		memmove(regions, regions + 1, at * sizeof(*regions));
+	if (set->first > set->store &&
+	    (is_low || set->first + set->count == set->store + set->places)) {
+		set->first--;
+		memmove(set->first, set->first + 1, at * sizeof(*set->first));
 	} else {
-		memmove(&regions[at + 1], &regions[at], (count - at) * sizeof(*regions));
+		memmove(&set->first[at + 1], &set->first[at],
+			(set->count - at) * sizeof(*set->first));
 	}
 }
 
-static int insert(unsigned int at, const struct region *region)
+static int insert(struct regions *set, unsigned int at, const struct region *region)
 {
-	if (count == REGIONS)
+	if (set->count == REGIONS || (set->count == set->places && grow(set)))
 		return -ENOMEM;
-	open_gap(at);
-	regions[at] = *region;
-	count++;
+	open_gap(set, at);
+	set->first[at] = *region;
+	set->count++;
 	/* Others have moved. */
-	region_last = region_before = &regions[at];
+	set->last = set->before = &set->first[at];
 	return 0;
 }
 
@@ -126,62 +153,63 @@ static void absorb(struct region *lower, const struct region *upper)
 }
 
 /* Takes the regions from index `first` to before `past` out of the array. */
-static void take_out(unsigned int first, unsigned int past)
+static void take_out(struct regions *set, unsigned int first, unsigned int past)
 {
 	unsigned int gone = past - first;
 
 	if (!gone)
 		return;
-	if (first < count - past) {
-		memmove(&regions[gone], regions, first * sizeof(*regions));
-		regions += gone;
+	if (first < set->count - past) {
+		memmove(&set->first[gone], set->first, first * sizeof(*set->first));
+		set->first += gone;
 	} else {
-		memmove(&regions[first], &regions[past], (count - past) * sizeof(*regions));
+		memmove(&set->first[first], &set->first[past],
+			(set->count - past) * sizeof(*set->first));
 	}
-	count -= gone;
+	set->count -= gone;
 	/* No stale copy is taken for a region, not even where none is left. */
-	if (!count)
-		*regions = (struct region){0};
-	region_last = region_before = regions;
+	if (!set->count)
+		*set->first = (struct region){0};
+	set->last = set->before = set->first;
 }
 
-void region_join(uint64_t start, uint64_t end)
+void region_join(struct regions *set, uint64_t start, uint64_t end)
 {
-	unsigned int into = index_from(start - 1);
+	unsigned int into = index_from(set, start - 1);
 	unsigned int at = into + 1;
 
-	if (into >= count)
+	if (into >= set->count)
 		return;
-	for (; at < count && regions[at].start <= end; at++) {
-		if (continues(&regions[into], &regions[at]))
-			absorb(&regions[into], &regions[at]);
+	for (; at < set->count && set->first[at].start <= end; at++) {
+		if (continues(&set->first[into], &set->first[at]))
+			absorb(&set->first[into], &set->first[at]);
 		else
-			regions[++into] = regions[at];
+			set->first[++into] = set->first[at];
 	}
-	take_out(into + 1, at);
+	take_out(set, into + 1, at);
 }
 
-int region_add(const struct region *region)
+int region_add(struct regions *set, const struct region *region)
 {
-	unsigned int at = index_from(region->start);
-	struct region *upper = &regions[at];
+	unsigned int at = index_from(set, region->start);
+	struct region *upper = &set->first[at];
 	struct region whole = *region;
 
 	if (at && continues(upper - 1, region)) {
 		absorb(upper - 1, region);
-		region_join(region->end, region->end);
+		region_join(set, region->end, region->end);
 		return 0;
 	}
-	if (at == count || !continues(region, upper))
-		return insert(at, region);
+	if (at == set->count || !continues(region, upper))
+		return insert(set, at, region);
 	absorb(&whole, upper);
 	*upper = whole;
 	return 0;
 }
 
-int region_split(uint64_t vpn)
+int region_split(struct regions *set, uint64_t vpn)
 {
-	struct region *region = region_find(vpn);
+	struct region *region = region_find(set, vpn);
 	struct region upper;
 	unsigned int at;
 	int error;
@@ -192,49 +220,51 @@ int region_split(uint64_t vpn)
 	upper.start = vpn;
 	upper.first_touches = 0;
 	upper.frame = region_frame(region, vpn);
-	at = (unsigned int)(region - regions) + 1;
-	error = insert(at, &upper);
+	at = (unsigned int)(region - set->first) + 1;
+	error = insert(set, at, &upper);
 	if (!error)
-		regions[at - 1].end = vpn;
+		set->first[at - 1].end = vpn;
 	return error;
 }
 
-void region_remove(uint64_t start, uint64_t end)
+void region_remove(struct regions *set, uint64_t start, uint64_t end)
 {
-	unsigned int first = index_from(start);
+	unsigned int first = index_from(set, start);
 	unsigned int past = first;
 
-	while (past < count && regions[past].end <= end)
+	while (past < set->count && set->first[past].end <= end)
 		past++;
-	take_out(first, past);
+	take_out(set, first, past);
 	/* There may be one now that ends where the next region starts. */
-	end = first < count ? regions[first].start : searched.high;
-	if (searched.low < end)
-		searched.low = end < searched.high ? end : searched.high;
+	end = first < set->count ? set->first[first].start : set->searched.high;
+	if (set->searched.low < end)
+		set->searched.low = end < set->searched.high ? end : set->searched.high;
 }
 
-bool region_is_free(uint64_t start, uint64_t end)
+bool region_is_free(struct regions *set, uint64_t start, uint64_t end)
 {
-	unsigned int at = index_from(start);
+	unsigned int at = index_from(set, start);
 
-	return at == count || regions[at].start >= end;
+	return at == set->count || set->first[at].start >= end;
 }
 
-uint64_t region_find_gap(uint64_t pages, uint64_t low, uint64_t high)
+uint64_t region_find_gap(struct regions *set, uint64_t pages, uint64_t low, uint64_t high)
 {
 	uint64_t top = high;
 	unsigned int at;
 
-	if (top == searched.high && pages >= searched.pages)
-		high = searched.low;
-	at = index_from(high);
-	at += at < count && regions[at].start < high;
-	/* Gaps from the highest on: the regions from index `at` on lie above `high`. */
-	for (; high >= low && high - low >= pages; high = regions[--at].start) {
-		uint64_t below = at && regions[at - 1].end > low ? regions[at - 1].end : low;
+	if (top == set->searched.high && pages >= set->searched.pages)
+		high = set->searched.low;
+	at = index_from(set, high);
+	at += at < set->count && set->first[at].start < high;
+	/* Gaps from the highest on: the set->first from index `at` on lie above `high`. */
+	for (; high >= low && high - low >= pages; high = set->first[--at].start) {
+		uint64_t below = at && set->first[at - 1].end > low ? set->first[at - 1].end : low;
 
 		if (below <= high && high - below >= pages) {
-			searched = (struct searched){.pages = pages, .low = high, .high = top};
+			set->searched.pages = pages;
+			set->searched.low = high;
+			set->searched.high = top;
 			return high - pages;
 		}
 		if (!at)
@@ -259,10 +289,10 @@ static void publish_one(const struct region *region)
 						.first_touches = region->first_touches};
 }
 
-void region_publish(void)
+void region_publish(const struct regions *set)
 {
 	for (unsigned int i = 0; i < ABI_REGIONS; i++)
 		published.regions[i] = (struct abi_region){0};
-	for (unsigned int i = 0; i < count; i++)
-		publish_one(&regions[i]);
+	for (unsigned int i = 0; i < set->count; i++)
+		publish_one(&set->first[i]);
 }

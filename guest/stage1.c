@@ -8,8 +8,12 @@
 #include "guest/boot.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
+#include "guest/cpu_area.h"
 #include "guest/frames.h"
+#include "guest/layout.h"
+#include "guest/publish.h"
 #include "guest/slab.h"
+#include "guest/space.h"
 #include "guest/window.h"
 
 #define VPN_MASK      ((UINT64_C(1) << 36) - 1)
@@ -20,11 +24,13 @@
 #define TOUCHED (HPT_ACCESSED | HPT_DIRTY)
 
 extern char kernel_start[], kernel_rodata[], kernel_data[], kernel_end[];
-extern char kernel_stack_guard[], fault_stack_guard[];
+extern char boot_cpu_area[];
 extern const char trap_page_text[], trap_page_text_end[];
 
 struct hpt stage1;
-enum hpt_organisation stage1_short_way = HPT_ORGANISATIONS;
+struct hpt_spaces spaces;
+uint64_t stage1_moved;
+enum space_way stage1_way = SPACE_OTHER;
 
 static uint64_t vpn_of(uint64_t gva)
 {
@@ -78,15 +84,6 @@ static void map_image(char *start, char *end, uint64_t rights)
 	map_kernel((uint64_t)start, kernel_gpa(start), (uint64_t)(end - start), rights);
 }
 
-/* The kernel's data, but for the pages that catch stack overflows (start.S has them in this order).
- */
-static void map_data(void)
-{
-	map_image(kernel_data, kernel_stack_guard, RIGHTS_DATA);
-	map_image(kernel_stack_guard + HPT_PAGE_SIZE, fault_stack_guard, RIGHTS_DATA);
-	map_image(fault_stack_guard + HPT_PAGE_SIZE, kernel_end, RIGHTS_DATA);
-}
-
 static void map_trap_page(void)
 {
 	uint64_t gpa;
@@ -97,8 +94,26 @@ static void map_trap_page(void)
 	page = direct(gpa);
 	for (const char *from = trap_page_text; from < trap_page_text_end; from++)
 		*page++ = *from;
-	map_pinned(program_key(TRAP_PAGE >> HPT_PAGE_SHIFT), 1,
+	map_pinned(hpt_key(ABI_ASID_KERNEL, TRAP_PAGE >> HPT_PAGE_SHIFT, HPT_4K), 1,
 		   hpt_entry(gpa >> HPT_PAGE_SHIFT, HPT_PRESENT | HPT_USER | HPT_ACCESSED));
+}
+
+int stage1_map_area(struct hpt_space *pages, uint64_t area, bool is_own)
+{
+	int error = hpt_space_create(&spaces, pages);
+
+	for (uint64_t at = 0; at <= CPU_AREA_SIZE && !error; at += HPT_PAGE_SIZE) {
+		bool is_apic = at == CPU_AREA_SIZE;
+		uint64_t entry = (is_apic ? APIC_GPA : area + at) | RIGHTS_DATA | TOUCHED;
+		struct hpt_key key = hpt_key(pages->asid, vpn_of(CPU_BASE + at), HPT_4K);
+
+		if (at == CPU_STACK_GUARD || at == CPU_FAULT_STACK_GUARD)
+			continue;
+		error = hpt_space_map(pages, key.vpn, HPT_4K, entry);
+		if (is_own && !error)
+			window_pin(key, entry);
+	}
+	return error;
 }
 
 void stage1_start(void)
@@ -113,12 +128,14 @@ void stage1_start(void)
 	if (hpt_create(&stage1, &config))
 		refuse("memory: found %lu KiB, wanted more for the stage-1 table",
 		       boot.ram_pages * 4);
-	if (config.hash == HPT_FIBONACCI && !config.sealed)
-		stage1_short_way = config.organisation;
+	if (config.organisation == HPT_CLUSTERED)
+		stage1_way = SPACE_CLUSTERED;
+	else if (config.organisation == HPT_RADIX)
+		stage1_way = SPACE_RADIX;
 	window_create(boot.window_pages);
 	map_image(kernel_start, kernel_rodata, RIGHTS_TEXT);
 	map_image(kernel_rodata, kernel_data, RIGHTS_RODATA);
-	map_data();
+	map_image(kernel_data, kernel_end, RIGHTS_DATA);
 	for (unsigned int i = 0; i < boot.ram_count; i++)
 		map_kernel(DIRECT_BASE + boot.ram[i].start, boot.ram[i].start,
 			   boot.ram[i].end - boot.ram[i].start, RIGHTS_DATA);
@@ -126,6 +143,9 @@ void stage1_start(void)
 		map_kernel(DIRECT_BASE + (boot.disk & ~(HPT_PAGE_SIZE - 1)),
 			   boot.disk & ~(HPT_PAGE_SIZE - 1), HPT_PAGE_SIZE, RIGHTS_DATA);
 	map_trap_page();
-
+	space_start();
+	if (stage1_map_area(&cpu.pages, kernel_gpa(boot_cpu_area), true))
+		window_refuse();
+	published.own_asid[0] = cpu.pages.asid;
 	window_start();
 }

@@ -6,18 +6,18 @@
 #ifndef GUEST_STAGE1_H
 #define GUEST_STAGE1_H
 
-#include "guest/abi.h"
-#include "hpt/hpt.h"
+#include <stdbool.h>
 
-#define ASID_PROGRAM 1
+#include "guest/abi.h"
+#include "guest/space.h"
+#include "hpt/hpt.h"
+#include "hpt/space.h"
 
 extern struct hpt stage1;
+extern struct hpt_spaces spaces; /* its identifiers: of programs' spaces, and of CPUs' areas */
 
-/*
- * The organisation whose short way (hpt/lookup.h) page faults go, or neither of the two that have
- * one: the table decides it when it is made.
- */
-extern enum hpt_organisation stage1_short_way;
+/* Which way page faults go: the table decides it when it is made. */
+extern enum space_way stage1_way;
 
 /*
  * Makes the table in guest memory, enters the kernel's image, all RAM and the trap page into it,
@@ -25,9 +25,18 @@ extern enum hpt_organisation stage1_short_way;
  */
 void stage1_start(void);
 
-static inline struct hpt_key program_key(uint64_t vpn)
+/* Entries may have another place than they had: words that are kept mean nothing any more. */
+extern uint64_t stage1_moved;
+
+static inline uint64_t stage1_moves(void)
 {
-	return hpt_key(ASID_PROGRAM, vpn, HPT_4K);
+	return stage1.counts.moves + stage1_moved;
 }
+
+/*
+ * Enters the pages of a CPU's area, which are at `area` (gPA) and behind, under an identifier of
+ * its own, and pins them if it is this CPU's. -ENOMEM, -ENOSPC.
+ */
+int stage1_map_area(struct hpt_space *pages, uint64_t area, bool is_own);
 
 #endif

@@ -56,7 +56,7 @@ boot_high:
 	xorl %eax, %eax
 	movl %eax, %fs
 	movl %eax, %gs
-	leaq kernel_stack_top(%rip), %rsp
+	movq $CPU_STACK_TOP, %rsp
 	xorl %ebp, %ebp
 	movl %ebx, %edi
 	call kernel_main
@@ -64,7 +64,7 @@ boot_high:
 
 	.data
 	.balign 16
-	.globl gdt
+	.globl gdt, gdt_end
 gdt:
 	.quad 0
 	.quad 0x00af9b000000ffff /* kernel code */
@@ -72,7 +72,6 @@ gdt:
 	.quad 0			 /* 32-bit user code: none */
 	.quad 0x00cff3000000ffff /* user data */
 	.quad 0x00affb000000ffff /* user code */
-	.quad 0, 0		 /* TSS, written by cpu_start() */
 gdt_end:
 boot_gdt_pointer:
 	.word gdt_end - gdt - 1
@@ -94,7 +93,7 @@ boot_pdpt:
 boot_pdpt_high:
 	.fill 510, 8, 0
 	.quad PHYSICAL(boot_pd) + PAGE_TABLE
-	.quad 0
+	.quad PHYSICAL(boot_pd_cpu) + PAGE_TABLE /* CPU_BASE */
 boot_pd:
 	.set address, 0
 	.rept 512
@@ -102,17 +101,22 @@ boot_pd:
 	.set address, address + 0x200000
 	.endr
 
-	/* The page below each stack is left out of the kernel's mappings: an overflow faults. */
+boot_pd_cpu:
+	.quad PHYSICAL(boot_pt_cpu) + PAGE_TABLE
+	.fill 511, 8, 0
+boot_pt_cpu:
+	.set page, 0
+	.rept CPU_AREA_SIZE / 4096
+	.quad PHYSICAL(boot_cpu_area) + page + PAGE_TABLE
+	.set page, page + 4096
+	.endr
+	.fill 512 - CPU_AREA_SIZE / 4096, 8, 0
+
+	/* The first CPU's area (cpu_area.h). */
 	.bss
 	.balign 4096
-	.globl kernel_stack_guard, kernel_stack_top, fault_stack_guard, fault_stack_top
-kernel_stack_guard:
-	.skip 4096
-	.skip KERNEL_STACK_SIZE
-kernel_stack_top:
-fault_stack_guard:
-	.skip 4096
-	.skip KERNEL_STACK_SIZE
-fault_stack_top:
+	.globl boot_cpu_area
+boot_cpu_area:
+	.skip CPU_AREA_SIZE
 
 	.section .note.GNU-stack, "", @progbits

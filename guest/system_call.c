@@ -11,17 +11,20 @@
 
 #include "guest/clock.h"
 #include "guest/cpu.h"
+#include "guest/cpu_area.h"
 #include "guest/futex.h"
 #include "guest/layout.h"
 #include "guest/memory.h"
 #include "guest/output.h"
+#include "guest/process.h"
 #include "guest/publish.h"
 #include "guest/random.h"
-#include "guest/region.h"
+#include "guest/schedule.h"
 #include "guest/signal.h"
+#include "guest/signal_frame.h"
 #include "guest/user.h"
 
-#define PROCESS		 1 /* the only process, and its only thread */
+#define CLONE_OF_VFORK	 0x4100 /* CLONE_VM, CLONE_VFORK */
 #define ARCH_SET_FS	 0x1002
 #define ARCH_GET_FS	 0x1003
 #define PATH_SIZE	 4096
@@ -32,8 +35,6 @@
 #define ROBUST_HEAD_SIZE 24
 
 typedef int64_t (*handler)(struct trap_frame *frame);
-
-static uint64_t fs_base;
 
 static int64_t sys_mmap(struct trap_frame *f)
 {
@@ -122,7 +123,85 @@ static int64_t sys_openat(struct trap_frame *f)
 static int64_t sys_getpid(struct trap_frame *f)
 {
 	(void)f;
-	return PROCESS;
+	return current_process()->number;
+}
+
+static int64_t sys_gettid(struct trap_frame *f)
+{
+	(void)f;
+	return current_task()->number;
+}
+
+static int64_t sys_getppid(struct trap_frame *f)
+{
+	const struct process *parent = current_process()->parent;
+
+	(void)f;
+	return parent ? parent->number : 0;
+}
+
+static int64_t sys_set_tid_address(struct trap_frame *f)
+{
+	current_task()->clear_child = f->rdi;
+	return current_task()->number;
+}
+
+static int64_t sys_sched_yield(struct trap_frame *f)
+{
+	(void)f;
+	schedule_yield();
+	return 0;
+}
+
+static int64_t sys_clone(struct trap_frame *f)
+{
+	const struct clone clone = {.flags = f->rdi,
+				    .stack = f->rsi,
+				    .parent_word = f->rdx,
+				    .child_word = f->r10,
+				    .fs_base = f->r8};
+
+	return process_clone(f, &clone);
+}
+
+static int64_t sys_fork(struct trap_frame *f)
+{
+	const struct clone clone = {.flags = SIGNAL_CHILD};
+
+	return process_clone(f, &clone);
+}
+
+static int64_t sys_vfork(struct trap_frame *f)
+{
+	const struct clone clone = {.flags = CLONE_OF_VFORK | SIGNAL_CHILD};
+
+	return process_clone(f, &clone);
+}
+
+static int64_t sys_wait4(struct trap_frame *f)
+{
+	return process_wait((int32_t)f->rdi, f->rsi, (uint32_t)f->rdx, f->r10);
+}
+
+static int64_t sys_sched_getaffinity(struct trap_frame *f)
+{
+	uint64_t mask = (UINT64_C(1) << cpu_count) - 1;
+
+	if (f->rsi < sizeof(mask) || f->rsi % sizeof(mask))
+		return -EINVAL;
+	if (f->rdi && !task_find((uint32_t)f->rdi))
+		return -ESRCH;
+	return user_write(f->rdx, &mask, sizeof(mask)) ? -EFAULT : (int64_t)sizeof(mask);
+}
+
+static int64_t sys_getcpu(struct trap_frame *f)
+{
+	const uint32_t number = cpu.number, node = 0;
+
+	if ((f->rdi && user_write(f->rdi, &number, sizeof(number))) ||
+	    (f->rsi && user_write(f->rsi, &node, sizeof(node))))
+		return -EFAULT;
+	return 0;
 }
 
 /* Identities, and what has no effect with one thread: succeeds with 0. */
@@ -142,22 +221,65 @@ static int64_t sys_rt_sigprocmask(struct trap_frame *f)
 	return signal_mask((int32_t)f->rdi, f->rsi, f->rdx, f->r10);
 }
 
+static int64_t sys_rt_sigreturn(struct trap_frame *f)
+{
+	return signal_return(f);
+}
+
+static int64_t sys_rt_sigsuspend(struct trap_frame *f)
+{
+	return signal_suspend(f->rdi, f->rsi);
+}
+
+static int64_t sys_rt_sigpending(struct trap_frame *f)
+{
+	return signal_get_pending(f->rdi, f->rsi);
+}
+
+static int64_t sys_pause(struct trap_frame *f)
+{
+	(void)f;
+	return signal_pause();
+}
+
+static int64_t sys_sigaltstack(struct trap_frame *f)
+{
+	return signal_set_stack(f, f->rdi, f->rsi);
+}
+
 static int64_t sys_kill(struct trap_frame *f)
 {
-	return (int32_t)f->rdi == PROCESS ? signal_send(f, (int32_t)f->rsi) : -ESRCH;
+	return signal_kill((int32_t)f->rdi, (int32_t)f->rsi);
+}
+
+static int64_t sys_tkill(struct trap_frame *f)
+{
+	return signal_kill_task(0, (int32_t)f->rdi, (int32_t)f->rsi);
 }
 
 static int64_t sys_tgkill(struct trap_frame *f)
 {
-	if ((int32_t)f->rdi != PROCESS || (int32_t)f->rsi != PROCESS)
-		return -ESRCH;
-	return signal_send(f, (int32_t)f->rdx);
+	if ((int32_t)f->rdi <= 0)
+		return -EINVAL;
+	return signal_kill_task((int32_t)f->rdi, (int32_t)f->rsi, (int32_t)f->rdx);
+}
+
+/* What wait4() says of a process that ended by itself. */
+static uint32_t exit_status(const struct trap_frame *f)
+{
+	return (uint32_t)(f->rdi & 0xff) << 8;
 }
 
 static int64_t sys_exit(struct trap_frame *f)
 {
-	region_publish();
-	cpu_exit(f->rdi & 0xff);
+	task_end(exit_status(f));
+	return 0;
+}
+
+static int64_t sys_exit_group(struct trap_frame *f)
+{
+	process_end(current_process(), exit_status(f));
+	return 0;
 }
 
 static int64_t sys_uname(struct trap_frame *f)
@@ -170,14 +292,16 @@ static int64_t sys_uname(struct trap_frame *f)
 
 static int64_t sys_arch_prctl(struct trap_frame *f)
 {
+	struct task *task = current_task();
+
 	if (f->rdi == ARCH_GET_FS)
-		return user_write(f->rsi, &fs_base, sizeof(fs_base));
+		return user_write(f->rsi, &task->fs_base, sizeof(task->fs_base));
 	if (f->rdi != ARCH_SET_FS)
 		return -EINVAL;
 	if (f->rsi >= USER_END)
 		return -EPERM;
-	fs_base = f->rsi;
-	wrmsr(MSR_FS_BASE, fs_base);
+	task->fs_base = f->rsi;
+	wrmsr(MSR_FS_BASE, task->fs_base);
 	return 0;
 }
 
@@ -244,7 +368,7 @@ static int64_t sys_prlimit(struct trap_frame *f)
 
 	if (f->rdx && user_read(limit, f->rdx, sizeof(limit)))
 		return -EFAULT;
-	if ((int32_t)f->rdi && (int32_t)f->rdi != PROCESS)
+	if ((int32_t)f->rdi && !process_find((uint32_t)f->rdi))
 		return -ESRCH;
 	if ((uint32_t)f->rsi >= LIMITS)
 		return -EINVAL;
@@ -275,14 +399,20 @@ static const handler handlers[] = {
 	[12] = sys_brk,
 	[13] = sys_rt_sigaction,
 	[14] = sys_rt_sigprocmask,
+	[15] = sys_rt_sigreturn,
 	[16] = sys_ioctl,
 	[20] = sys_writev,
-	[24] = sys_zero, /* sched_yield */
+	[24] = sys_sched_yield,
 	[25] = sys_mremap,
 	[28] = sys_madvise,
+	[34] = sys_pause,
 	[35] = sys_nanosleep,
 	[39] = sys_getpid,
+	[56] = sys_clone,
+	[57] = sys_fork,
+	[58] = sys_vfork,
 	[60] = sys_exit,
+	[61] = sys_wait4,
 	[62] = sys_kill,
 	[63] = sys_uname,
 	[96] = sys_gettimeofday,
@@ -291,33 +421,41 @@ static const handler handlers[] = {
 	[104] = sys_zero, /* getgid */
 	[107] = sys_zero, /* geteuid */
 	[108] = sys_zero, /* getegid */
-	[110] = sys_zero, /* getppid */
+	[110] = sys_getppid,
+	[127] = sys_rt_sigpending,
+	[130] = sys_rt_sigsuspend,
+	[131] = sys_sigaltstack,
 	[158] = sys_arch_prctl,
-	[186] = sys_getpid, /* gettid */
-	[200] = sys_kill,   /* tkill: the thread is the process */
+	[186] = sys_gettid,
+	[200] = sys_tkill,
 	[202] = sys_futex,
-	[218] = sys_getpid, /* set_tid_address */
+	[204] = sys_sched_getaffinity,
+	[218] = sys_set_tid_address,
 	[228] = sys_clock_gettime,
 	[229] = sys_clock_getres,
 	[230] = sys_clock_nanosleep,
-	[231] = sys_exit, /* exit_group */
+	[231] = sys_exit_group,
 	[234] = sys_tgkill,
 	[257] = sys_openat,
 	[273] = sys_set_robust_list,
 	[302] = sys_prlimit,
+	[309] = sys_getcpu,
 	[318] = sys_getrandom,
 };
 
 void system_call(struct trap_frame *frame)
 {
 	uint64_t number = frame->rax;
+	int64_t result = -ENOSYS;
 
 	published.system_calls++;
 	if (number < sizeof(handlers) / sizeof(handlers[0]) && handlers[number]) {
-		frame->rax = (uint64_t)handlers[number](frame);
+		result = handlers[number](frame);
 	} else {
 		published.unknown_calls++;
 		published.unknown_last = number;
-		frame->rax = (uint64_t)-ENOSYS;
 	}
+	/* Who has ended has no registers any more. */
+	if (cpu.task && result != WAIT_AGAIN && result != WAIT_DONE)
+		frame->rax = (uint64_t)result;
 }

@@ -7,7 +7,7 @@
 
 /*
  * Serves the call in the frame's registers; the result goes to rax. What the kernel does not know
- * gives -ENOSYS and is counted.
+ * gives -ENOSYS and is counted. A call that waits (process.h) has no result yet.
  */
 void system_call(struct trap_frame *frame);
 

@@ -1,24 +1,30 @@
 /* SPDX-License-Identifier: MIT */
-/* Where traps go that are no page faults, the probe of SYSCALL, and what kills a program. */
+/* Where traps go, but for page faults that are resolved at once; and the probe of SYSCALL. */
 #include "guest/trap.h"
 
 #include <stddef.h>
 
 #include "guest/boot.h"
+#include "guest/apic.h"
 #include "guest/console.h"
 #include "guest/cpu.h"
+#include "guest/cpu_area.h"
+#include "guest/fault.h"
 #include "guest/layout.h"
+#include "guest/lock.h"
+#include "guest/process.h"
 #include "guest/publish.h"
-#include "guest/region.h"
+#include "guest/schedule.h"
+#include "guest/signal.h"
 #include "guest/system_call.h"
 #include "guest/user.h"
+#include "guest/vectors.h"
 
 #define FROM_USER     3
 #define USER_RFLAGS   0x244dd5 /* what a program may set: arithmetic flags, TF DF NT AC ID */
 #define RFLAGS_ALWAYS 0x202
-#define SIGNAL_STATUS 128
 
-extern const char syscall_entry[], kernel_stack_top[];
+extern const char syscall_entry[];
 
 /* While boot probes SYSCALL: what comes after. */
 static void (*probe_next)(void);
@@ -32,10 +38,9 @@ static __attribute__((noreturn)) void end_probe(void)
 	panic("what follows the probe came back");
 }
 
-void trap_probe_faulted(const struct trap_cpu_frame *frame)
+/* While boot probes SYSCALL, the page fault that tells that it stays in ring 3. */
+static __attribute__((noreturn)) void probe_faulted(const struct trap_cpu_frame *frame)
 {
-	if (!probe_next)
-		return;
 	if (frame->rip != (uint64_t)syscall_entry)
 		panic("SYSCALL went to %lx", frame->rip);
 	published.syscall_stays = 1;
@@ -56,31 +61,14 @@ void trap_probe_syscall(void (*next)(void))
 	trap_leave(&frame);
 }
 
-void program_killed(const struct trap_cpu_frame *frame, unsigned int signal, const char *why,
-		    uint64_t gva)
-{
-	print("twostage guest: program killed by signal %u: %s, address %lx, rip %lx, rsp %lx\n",
-	      signal, why, gva, frame->rip, frame->rsp);
-	region_publish();
-	cpu_exit(SIGNAL_STATUS + signal);
-}
-
-/* The stack in ring 0 begins at its top, and first on it is where the program was. */
-void program_out_of_memory(void)
-{
-	uint64_t top = (uint64_t)kernel_stack_top;
-	const struct trap_cpu_frame *frame = (const void *)(top - sizeof(*frame));
-
-	program_killed(frame, SIGNAL_KILL, "guest memory exhausted", read_cr2());
-}
-
 /* A trap in the trap page is a SYSCALL that stayed in ring 3, or a program that jumped there. */
 static void trapped_syscall(struct trap_frame *frame)
 {
 	/* A SYSCALL could not have come from there, and IRETQ would fault in ring 0. */
-	if (frame->rcx >= USER_END)
-		program_killed(&frame->cpu, SIGNAL_SEGMENTATION, "jump into the trap page",
-			       frame->rcx);
+	if (frame->rcx >= USER_END) {
+		signal_fault(frame, SIGNAL_SEGMENTATION, "jump into the trap page", frame->rcx);
+		return;
+	}
 	frame->cpu.rip = frame->rcx;
 	frame->cpu.rflags = (frame->r11 & USER_RFLAGS) | RFLAGS_ALWAYS;
 	system_call(frame);
@@ -114,7 +102,7 @@ static bool enters_kernel(uint64_t rip)
 	return code[0] == 0xcd || (code[0] == 0x0f && code[1] == 0x34);
 }
 
-static __attribute__((noreturn)) void exception(const struct trap_frame *frame)
+static void exception(struct trap_frame *frame)
 {
 	uint64_t rip = frame->cpu.rip;
 	uint64_t vector = frame->vector;
@@ -122,8 +110,9 @@ static __attribute__((noreturn)) void exception(const struct trap_frame *frame)
 	if (vector == TRAP_INVALID_OPCODE && enters_kernel(rip))
 		vector = TRAP_PROTECTION;
 	if (vector < sizeof(meanings) / sizeof(meanings[0]) && meanings[vector].why)
-		program_killed(&frame->cpu, meanings[vector].signal, meanings[vector].why, rip);
-	program_killed(&frame->cpu, SIGNAL_SEGMENTATION, "protection fault", rip);
+		signal_fault(frame, meanings[vector].signal, meanings[vector].why, rip);
+	else
+		signal_fault(frame, SIGNAL_SEGMENTATION, "protection fault", rip);
 }
 
 void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector)
@@ -132,18 +121,68 @@ void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector)
 	      frame->rip, frame->cs, frame->rsp, read_cr2());
 }
 
-void trap(struct trap_frame *frame)
+/* An interrupt that meets this CPU while it idles: schedule() goes on behind it. */
+static void woken(const struct trap_frame *frame)
 {
-	if ((frame->cpu.cs & TRAP_LEVEL_MASK) != TRAP_LEVEL_USER)
+	if (!cpu.is_idle || frame->vector < VECTOR_TIMER)
 		trap_in_kernel(&frame->cpu, frame->vector);
-	if (frame->vector == VECTOR_SYSCALL) {
-		if (probe_next)
-			end_probe();
-		system_call(frame);
-	} else if (frame->vector == TRAP_BREAKPOINT && published.syscall_stays &&
-		   frame->cpu.rip == TRAP_PAGE + TRAP_PAGE_INT3 + 1) {
+	if (cpu.flush)
+		window_attend();
+	if (frame->vector == VECTOR_TIMER)
+		cpu.timer_set = 0;
+	if (frame->vector != VECTOR_SPURIOUS)
+		apic_done();
+}
+
+static void breakpoint(struct trap_frame *frame)
+{
+	if (published.syscall_stays && frame->cpu.rip == TRAP_PAGE + TRAP_PAGE_INT3 + 1)
 		trapped_syscall(frame);
-	} else {
+	else if (cpu.moves_vectors && vectors_moved(frame->cpu.rip))
+		schedule_vectors_moved();
+	else
+		exception(frame);
+}
+
+static void from_ring3(struct trap_frame *frame)
+{
+	switch (frame->vector) {
+	case VECTOR_SYSCALL:
+		system_call(frame);
+		break;
+	case TRAP_BREAKPOINT:
+		breakpoint(frame);
+		break;
+	case TRAP_PAGE_FAULT:
+		fault_unresolved(frame);
+		break;
+	case VECTOR_TIMER:
+		apic_done();
+		schedule_tick();
+		break;
+	case VECTOR_ATTEND:
+		apic_done();
+		if (cpu.flush)
+			window_attend();
+		break;
+	case VECTOR_SPURIOUS:
+		break;
+	default:
 		exception(frame);
 	}
+}
+
+void trap(struct trap_frame *frame)
+{
+	if ((frame->cpu.cs & TRAP_LEVEL_MASK) != TRAP_LEVEL_USER) {
+		woken(frame);
+		return;
+	}
+	if (probe_next && frame->vector == TRAP_PAGE_FAULT)
+		probe_faulted(&frame->cpu);
+	if (probe_next && frame->vector == VECTOR_SYSCALL)
+		end_probe();
+	lock_kernel();
+	from_ring3(frame);
+	schedule_leave(frame);
 }

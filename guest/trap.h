@@ -18,14 +18,6 @@
 #define TRAP_ALIGNMENT	    17
 #define TRAP_SIMD	    19
 
-#define SIGNAL_ILLEGAL	    4
-#define SIGNAL_TRAP	    5
-#define SIGNAL_ABORT	    6
-#define SIGNAL_BUS	    7
-#define SIGNAL_FLOAT	    8
-#define SIGNAL_KILL	    9
-#define SIGNAL_SEGMENTATION 11
-
 /* As the CPU pushes it; trap_entry.S adds the error code where the CPU does not. */
 struct trap_cpu_frame {
 	uint64_t error;
@@ -48,17 +40,11 @@ struct trap_frame {
 #define TRAP_LEVEL_MASK 3
 #define TRAP_LEVEL_USER 3
 
-/* Every trap but page faults and (by fault_handle()) those that were none of its business. */
+/* Every trap but page faults that fault_handle() has resolved. */
 void trap(struct trap_frame *frame);
 
 /* A trap that the kernel itself ran into: says which and gives up. */
 __attribute__((noreturn)) void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector);
-
-/*
- * While boot probes SYSCALL, the page fault that tells that it stays in ring 3 comes here; at any
- * other time the call does nothing.
- */
-void trap_probe_faulted(const struct trap_cpu_frame *frame);
 
 /* Enters ring 3 with what the frame says. */
 __attribute__((noreturn)) void trap_leave(struct trap_frame *frame);
@@ -68,12 +54,5 @@ __attribute__((noreturn)) void trap_leave(struct trap_frame *frame);
  * `next`, on a fresh stack. The trap page must be mapped.
  */
 __attribute__((noreturn)) void trap_probe_syscall(void (*next)(void));
-
-/* Ends the program as a signal would: a message on stderr, status 128 + signal. */
-__attribute__((noreturn)) void program_killed(const struct trap_cpu_frame *frame,
-					      unsigned int signal, const char *why, uint64_t gva);
-
-/* The same where the kernel has no memory for what it was asked, and whatever asked. */
-__attribute__((noreturn)) void program_out_of_memory(void);
 
 #endif

@@ -7,6 +7,8 @@
  */
 #include "guest/layout.h"
 
+#define TRAP_PAGE_FAULT 14
+
 /*
  * Vectors 8, 10 to 14, 17, 21, 29 and 30 push an error code; the others get a 0. Each entry is 16
  * bytes long, so that the IDT is filled by counting.
@@ -88,6 +90,7 @@ page_fault_entry:
 	leaq 72(%rsp), %rdi
 	movl %eax, %esi
 	call fault_handle
+	testb %al, %al
 	popq %r11
 	popq %r10
 	popq %r9
@@ -97,20 +100,26 @@ page_fault_entry:
 	popq %rcx
 	popq %rdx
 	popq %rax
+	jz page_fault_unresolved
 	addq $8, %rsp
 	iretq
 
+/* It is more than a matter of tables: trap() has all registers. CR2 is still the fault's. */
+page_fault_unresolved:
+	pushq $TRAP_PAGE_FAULT
+	jmp trap_common
+
 /*
- * SYSCALL, where it switches to ring 0: RCX = RIP, R11 = RFLAGS, RSP still the program's. There is
- * one CPU and interrupts are off (FMASK), so one word is enough to hold RSP.
+ * SYSCALL, where it switches to ring 0: RCX = RIP, R11 = RFLAGS, RSP still the program's.
+ * Interrupts are off (FMASK), so one word of each CPU is enough to hold RSP.
  */
 	.balign 16
 	.globl syscall_entry
 syscall_entry:
-	movq %rsp, syscall_rsp(%rip)
-	leaq kernel_stack_top(%rip), %rsp
+	movq %rsp, CPU_SYSCALL_RSP
+	movq $CPU_STACK_TOP, %rsp
 	pushq $USER_DATA
-	pushq syscall_rsp(%rip)
+	pushq CPU_SYSCALL_RSP
 	pushq %r11
 	pushq $USER_CODE
 	pushq %rcx
@@ -126,20 +135,30 @@ trap_leave:
 
 /*
  * What the trap page holds. On the pvm kind of KVM, SYSCALL jumps to LSTAR but stays in ring 3;
- * there LSTAR names this int3, a gate that works everywhere, and trap() knows its address.
+ * there LSTAR names this int3, a gate that works everywhere, and trap() knows its address. Vector
+ * registers are saved and restored by ring 3, since ring 0 may be an emulator that does not know
+ * the instructions; EDX:EAX says which of them, and RDI where they are.
  */
 	.section .rodata
 	.globl trap_page_text, trap_page_text_end
 trap_page_text:
 	int3
-	.fill TRAP_PAGE_PROBE - 1, 1, 0xcc
+	.org trap_page_text + TRAP_PAGE_PROBE, 0xcc
 	syscall
 	int3
+	.org trap_page_text + TRAP_PAGE_XSAVE, 0xcc
+	xsave64 (%rdi)
+	int3
+	.org trap_page_text + TRAP_PAGE_XRSTOR, 0xcc
+	xrstor64 (%rdi)
+	int3
+	.org trap_page_text + TRAP_PAGE_FXSAVE, 0xcc
+	fxsave64 (%rdi)
+	int3
+	.org trap_page_text + TRAP_PAGE_FXRSTOR, 0xcc
+	fxrstor64 (%rdi)
+	int3
+	.org trap_page_text + TRAP_PAGE_END, 0xcc
 trap_page_text_end:
-
-	.bss
-	.balign 8
-syscall_rsp:
-	.quad 0
 
 	.section .note.GNU-stack, "", @progbits

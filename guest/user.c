@@ -52,3 +52,18 @@ int user_write(uint64_t gva, const void *source, size_t size)
 	}
 	return 0;
 }
+
+int user_clear(uint64_t gva, size_t size)
+{
+	while (size) {
+		size_t part = rest_of_page(gva, size);
+		void *target = fault_user_byte(gva, ACCESS_WRITE);
+
+		if (!target)
+			return -EFAULT;
+		memset(target, 0, part);
+		gva += part;
+		size -= part;
+	}
+	return 0;
+}

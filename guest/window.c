@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
-/* The window but for its most frequent operation: see window.h, and window_install.h for its build.
+/*
+ * The windows but for their most frequent operation: see window.h, and window_install.h for how
+ * they are built.
  */
 #include "guest/window.h"
 
 #include <errno.h>
+#include <string.h>
 
+#include "guest/apic.h"
 #include "guest/boot.h"
 #include "guest/console.h"
-#include "guest/trap.h"
+#include "guest/layout.h"
+#include "guest/process.h"
+#include "guest/space.h"
 #include "guest/window_install.h"
 
 /*
@@ -33,7 +39,10 @@
  */
 #define TABLES_MIN (3 * (LEAF_TABLES + PATH_TABLES) + PATH_TABLES)
 
-struct window window;
+#define TRAP_VPN (TRAP_PAGE >> HPT_PAGE_SHIFT)
+
+/* The directory word that leads to the trap page, the same in all spaces. */
+static uint64_t trap_word;
 
 void window_refuse(void)
 {
@@ -43,25 +52,25 @@ void window_refuse(void)
 	       boot.ram_pages * (HPT_PAGE_SIZE / 1024));
 }
 
-static __attribute__((noreturn)) void out_of_tables(void)
+static __attribute__((noreturn)) void out_of_tables(const struct window *window)
 {
-	if (window.is_running)
-		program_out_of_memory();
+	if (window->is_running)
+		process_out_of_memory();
 	window_refuse();
 }
 
 /* Evicts the oldest pages until their leaf table is free; false where there are no pages left. */
-static bool evict_table(void)
+static bool evict_table(struct window *window)
 {
-	struct window_slot *slot = window.hand;
+	struct window_slot *slot = window->hand;
 
-	while (!window.free_tables) {
-		slot = slot + 1 == window.slots_end ? window.slots : slot + 1;
-		if (slot == window.hand)
+	while (!window->free_tables) {
+		slot = slot + 1 == window->slots_end ? window->slots : slot + 1;
+		if (slot == window->hand)
 			return false;
 		if (!slot->pte)
 			continue;
-		if (window_take_out(slot))
+		if (window_take_out(window, slot))
 			window_note_dirty(slot);
 		slot->pte = NULL;
 		published.window_resident--;
@@ -70,26 +79,26 @@ static bool evict_table(void)
 }
 
 /* Takes more memory for tables, in place of what was left; false where there is none. */
-HPT_INLINE bool add_tables(void)
+HPT_INLINE bool add_tables(struct window *window)
 {
 	uint64_t gpa;
 
-	while (frames_get_block(window.tables_size, &gpa)) {
-		if (window.tables_size <= 2 * HPT_PAGE_SIZE)
+	while (frames_get_block(window->tables_size, &gpa)) {
+		if (window->tables_size <= 2 * HPT_PAGE_SIZE)
 			return false;
-		window.tables_size /= 2;
+		window->tables_size /= 2;
 	}
-	window.next_table = gpa;
-	window.tables_end = gpa + window.tables_size;
-	window.tables += window.tables_size / (2 * HPT_PAGE_SIZE);
+	window->next_table = gpa;
+	window->tables_end = gpa + window->tables_size;
+	window->tables += window->tables_size / (2 * HPT_PAGE_SIZE);
 	return true;
 }
 
 /* There are fresh tables or a free one then. */
-void window_more_tables(void)
+void window_more_tables(struct window *window)
 {
-	if (!add_tables() && !evict_table())
-		out_of_tables();
+	if (!add_tables(window) && !evict_table(window))
+		out_of_tables(window);
 }
 
 /* The index of the first word in use from `at` on, or `end`. One instruction: see string.c. */
@@ -108,60 +117,68 @@ static unsigned int next_used(const uint64_t *table, unsigned int at, unsigned i
 }
 
 /* Takes away the tables below `table`, whose words are those of `level`, that lead to no page. */
-static void prune(uint64_t *table, unsigned int words, int level)
+static void prune(struct window *window, uint64_t *table, unsigned int words, int level)
 {
 	for (unsigned int at = next_used(table, 0, words); at < words;
 	     at = next_used(table, at + 1, words)) {
 		uint64_t *below = window_table(table[at]);
 
 		if (level > 2)
-			prune(below, WINDOW_WORDS, level - 1);
+			prune(window, below, WINDOW_WORDS, level - 1);
 		if (next_used(below, 0, WINDOW_WORDS) < WINDOW_WORDS)
 			continue;
-		window_free_table(&table[at]);
-		window.kept--;
+		window_free_table(window, &table[at]);
+		window->kept--;
 	}
 }
 
-static void forget_directories(void)
+static void forget_directories(struct window *window)
 {
 	for (unsigned int i = 0; i < WINDOW_DIRECTORIES; i++)
-		window.directories[i].gib = UINT64_MAX;
+		window->directories[i].gib = UINT64_MAX;
 }
 
-/* Takes away what leads to no page of the program; false where there is nothing like that. */
-static bool prune_all(void)
+static void load(struct window *window)
 {
-	uint64_t before = window.kept;
+	write_cr3((uint64_t)window->root - DIRECT_BASE);
+}
 
-	prune(window.root, WINDOW_WORDS / 2, WINDOW_LEVELS - 1);
-	if (window.kept == before)
+/* Takes away what leads to no page of any program; false where there is nothing like that. */
+static bool prune_all(struct window *window)
+{
+	uint64_t before = window->kept;
+
+	for (struct space *space = space_first; space; space = space->next) {
+		uint64_t *root = space->root[window->number];
+
+		if (root)
+			prune(window, root, WINDOW_WORDS / 2, WINDOW_LEVELS - 1);
+	}
+	if (window->kept == before)
 		return false;
-	forget_directories();
+	forget_directories(window);
 	/* The CPU may hold what led there. */
-	write_cr3((uint64_t)window.root - DIRECT_BASE);
+	load(window);
 	return true;
 }
 
-/* There may be a directory more then: LEAF_TABLES are left beside it. */
-static void make_room(uint64_t tables)
+/* There may be so many directories more then, and LEAF_TABLES beside them. */
+static void make_room(struct window *window, uint64_t tables)
 {
-	while (window.tables - window.kept < tables) {
-		if (prune_all())
+	while (window->tables - window->kept < tables) {
+		if (prune_all(window))
 			continue;
-		for (; window.next_table < window.tables_end;
-		     window.next_table += 2 * HPT_PAGE_SIZE)
-			window_put_table(window.next_table);
-		if (!add_tables())
-			out_of_tables();
+		for (; window->next_table < window->tables_end;
+		     window->next_table += 2 * HPT_PAGE_SIZE)
+			window_put_table(window, window->next_table);
+		if (!add_tables(window))
+			out_of_tables(window);
 	}
 }
 
 /* The word of `gva` at `level`, or NULL where nothing leads there. */
-static uint64_t *walk(uint64_t gva, int level)
+static uint64_t *walk(uint64_t *table, uint64_t gva, int level)
 {
-	uint64_t *table = window.root;
-
 	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
 		uint64_t word = table[window_index(gva, at)];
 
@@ -173,17 +190,15 @@ static uint64_t *walk(uint64_t gva, int level)
 }
 
 /* Walks to the word of `gva` at `level`, making the tables on the way. */
-HPT_INLINE uint64_t *reach(uint64_t gva, int level)
+HPT_INLINE uint64_t *reach(struct window *window, uint64_t *table, uint64_t gva, int level)
 {
-	uint64_t *table = window.root;
-
 #pragma GCC unroll 3
 	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
 		uint64_t *word = &table[window_index(gva, at)];
 
 		if (!*word) {
-			window_add_table(word);
-			window.kept++;
+			window_add_table(window, word);
+			window->kept++;
 		}
 		table = window_table(*word);
 	}
@@ -192,11 +207,12 @@ HPT_INLINE uint64_t *reach(uint64_t gva, int level)
 
 void window_enter_gib(uint64_t gva)
 {
-	uint64_t *word = walk(gva, 1);
+	struct window *window = &cpu.window;
+	uint64_t *word = walk(window->root, gva, 1);
 
 	if (!word) {
-		make_room(LEAF_TABLES + PATH_TABLES);
-		word = reach(gva, 1);
+		make_room(window, LEAF_TABLES + PATH_TABLES);
+		word = reach(window, window->root, gva, 1);
 	}
 	*window_directory(gva) = (struct window_directory){
 		.gib = gva >> WINDOW_GIB_SHIFT,
@@ -212,18 +228,19 @@ void window_prepare(uint64_t vpn)
 		window_enter_gib(gva);
 }
 
-void window_find_dirty(uint64_t gva)
+void window_find_dirty(const struct window_slot *slot)
 {
-	/* A run of pages may need memory to be one no more. */
-	if (hpt_change(&stage1, program_key(gva >> HPT_PAGE_SHIFT), 0, HPT_DIRTY) == -ENOMEM)
-		program_out_of_memory();
+	struct space *space = window_companion(slot->pte)->space;
+
+	space_note_dirty(space, slot->gva_and_dirty >> HPT_PAGE_SHIFT);
 }
 
-static struct window_slot *slot_of(const uint64_t *pte, uint64_t gva)
+static struct window_slot *slot_of(const struct window *window, const uint64_t *pte,
+				   unsigned int index)
 {
-	uint32_t offset = window_companion(pte)->slot[window_index(gva, 0)];
+	uint32_t offset = window_companion(pte)->slot[index];
 
-	return (struct window_slot *)((uint64_t)window.slots + offset);
+	return (struct window_slot *)((uint64_t)window->slots + offset);
 }
 
 /*
@@ -236,36 +253,203 @@ void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva,
 	published.window_resident--;
 	published.drops++;
 	exchange(pte, window_pte(entry) | (*pte & HPT_DIRTY));
-	slot_of(pte, gva)->gva_and_dirty = gva | (entry & HPT_DIRTY);
+	slot = slot_of(&cpu.window, pte, window_index(gva, 0));
+	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);
 	invlpg(gva);
 }
 
-uint64_t window_drop(uint64_t vpn)
-{
-	uint64_t gva = vpn << HPT_PAGE_SHIFT;
-	uint64_t *pte = walk(gva, 0);
-	struct window_slot *slot;
-	uint64_t dirty;
+/* What is done to the pages of a range that are in a window. */
+enum change { CHANGE_DROP, CHANGE_HARVEST, CHANGE_PROTECT };
 
-	if (!pte || !*pte)
-		return 0;
-	slot = slot_of(pte, gva);
-	dirty = window_take_out(slot);
+struct changes {
+	struct window *window;
+	enum change change;
+	uint64_t start, end; /* pages */
+};
+
+static void take_write(const struct window *window, struct window_slot *slot)
+{
+	uint64_t gva = slot->gva_and_dirty & ~HPT_DIRTY;
+	uint64_t pte = *slot->pte;
+
+	if (!(pte & HPT_WRITE))
+		return;
+	pte = exchange(slot->pte, pte & ~HPT_WRITE);
+	if (pte & ~slot->gva_and_dirty & HPT_DIRTY)
+		window_note_dirty(slot);
+	slot->gva_and_dirty |= HPT_DIRTY;
+	if (window == &cpu.window)
+		invlpg(gva);
+}
+
+static void change_page(const struct changes *changes, struct window_slot *slot)
+{
+	if (changes->change == CHANGE_PROTECT) {
+		take_write(changes->window, slot);
+		return;
+	}
+	if (window_take_out(changes->window, slot) && changes->change == CHANGE_HARVEST)
+		window_note_dirty(slot);
 	slot->pte = NULL;
 	published.window_resident--;
 	published.drops++;
-	return dirty;
+}
+
+/* `first` is the first page that the table is for. */
+static void change_below(const struct changes *changes, uint64_t *table, int level, uint64_t first)
+{
+	const unsigned int shift = 9 * (unsigned int)level;
+	uint64_t from = changes->start > first ? (changes->start - first) >> shift : 0;
+	uint64_t pages = changes->end - first;
+	uint64_t to = pages > (UINT64_C(512) << shift) ? WINDOW_WORDS
+						       : (pages + (1ul << shift) - 1) >> shift;
+
+	for (unsigned int at = next_used(table, (unsigned int)from, (unsigned int)to); at < to;
+	     at = next_used(table, at + 1, (unsigned int)to)) {
+		if (level)
+			change_below(changes, window_table(table[at]), level - 1,
+				     first + ((uint64_t)at << shift));
+		else
+			change_page(changes, slot_of(changes->window, table, at));
+	}
+}
+
+static void change(struct space *space, uint64_t start, uint64_t end, enum change change)
+{
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		struct window *window = i == cpu.number ? &cpu.window : &cpus[i]->window;
+		const struct changes changes = {window, change, start, end};
+
+		if (!space->root[i] || start >= end)
+			continue;
+		change_below(&changes, space->root[i], WINDOW_LEVELS - 1, 0);
+		if (i != cpu.number && window->space == space)
+			window->is_stale = true;
+	}
+}
+
+void window_drop(struct space *space, uint64_t start, uint64_t end)
+{
+	change(space, start, end, CHANGE_DROP);
+}
+
+void window_harvest(struct space *space, uint64_t start, uint64_t end)
+{
+	change(space, start, end, CHANGE_HARVEST);
+}
+
+void window_protect(struct space *space)
+{
+	change(space, 0, USER_END >> HPT_PAGE_SHIFT, CHANGE_PROTECT);
+}
+
+void window_settle(void)
+{
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		struct window *window = &cpus[i]->window;
+
+		if (i == cpu.number || !window->is_stale)
+			continue;
+		window->is_stale = false;
+		cpus[i]->flush = 1;
+		apic_send(i, VECTOR_ATTEND);
+		while (cpus[i]->flush)
+			__asm__ volatile("pause");
+	}
+}
+
+void window_attend(void)
+{
+	load(&cpu.window);
+	cpu.flush = 0;
+}
+
+/* Gives all tables below `table` back, which have no words but those that lead to tables. */
+static void free_below(struct window *window, uint64_t *table, unsigned int words, int level)
+{
+	for (unsigned int at = next_used(table, 0, words); at < words;
+	     at = next_used(table, at + 1, words)) {
+		/* The CPU sets A in it. */
+		if (window_table(table[at]) == window_table(trap_word)) {
+			table[at] = 0;
+			continue;
+		}
+		free_below(window, window_table(table[at]), WINDOW_WORDS, level - 1);
+		window_free_table(window, &table[at]);
+		window->kept--;
+	}
+}
+
+static void leave(struct window *window)
+{
+	window->space = NULL;
+	window->root = window->kernel_root;
+	forget_directories(window);
+	if (window->number == cpu.number)
+		load(window);
+	else
+		window->is_stale = true;
+}
+
+void window_forget(struct space *space)
+{
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		struct window *window = i == cpu.number ? &cpu.window : &cpus[i]->window;
+
+		if (window->space == space)
+			leave(window);
+	}
+	window_settle();
+	for (unsigned int i = 0; i < cpu_count; i++) {
+		struct window *window = i == cpu.number ? &cpu.window : &cpus[i]->window;
+		uint64_t *root = space->root[i];
+
+		if (!root)
+			continue;
+		free_below(window, root, WINDOW_WORDS / 2, WINDOW_LEVELS - 1);
+		memset(root + WINDOW_WORDS / 2, 0, HPT_PAGE_SIZE / 2);
+		window_put_table(window, (uint64_t)root - DIRECT_BASE);
+		window->kept--;
+		space->root[i] = NULL;
+	}
+}
+
+/* Fills what all roots of a window have: the kernel, and the way to the trap page. */
+static void fill_root(struct window *window, uint64_t *root)
+{
+	memcpy(root + WINDOW_WORDS / 2, window->kernel_root + WINDOW_WORDS / 2, HPT_PAGE_SIZE / 2);
+	*reach(window, root, TRAP_PAGE, 1) = trap_word;
+}
+
+void window_enter(struct space *space)
+{
+	struct window *window = &cpu.window;
+	uint64_t **root = &space->root[window->number];
+
+	if (window->space == space)
+		return;
+	if (!*root) {
+		make_room(window, LEAF_TABLES + PATH_TABLES + 1);
+		*root = direct(window_new_table(window));
+		window->kept++;
+		fill_root(window, *root);
+	}
+	window->space = space;
+	window->root = *root;
+	forget_directories(window);
+	load(window);
 }
 
 void window_pin(struct hpt_key key, uint64_t entry)
 {
 	uint64_t gva = key.vpn << HPT_PAGE_SHIFT;
+	struct window *window = &cpu.window;
 
-	*reach(gva, key.size == HPT_2M ? 1 : 0) = window_pte(entry);
+	*reach(window, window->kernel_root, gva, key.size == HPT_2M ? 1 : 0) = window_pte(entry);
 	published.pinned++;
 }
 
-void window_create(uint64_t pages)
+static int create(struct window *window, uint64_t pages)
 {
 	uint64_t size = HPT_PAGE_SIZE;
 	uint64_t gpa;
@@ -273,23 +457,68 @@ void window_create(uint64_t pages)
 	while (size < pages * sizeof(struct window_slot))
 		size *= 2;
 	if (frames_get_block(size, &gpa))
+		return -ENOMEM;
+	window->slots = window->hand = direct(gpa);
+	window->slots_end = window->slots + pages;
+	window->tables_size = TABLES_SIZE_MAX;
+	while (window->tables_size > boot.ram_pages * HPT_PAGE_SIZE / TABLES_SHARE)
+		window->tables_size /= 2;
+	if (!add_tables(window))
+		return -ENOMEM;
+	forget_directories(window);
+	window->root = window->kernel_root = direct(window_new_table(window));
+	window->kept++;
+	published.window_pages += pages;
+	return 0;
+}
+
+void window_create(uint64_t pages)
+{
+	if (create(&cpu.window, pages))
 		window_refuse();
-	window.slots = window.hand = direct(gpa);
-	window.slots_end = window.slots + pages;
-	window.tables_size = TABLES_SIZE_MAX;
-	while (window.tables_size > boot.ram_pages * HPT_PAGE_SIZE / TABLES_SHARE)
-		window.tables_size /= 2;
-	window_more_tables();
-	forget_directories();
-	window.root = direct(window.next_table);
-	window.next_table += 2 * HPT_PAGE_SIZE;
-	window.kept++;
-	published.window_pages = pages;
 }
 
 void window_start(void)
 {
-	make_room(TABLES_MIN);
-	window.is_running = true;
-	write_cr3((uint64_t)window.root - DIRECT_BASE);
+	struct window *window = &cpu.window;
+
+	make_room(window, TABLES_MIN);
+	trap_word = *walk(window->kernel_root, TRAP_PAGE, 1);
+	window->is_running = true;
+	load(window);
+}
+
+/* A copy of the table that `word` names, in its place. */
+static uint64_t *own_table(struct window *window, uint64_t *word)
+{
+	uint64_t gpa = window_new_table(window);
+
+	if (*word)
+		memcpy(direct(gpa), window_table(*word), HPT_PAGE_SIZE);
+	*word = gpa | WINDOW_TABLE_FLAGS;
+	window->kept++;
+	return direct(gpa);
+}
+
+int window_create_second(struct window *window, unsigned int number, uint64_t area)
+{
+	const struct window *first = &cpus[0]->window;
+	uint64_t *table, *leaf;
+
+	window->number = number;
+	if (create(window, (uint64_t)(first->slots_end - first->slots)))
+		return -ENOMEM;
+	memcpy(window->root, first->kernel_root, HPT_PAGE_SIZE);
+	/* The kernel's image and the area are in one GiB-table; the area has a way of its own. */
+	table = own_table(window, &window->root[window_index(CPU_BASE, 3)]);
+	table = own_table(window, &table[window_index(CPU_BASE, 2)]);
+	leaf = own_table(window, &table[window_index(CPU_BASE, 1)]);
+	for (unsigned int i = 0; i < CPU_AREA_SIZE / HPT_PAGE_SIZE; i++) {
+		uint64_t *word = &leaf[window_index(CPU_BASE, 0) + i];
+
+		if (*word)
+			*word = (*word & ~HPT_FRAME_MASK) | (area + i * HPT_PAGE_SIZE);
+	}
+	window->is_running = true;
+	return 0;
 }

@@ -20,6 +20,7 @@
 #define GUEST_WINDOW_INSTALL_H
 
 #include "guest/cpu.h"
+#include "guest/cpu_area.h"
 #include "guest/frames.h"
 #include "guest/publish.h"
 #include "guest/stage1.h"
@@ -29,51 +30,21 @@
 #define WINDOW_LEVELS	   4
 #define WINDOW_WORDS	   512
 #define WINDOW_GIB_SHIFT   30
-#define WINDOW_DIRECTORIES 4
 #define WINDOW_NO_WORD	   UINT64_MAX /* of lines: never so many */
 #define WINDOW_TABLE_FLAGS (HPT_PRESENT | HPT_WRITE | HPT_USER)
 
-struct window_slot {
-	uint64_t *pte;		/* NULL: the slot is free */
-	uint64_t gva_and_dirty; /* HPT_DIRTY: it was installed with D set */
-	uint64_t *word;		/* of the hashed entry, unless lines were moved since: */
-	uint64_t moves;
-};
-
 struct window_companion {
 	uint64_t *parent; /* the word that names the leaf table */
-	uint64_t used;	  /* words of it */
+	struct space *space;
+	uint64_t used; /* words of it */
 	uint32_t slot[WINDOW_WORDS];
 };
 
-/* A directory, the table whose words name leaf tables, and which GiB it is for. */
-struct window_directory {
-	uint64_t gib; /* gva >> 30 */
-	uint64_t *words;
-};
-
-/* One window, one CPU. */
-struct window {
-	/* The last directories that were used: by the low bits of their GiB. */
-	struct window_directory directories[WINDOW_DIRECTORIES];
-	uint64_t *root;
-	struct window_slot *slots, *slots_end;
-	struct window_slot *hand;
-	uint64_t free_tables;		 /* list through the first word of each */
-	uint64_t next_table, tables_end; /* never used ones, gPA */
-	uint64_t tables_size;		 /* bytes that the next such part has */
-	uint64_t tables;		 /* all that there are, ... */
-	uint64_t kept;			 /* ... and those that are no leaf tables, or pinned */
-	bool is_running;		 /* the CPU has it */
-};
-
-extern struct window window;
-
 /* The parts of an installation that are rare. (window.c) */
 void window_enter_gib(uint64_t gva);
-void window_more_tables(void);
+void window_more_tables(struct window *window);
 void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva, uint64_t entry);
-void window_find_dirty(uint64_t gva);
+void window_find_dirty(const struct window_slot *slot);
 
 static inline struct window_companion *window_companion(const uint64_t *word)
 {
@@ -97,33 +68,42 @@ static inline uint64_t *window_table(uint64_t word)
 	return direct(word & ~(HPT_PAGE_SIZE - 1));
 }
 
-/* Hangs an empty table below `word`. A freed one is empty but for the list's link. */
-static inline void window_add_table(uint64_t *word)
+/* An empty table, gPA. A freed one is empty but for the list's link. */
+static inline uint64_t window_new_table(struct window *window)
 {
-	uint64_t gpa = window.free_tables;
+	uint64_t gpa = window->free_tables;
 	uint64_t *table;
 
-	if (!gpa && window.next_table == window.tables_end) {
-		window_more_tables();
-		gpa = window.free_tables;
+	if (!gpa && window->next_table == window->tables_end) {
+		window_more_tables(window);
+		gpa = window->free_tables;
 	}
 	if (gpa) {
 		table = direct(gpa);
-		window.free_tables = *table;
+		window->free_tables = *table;
 		*table = 0;
 	} else {
-		gpa = window.next_table;
-		window.next_table += 2 * HPT_PAGE_SIZE;
-		table = direct(gpa);
+		gpa = window->next_table;
+		window->next_table += 2 * HPT_PAGE_SIZE;
 	}
-	window_companion(table)->parent = word;
+	return gpa;
+}
+
+/* Hangs an empty table below `word`, for the space that the CPU has the tables of. */
+static inline void window_add_table(struct window *window, uint64_t *word)
+{
+	uint64_t gpa = window_new_table(window);
+	struct window_companion *companion = window_companion(direct(gpa));
+
+	companion->parent = word;
+	companion->space = window->space;
 	*word = gpa | WINDOW_TABLE_FLAGS;
 }
 
 /* Where the directory of `gva` is kept once it was used. */
 static inline struct window_directory *window_directory(uint64_t gva)
 {
-	return &window.directories[gva >> WINDOW_GIB_SHIFT & (WINDOW_DIRECTORIES - 1)];
+	return &cpu.window.directories[gva >> WINDOW_GIB_SHIFT & (WINDOW_DIRECTORIES - 1)];
 }
 
 /* The leaf word of `gva`. */
@@ -136,37 +116,37 @@ HPT_INLINE uint64_t *window_leaf(uint64_t gva)
 		window_enter_gib(gva);
 	word = &directory->words[window_index(gva, 1)];
 	if (!*word)
-		window_add_table(word);
+		window_add_table(&cpu.window, word);
 	return &window_table(*word)[window_index(gva, 0)];
 }
 
-static inline void window_put_table(uint64_t gpa)
+static inline void window_put_table(struct window *window, uint64_t gpa)
 {
-	*window_table(gpa) = window.free_tables;
-	window.free_tables = gpa;
+	*window_table(gpa) = window->free_tables;
+	window->free_tables = gpa;
 }
 
 /* Takes the empty leaf table that `word` names away. */
-static inline void window_free_table(uint64_t *word)
+static inline void window_free_table(struct window *window, uint64_t *word)
 {
 	uint64_t gpa = *word & ~(HPT_PAGE_SIZE - 1);
 
 	*word = 0;
-	window_put_table(gpa);
+	window_put_table(window, gpa);
 }
 
 /*
  * Empties the slot's leaf word; HPT_DIRTY if the CPU has made the page dirty. The leaf table goes
  * first and INVLPG last: it forgets that too.
  */
-HPT_INLINE uint64_t window_take_out(struct window_slot *slot)
+HPT_INLINE uint64_t window_take_out(struct window *window, struct window_slot *slot)
 {
 	uint64_t gva = slot->gva_and_dirty;
 	struct window_companion *companion = window_companion(slot->pte);
 	uint64_t pte = exchange(slot->pte, 0);
 
 	if (!--companion->used)
-		window_free_table(companion->parent);
+		window_free_table(window, companion->parent);
 	invlpg(gva);
 	return pte & ~gva & HPT_DIRTY;
 }
@@ -174,10 +154,10 @@ HPT_INLINE uint64_t window_take_out(struct window_slot *slot)
 /* The CPU has made the page of the slot dirty: into the hashed entry, which is still there. */
 static inline void window_note_dirty(const struct window_slot *slot)
 {
-	if (__builtin_expect(slot->moves == stage1.counts.moves, 1))
+	if (__builtin_expect(slot->moves == stage1_moves(), 1))
 		*slot->word |= HPT_DIRTY;
 	else
-		window_find_dirty(slot->gva_and_dirty);
+		window_find_dirty(slot);
 }
 
 /*
@@ -188,13 +168,13 @@ static inline void window_note_dirty(const struct window_slot *slot)
 HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word, bool runs)
 {
 	uint64_t gva = vpn << HPT_PAGE_SHIFT;
-	struct window_slot *slot = window.hand;
+	struct window_slot *slot = cpu.window.hand;
 	struct window_companion *companion;
 	uint64_t *pte;
 
 	/* Before anything is made: eviction may free the very tables that lead to the new page. */
 	if (slot->pte) {
-		if (window_take_out(slot))
+		if (window_take_out(&cpu.window, slot))
 			window_note_dirty(slot);
 	} else {
 		published.window_resident++;
@@ -206,13 +186,14 @@ HPT_INLINE void window_install(uint64_t vpn, uint64_t entry, uint64_t *word, boo
 	}
 	companion = window_companion(pte);
 	companion->used++;
-	companion->slot[window_index(gva, 0)] = (uint32_t)((uint64_t)slot - (uint64_t)window.slots);
+	companion->slot[window_index(gva, 0)] =
+		(uint32_t)((uint64_t)slot - (uint64_t)cpu.window.slots);
 	*pte = window_pte(entry);
 	slot->pte = pte;
 	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);
 	slot->word = word;
-	slot->moves = runs && !word ? WINDOW_NO_WORD : stage1.counts.moves;
-	window.hand = slot + 1 == window.slots_end ? window.slots : slot + 1;
+	slot->moves = runs && !word ? WINDOW_NO_WORD : stage1_moves();
+	cpu.window.hand = slot + 1 == cpu.window.slots_end ? cpu.window.slots : slot + 1;
 	/* The CPU may hold the page's absence. */
 	invlpg(gva);
 }

@@ -71,7 +71,7 @@ int hpt_space_fork(struct hpt_space *parent, struct hpt_space *child,
 		space_node_put(child->spaces, child->asid);
 		return error;
 	}
-	for (; from; from = from->next)
+	for (; from && attachments; from = from->next)
 		hpt_space_attach(child, attachments++, from->segment, from->vpn, from->pages,
 				 from->offset, from->permissions);
 	return 0;

@@ -154,11 +154,22 @@ const char *hpt_spaces_check(struct hpt_spaces *spaces);
 int hpt_space_create(struct hpt_spaces *spaces, struct hpt_space *space);
 
 /*
+ * For a fault handler in which every instruction counts: a space that has never had an ancestor,
+ * an attachment, or a page by the functions below may be used by hpt.h, under its identifier, as
+ * long as its pages are of 4 KiB and are all unmapped before it is destroyed. Before anything else
+ * is done with it, what it has must be adopted: hpt_space_adopt_start(), and then every range in
+ * which there may be entries, each once; where that fails (-ENOMEM, -EINVAL), it has to begin
+ * again. The references that the entries hold are the owner's matter: none is told.
+ */
+void hpt_space_adopt_start(struct hpt_space *space);
+int hpt_space_adopt(struct hpt_space *space, uint64_t vpn, uint64_t count);
+
+/*
  * Makes *child a copy of *parent, which may not write to its private pages any more without asking:
  * translations that the caller has kept must lose their right to. Attachments are inherited:
- * `attachments` are parent->attached of them, for the child. Costs nothing per page, unless the
- * parent has HPT_SPACE_DEPTH ancestors already: then the smallest of them is first copied into its
- * child on the way, a reference for each entry. -ENOSPC, -ENOMEM.
+ * `attachments` are parent->attached of them, for the child; NULL: the child has none. Costs
+ * nothing per page, unless the parent has HPT_SPACE_DEPTH ancestors already: then the smallest of
+ * them is first copied into its child on the way, a reference for each entry. -ENOSPC, -ENOMEM.
  */
 int hpt_space_fork(struct hpt_space *parent, struct hpt_space *child,
 		   struct hpt_attachment *attachments);

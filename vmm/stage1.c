@@ -84,9 +84,13 @@ static int lookup_frame(struct stage1 *stage1, struct hpt_key key, uint64_t *ent
 
 struct hpt_key stage1_key(const struct stage1 *stage1, uint64_t gva, enum hpt_size size)
 {
-	uint16_t asid = gva >= ABI_KERNEL_HALF ? ABI_ASID_KERNEL : stage1->page.asid;
+	uint16_t asid = stage1->page.asid[0];
 	uint64_t vpn = (gva >> HPT_PAGE_SHIFT) & ((UINT64_C(1) << GVA_VPN_BITS) - 1);
 
+	if (gva >= ABI_CPU_AREA)
+		asid = stage1->page.own_asid[0];
+	else if (gva >= ABI_KERNEL_HALF)
+		asid = ABI_ASID_KERNEL;
 	return hpt_key(asid, vpn & ~(hpt_pages_in(size) - 1), size);
 }
 

@@ -65,7 +65,7 @@ static inline void published_table(struct published *guest, enum hpt_organisatio
 					.version = ABI_VERSION,
 					.desc = DESC_GPA,
 					.counts = COUNTS_GPA,
-					.asid = ASID};
+					.asid = {ASID}};
 }
 
 /* Page and descriptor, as they are now. */
