@@ -205,7 +205,7 @@ $(BUILD)/tests/guest/%: tests/guest/%.c Makefile
 	@echo '  CC   $@'
 	@$(MUSL_CC) $(IMAGE_FLAGS) -MF $(BUILD)/obj/guest_probe_$*.d $< -o $@
 
-$(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S tests/vmm/kernels/kernel.inc \
+$(BUILD)/tests/kernels/%: tests/vmm/kernels/%.S $(wildcard tests/vmm/kernels/*.inc) \
 		tests/vmm/kernels/kernel.lds Makefile
 	@mkdir -p $(@D)
 	@echo '  LD   $@'

@@ -30,7 +30,8 @@ struct ept_config stage2_config(uint64_t pages, uint64_t frames)
 				   .host_mem = frames << HPT_PAGE_SHIFT,
 				   .organisation = HPT_CLUSTERED,
 				   .seed = 1,
-				   .cpu = sched_getcpu()};
+				   .cpu_count = 1,
+				   .cpus = {sched_getcpu()}};
 }
 
 void stage2_begin(struct stage2 *stage2, const struct ept_config *config, bool is_bare)

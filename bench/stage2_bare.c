@@ -225,7 +225,7 @@ static void *handler(void *argument)
 	return NULL;
 }
 
-static int start_handler(struct bare *bare, int cpu)
+static int start_handler(struct bare *bare, const struct ept_config *config)
 {
 	pthread_attr_t attributes;
 	cpu_set_t cpus;
@@ -236,8 +236,9 @@ static int start_handler(struct bare *bare, int cpu)
 		return -errno;
 	pthread_attr_init(&attributes);
 	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	ret = cpu < 0 ? 0 : pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
+	CPU_SET(config->cpus[0], &cpus);
+	ret = !config->cpu_count ? 0
+				 : pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
 	if (ret == 0)
 		ret = pthread_create(&bare->handler, &attributes, handler, bare);
 	pthread_attr_destroy(&attributes);
@@ -287,7 +288,7 @@ int bare_create(struct bare *bare, const struct ept_config *config, const char *
 	if (ret < 0)
 		goto no_swap;
 	*what = "no handler thread";
-	ret = start_handler(bare, config->cpu);
+	ret = start_handler(bare, config);
 	if (ret == 0)
 		return 0;
 

@@ -31,7 +31,7 @@ struct bare {
 
 /*
  * Of *config: the first range, which begins at 0 and is a multiple of 2 MiB, host_mem, swap,
- * around, seed and cpu. 0, or a negative errno and *what, and nothing is left.
+ * around, seed and the first CPU. 0, or a negative errno and *what, and nothing is left.
  */
 int bare_create(struct bare *bare, const struct ept_config *config, const char **what);
 void bare_destroy(struct bare *bare);

@@ -133,6 +133,9 @@ static int check_config(struct ept *ept, const char **what)
 	if (config->handlers > EPT_HANDLERS_MAX)
 		return refuse(ept, what, "handlers: %u threads are above the limit of %d",
 			      config->handlers, EPT_HANDLERS_MAX);
+	if (config->cpu_count > EPT_HANDLERS_MAX)
+		return refuse(ept, what, "cpu_count: %u CPUs are above the limit of %d",
+			      config->cpu_count, EPT_HANDLERS_MAX);
 	ret = check_ranges(ept, what);
 	return ret < 0 ? ret : check_pinned(ept, what);
 }

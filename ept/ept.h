@@ -47,6 +47,8 @@ struct ept_range {
 #define EPT_MEMORY_MAX (EPT_WINDOW_BLOCKS * EPT_BLOCK_SIZE)
 #define EPT_SPAN_MAX   (UINT64_C(1) << 42)
 
+#define EPT_HANDLERS_MAX 16
+
 struct ept_config {
 	struct ept_range ranges[EPT_RANGES_MAX]; /* ascending, disjoint: the guest's RAM */
 	unsigned int range_count;
@@ -69,7 +71,9 @@ struct ept_config {
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
 	uint64_t seed; /* shuffles which pool block a guest block gets */
-	int cpu;       /* the handler threads are pinned there; -1: not at all */
+	/* The handler threads are pinned there, one after the other and round; 0: not at all. */
+	unsigned int cpu_count;
+	int cpus[EPT_HANDLERS_MAX];
 	/*
 	 * Called once, from a handler thread, when a miss cannot be resolved: `reason` is static
 	 * text, `gpa` the page's. It may be NULL. When it returns, the faulting access is released
@@ -121,8 +125,6 @@ struct ept_hand {
 	unsigned int range;
 	uint64_t page;
 };
-
-#define EPT_HANDLERS_MAX 16
 
 struct ept_origin;
 

@@ -440,14 +440,14 @@ static int start_thread(struct ept *ept, const char **what)
 	ret = pthread_attr_init(&attributes);
 	if (ret)
 		return -ret;
-	if (ept->config.cpu >= 0) {
+	if (ept->config.cpu_count) {
 		CPU_ZERO(&cpus);
-		CPU_SET(ept->config.cpu, &cpus);
+		CPU_SET(ept->config.cpus[ept->running % ept->config.cpu_count], &cpus);
 		ret = pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
 	}
 	if (!ret)
 		ret = pthread_create(&ept->handlers[ept->running], &attributes, handler, ept);
-	if (ret == EINVAL && ept->config.cpu >= 0)
+	if (ret == EINVAL && ept->config.cpu_count)
 		*what = "handler thread: this process may not run on the CPU that was asked for";
 	pthread_attr_destroy(&attributes);
 	return -ret;

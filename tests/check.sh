@@ -48,6 +48,7 @@ bats_suite command-line 300 tests/vmm/cli.bats
 bats_suite disk 120 tests/vmm/disk.bats
 bats_suite snapshot 200 tests/vmm/snapshot.bats
 bats_suite kernels 120 tests/vmm/kernels.bats
+bats_suite cpus 120 tests/vmm/cpus.bats
 bats_suite measure 300 tests/bench/measure.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats

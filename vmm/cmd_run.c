@@ -197,8 +197,8 @@ static int write_program(struct run *run)
 
 	if (check_arguments(run))
 		return -1;
-	error = cmdline_add(line, "doorbells=1 window=%llu table=%s seed=%llu",
-			    (unsigned long long)options->window,
+	error = cmdline_add(line, "doorbells=1 cpus=%llu window=%llu table=%s seed=%llu",
+			    (unsigned long long)options->cpus, (unsigned long long)options->window,
 			    hpt_organisation_name(options->guest_table),
 			    (unsigned long long)options->seed);
 	if (options->disk)
@@ -253,6 +253,8 @@ static int make_machine(struct run *run)
 	const struct run_options *options = &run->options;
 	struct machine_config config = {
 		.mem = options->mem,
+		.cpus = (unsigned int)options->cpus,
+		.apics = options->cpus > 1 || run->image.kind == IMAGE_STATIC_PROGRAM,
 		.host_mem = options->host_mem,
 		.swap = options->swap,
 		.disk = options->disk ? &run->disk : NULL,
@@ -282,6 +284,11 @@ static int make_machine(struct run *run)
 			      "--snapshot: IMAGE finds a PC, whose interrupt controllers and timer "
 			      "are not in a snapshot; wanted a program, or a PVH kernel without "
 			      "--initrd and --append");
+	if (config.cpus > 1 && options->snapshot.when != SNAPSHOT_NEVER)
+		return refuse(
+			run, STATUS_USAGE,
+			"--snapshot: found --cpus above 1, wanted one CPU: the others and the "
+			"interrupt controllers are not in a snapshot");
 	config.command_line = run->command_line.text;
 	if (options->snapshot.when != SNAPSHOT_NEVER)
 		config.snapshot = &run->options.snapshot;
@@ -308,6 +315,7 @@ static void fill_config(const struct run *run, struct report_config *config)
 			: run->image.kind == IMAGE_UNKNOWN ? "unknown"
 							   : "program",
 		.mem = options->mem,
+		.cpus = options->cpus,
 		.host_mem = options->host_mem,
 		.swap = options->swap,
 		.around = options->around,

@@ -30,20 +30,22 @@ static const struct {
 	{0x80000008, 0, 0, UINT32_MAX, 0, 0},
 };
 
-static int read_table(const struct kvm *kvm, struct table *table, struct message *message)
+static int read_table(const struct kvm *kvm, unsigned int vcpu, struct table *table,
+		      struct message *message)
 {
 	memset(table, 0, sizeof(*table));
 	table->count = CPU_STATE_CPUID;
-	if (ioctl(kvm->vcpu, KVM_GET_CPUID2, table) == 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_CPUID2, table) == 0)
 		return 0;
 	return message_set(message, -errno, STATUS_UNAVAILABLE, "%s: KVM_GET_CPUID2 failed: %m",
 			   KVM_DEVICE);
 }
 
-int cpu_features_read(struct cpu_state *state, const struct kvm *kvm, struct message *message)
+int cpu_features_read(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		      struct message *message)
 {
 	struct table table;
-	int ret = read_table(kvm, &table, message);
+	int ret = read_table(kvm, vcpu, &table, message);
 
 	if (ret < 0)
 		return ret;
@@ -95,7 +97,7 @@ static int check_features(const struct cpu_state *state, const struct table *hos
 	return ret;
 }
 
-int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm,
+int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		       struct message *message)
 {
 	struct table table;
@@ -105,14 +107,14 @@ int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm,
 		return message_set(message, -EINVAL, STATUS_DATA,
 				   "vCPU: found %" PRIu32 " leaves of CPUID, wanted at most %d",
 				   state->cpuid_count, CPU_STATE_CPUID);
-	ret = read_table(kvm, &table, message);
+	ret = read_table(kvm, vcpu, &table, message);
 	if (ret == 0)
 		ret = check_features(state, &table, message);
 	if (ret < 0)
 		return ret;
 	table.count = state->cpuid_count;
 	memcpy(table.entries, state->cpuid, state->cpuid_count * sizeof(table.entries[0]));
-	if (ioctl(kvm->vcpu, KVM_SET_CPUID2, &table) == 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_CPUID2, &table) == 0)
 		return 0;
 	return message_set(message, -errno, STATUS_DATA,
 			   "vCPU: found a CPUID that KVM_SET_CPUID2 does not take (%m), wanted one "

@@ -6,13 +6,14 @@
 #include "vmm/cpu_state.h"
 
 /* Reads what CPUID tells the guest. As cpu_state_read(). */
-int cpu_features_read(struct cpu_state *state, const struct kvm *kvm, struct message *message);
+int cpu_features_read(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		      struct message *message);
 
 /*
  * Shows a fresh vCPU the CPU of the state. One with a feature that this host has not is refused,
  * with leaf and register (status 65).
  */
-int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm,
+int cpu_features_write(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		       struct message *message);
 
 #endif

@@ -46,24 +46,25 @@ struct msr_list {
 	uint32_t numbers[CPU_STATE_MSRS];
 };
 
-static bool read_msr(const struct kvm *kvm, uint32_t number, uint64_t *value)
+static bool read_msr(const struct kvm *kvm, unsigned int vcpu, uint32_t number, uint64_t *value)
 {
 	struct one_msr one = {.count = 1, .entry.index = number};
 
-	if (ioctl(kvm->vcpu, KVM_GET_MSRS, &one) != 1)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_MSRS, &one) != 1)
 		return false;
 	*value = one.entry.data;
 	return true;
 }
 
-static bool write_msr(const struct kvm *kvm, uint32_t number, uint64_t value)
+static bool write_msr(const struct kvm *kvm, unsigned int vcpu, uint32_t number, uint64_t value)
 {
 	struct one_msr one = {.count = 1, .entry = {.index = number, .data = value}};
 
-	return ioctl(kvm->vcpu, KVM_SET_MSRS, &one) == 1;
+	return ioctl(kvm->vcpus[vcpu].fd, KVM_SET_MSRS, &one) == 1;
 }
 
-static int read_msrs(struct cpu_state *state, const struct kvm *kvm, struct message *message)
+static int read_msrs(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		     struct message *message)
 {
 	struct msr_list list = {.count = CPU_STATE_MSRS};
 
@@ -73,7 +74,7 @@ static int read_msrs(struct cpu_state *state, const struct kvm *kvm, struct mess
 		struct kvm_msr_entry *entry = &state->msrs[state->msr_count];
 		uint64_t value;
 
-		if (list.numbers[i] == MSR_TSC || !read_msr(kvm, list.numbers[i], &value))
+		if (list.numbers[i] == MSR_TSC || !read_msr(kvm, vcpu, list.numbers[i], &value))
 			continue;
 		*entry = (struct kvm_msr_entry){.index = list.numbers[i], .data = value};
 		state->msr_count++;
@@ -82,15 +83,16 @@ static int read_msrs(struct cpu_state *state, const struct kvm *kvm, struct mess
 }
 
 /* What has its value already is not written: some can only be read. */
-static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, struct message *message)
+static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		      struct message *message)
 {
 	for (uint32_t i = 0; i < state->msr_count; i++) {
 		const struct kvm_msr_entry *entry = &state->msrs[i];
 		uint64_t value;
 
-		if (read_msr(kvm, entry->index, &value) && value == entry->data)
+		if (read_msr(kvm, vcpu, entry->index, &value) && value == entry->data)
 			continue;
-		if (!write_msr(kvm, entry->index, entry->data))
+		if (!write_msr(kvm, vcpu, entry->index, entry->data))
 			return message_set(message, -EINVAL, STATUS_DATA,
 					   "vCPU: found 0x%" PRIx64 " in MSR 0x%" PRIx32
 					   ", wanted a value that this KVM takes",
@@ -99,11 +101,12 @@ static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, stru
 	return 0;
 }
 
-static int read_clocks(struct cpu_state *state, const struct kvm *kvm, struct message *message)
+static int read_clocks(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		       struct message *message)
 {
 	struct kvm_clock_data clock = {0};
 
-	if (!read_msr(kvm, MSR_TSC, &state->tsc))
+	if (!read_msr(kvm, vcpu, MSR_TSC, &state->tsc))
 		return read_failed(message, "KVM_GET_MSRS of the time stamp counter");
 	state->tsc_khz = kvm_tsc_khz(kvm);
 	if (ioctl(kvm->vm, KVM_GET_CLOCK, &clock) == 0)
@@ -111,7 +114,7 @@ static int read_clocks(struct cpu_state *state, const struct kvm *kvm, struct me
 	return 0;
 }
 
-static int set_frequency(const struct cpu_state *state, const struct kvm *kvm,
+static int set_frequency(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 			 struct message *message)
 {
 	uint64_t found = state->tsc_khz, wanted = kvm_tsc_khz(kvm);
@@ -119,7 +122,7 @@ static int set_frequency(const struct cpu_state *state, const struct kvm *kvm,
 
 	if (!found || !wanted || off <= wanted / 1000000 * KHZ_TOLERANCE)
 		return 0;
-	if (found <= UINT32_MAX && ioctl(kvm->vcpu, KVM_SET_TSC_KHZ, found) == 0 &&
+	if (found <= UINT32_MAX && ioctl(kvm->vcpus[vcpu].fd, KVM_SET_TSC_KHZ, found) == 0 &&
 	    kvm_tsc_khz(kvm) == found)
 		return 0;
 	return message_set(message, -ENOTSUP, STATUS_DATA,
@@ -132,35 +135,35 @@ static int set_frequency(const struct cpu_state *state, const struct kvm *kvm,
  * By the counter's offset where KVM has that: written as an MSR a value near that of a fresh vCPU
  * is taken for an attempt to make two of them equal, and is not kept.
  */
-static void set_counter(const struct kvm *kvm, uint64_t tsc)
+static void set_counter(const struct kvm *kvm, unsigned int vcpu, uint64_t tsc)
 {
 	struct kvm_device_attr attribute = {.group = KVM_VCPU_TSC_CTRL,
 					    .attr = KVM_VCPU_TSC_OFFSET};
 	uint64_t offset, now;
 
 	attribute.addr = (uintptr_t)&offset;
-	if (ioctl(kvm->vcpu, KVM_GET_DEVICE_ATTR, &attribute) == 0 &&
-	    read_msr(kvm, MSR_TSC, &now)) {
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_DEVICE_ATTR, &attribute) == 0 &&
+	    read_msr(kvm, vcpu, MSR_TSC, &now)) {
 		offset += tsc - now;
-		if (ioctl(kvm->vcpu, KVM_SET_DEVICE_ATTR, &attribute) == 0)
+		if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_DEVICE_ATTR, &attribute) == 0)
 			return;
 	}
-	(void)write_msr(kvm, MSR_TSC, tsc);
+	(void)write_msr(kvm, vcpu, MSR_TSC, tsc);
 }
 
-static int write_clocks(const struct cpu_state *state, const struct kvm *kvm,
+static int write_clocks(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 			struct message *message)
 {
 	struct kvm_clock_data clock = {.clock = state->clock_ns};
 	uint64_t now = 0;
-	int ret = set_frequency(state, kvm, message);
+	int ret = set_frequency(state, kvm, vcpu, message);
 
 	if (ret < 0)
 		return ret;
 	if (state->clock_ns)
 		(void)ioctl(kvm->vm, KVM_SET_CLOCK, &clock);
-	set_counter(kvm, state->tsc);
-	if (read_msr(kvm, MSR_TSC, &now) && now >= state->tsc)
+	set_counter(kvm, vcpu, state->tsc);
+	if (read_msr(kvm, vcpu, MSR_TSC, &now) && now >= state->tsc)
 		return 0;
 	return message_set(message, -ENOTSUP, STATUS_DATA,
 			   "time stamp counter: found 0x%" PRIx64 ", wanted at most 0x%" PRIx64
@@ -170,68 +173,73 @@ static int write_clocks(const struct cpu_state *state, const struct kvm *kvm,
 }
 
 /* What has a call of its own in each direction. */
-static int read_parts(struct cpu_state *state, const struct kvm *kvm, struct message *message)
+static int read_parts(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		      struct message *message)
 {
-	if (ioctl(kvm->vcpu, KVM_GET_REGS, &state->registers) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_REGS, &state->registers) < 0)
 		return read_failed(message, "KVM_GET_REGS");
-	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &state->special) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_SREGS, &state->special) < 0)
 		return read_failed(message, "KVM_GET_SREGS");
-	if (ioctl(kvm->vcpu, KVM_GET_FPU, &state->fpu) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_FPU, &state->fpu) < 0)
 		return read_failed(message, "KVM_GET_FPU");
 	state->has_xsave = kvm_capability(kvm, KVM_CAP_XSAVE) &&
-			   ioctl(kvm->vcpu, KVM_GET_XSAVE, state->extended) == 0;
+			   ioctl(kvm->vcpus[vcpu].fd, KVM_GET_XSAVE, state->extended) == 0;
 	state->has_xcrs = kvm_capability(kvm, KVM_CAP_XCRS) &&
-			  ioctl(kvm->vcpu, KVM_GET_XCRS, &state->controls) == 0;
-	if (ioctl(kvm->vcpu, KVM_GET_DEBUGREGS, &state->debug) < 0)
+			  ioctl(kvm->vcpus[vcpu].fd, KVM_GET_XCRS, &state->controls) == 0;
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_DEBUGREGS, &state->debug) < 0)
 		return read_failed(message, "KVM_GET_DEBUGREGS");
-	if (ioctl(kvm->vcpu, KVM_GET_VCPU_EVENTS, &state->events) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_VCPU_EVENTS, &state->events) < 0)
 		return read_failed(message, "KVM_GET_VCPU_EVENTS");
-	if (ioctl(kvm->vcpu, KVM_GET_MP_STATE, &state->running) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_MP_STATE, &state->running) < 0)
 		return read_failed(message, "KVM_GET_MP_STATE");
 	return 0;
 }
 
-static int write_extended(const struct cpu_state *state, const struct kvm *kvm,
+static int write_extended(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 			  struct message *message)
 {
-	if (state->has_xcrs && ioctl(kvm->vcpu, KVM_SET_XCRS, &state->controls) < 0)
+	if (state->has_xcrs && ioctl(kvm->vcpus[vcpu].fd, KVM_SET_XCRS, &state->controls) < 0)
 		return refused(message, "KVM_SET_XCRS");
 	if (state->has_xsave)
-		return ioctl(kvm->vcpu, KVM_SET_XSAVE, state->extended) < 0
+		return ioctl(kvm->vcpus[vcpu].fd, KVM_SET_XSAVE, state->extended) < 0
 			       ? refused(message, "KVM_SET_XSAVE")
 			       : 0;
-	return ioctl(kvm->vcpu, KVM_SET_FPU, &state->fpu) < 0 ? refused(message, "KVM_SET_FPU") : 0;
+	return ioctl(kvm->vcpus[vcpu].fd, KVM_SET_FPU, &state->fpu) < 0
+		       ? refused(message, "KVM_SET_FPU")
+		       : 0;
 }
 
-static int write_parts(const struct cpu_state *state, const struct kvm *kvm,
+static int write_parts(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		       struct message *message)
 {
-	if (ioctl(kvm->vcpu, KVM_SET_DEBUGREGS, &state->debug) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_DEBUGREGS, &state->debug) < 0)
 		return refused(message, "KVM_SET_DEBUGREGS");
-	if (ioctl(kvm->vcpu, KVM_SET_MP_STATE, &state->running) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_MP_STATE, &state->running) < 0)
 		return refused(message, "KVM_SET_MP_STATE");
-	if (ioctl(kvm->vcpu, KVM_SET_REGS, &state->registers) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_REGS, &state->registers) < 0)
 		return refused(message, "KVM_SET_REGS");
-	if (ioctl(kvm->vcpu, KVM_SET_VCPU_EVENTS, &state->events) < 0)
+	if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_VCPU_EVENTS, &state->events) < 0)
 		return refused(message, "KVM_SET_VCPU_EVENTS");
 	return 0;
 }
 
-int cpu_state_read(struct cpu_state *state, const struct kvm *kvm, struct message *message)
+int cpu_state_read(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		   struct message *message)
 {
 	int ret;
 
 	memset(state, 0, sizeof(*state));
-	ret = read_parts(state, kvm, message);
+	ret = read_parts(state, kvm, vcpu, message);
 	if (ret == 0)
-		ret = read_msrs(state, kvm, message);
+		ret = read_msrs(state, kvm, vcpu, message);
 	if (ret == 0)
-		ret = cpu_features_read(state, kvm, message);
-	return ret == 0 ? read_clocks(state, kvm, message) : ret;
+		ret = cpu_features_read(state, kvm, vcpu, message);
+	return ret == 0 ? read_clocks(state, kvm, vcpu, message) : ret;
 }
 
 /* Features first, since they say what may be in the rest; the counter last. */
-int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, struct message *message)
+int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		    struct message *message)
 {
 	int ret = 0;
 
@@ -239,14 +247,14 @@ int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, struct
 		return message_set(message, -EINVAL, STATUS_DATA,
 				   "vCPU: found %" PRIu32 " MSRs, wanted at most %d",
 				   state->msr_count, CPU_STATE_MSRS);
-	ret = cpu_features_write(state, kvm, message);
-	if (ret == 0 && ioctl(kvm->vcpu, KVM_SET_SREGS, &state->special) < 0)
+	ret = cpu_features_write(state, kvm, vcpu, message);
+	if (ret == 0 && ioctl(kvm->vcpus[vcpu].fd, KVM_SET_SREGS, &state->special) < 0)
 		ret = refused(message, "KVM_SET_SREGS");
 	if (ret == 0)
-		ret = write_extended(state, kvm, message);
+		ret = write_extended(state, kvm, vcpu, message);
 	if (ret == 0)
-		ret = write_msrs(state, kvm, message);
+		ret = write_msrs(state, kvm, vcpu, message);
 	if (ret == 0)
-		ret = write_parts(state, kvm, message);
-	return ret == 0 ? write_clocks(state, kvm, message) : ret;
+		ret = write_parts(state, kvm, vcpu, message);
+	return ret == 0 ? write_clocks(state, kvm, vcpu, message) : ret;
 }

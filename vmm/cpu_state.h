@@ -42,12 +42,14 @@ struct cpu_state {
  * Reads the state of a vCPU that has left KVM_RUN and has no access to complete. 0, or a negative
  * errno and the message.
  */
-int cpu_state_read(struct cpu_state *state, const struct kvm *kvm, struct message *message);
+int cpu_state_read(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		   struct message *message);
 
 /*
  * Puts a state into a vCPU that has not run. The state may be anything: what KVM or this host
  * refuses is named (status 65).
  */
-int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, struct message *message);
+int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		    struct message *message);
 
 #endif

@@ -73,6 +73,12 @@ void devices_make_pc(struct devices *devices, const struct devices_pc *pc)
 	serial_connect(&devices->com2, &com2);
 }
 
+void devices_add_cpus(struct devices *devices, devices_start_fn *start, unsigned int cpus)
+{
+	devices->start_cpu = start;
+	devices->cpus = cpus;
+}
+
 void devices_feed(struct devices *devices)
 {
 	serial_feed(&devices->com1);
@@ -163,6 +169,24 @@ static void take_samples(struct devices *devices)
 		ignore(devices, "samples: found more than %d, or no guest RAM", ABI_SAMPLES);
 }
 
+static void start_cpu(struct devices *devices, uint32_t number)
+{
+	struct abi_cpu_start start;
+
+	if (!devices->published)
+		ignore(devices, "cpu: found no published page, wanted one");
+	else if (devices->read(devices->context,
+			       devices->page + offsetof(struct abi_page, cpu_start), &start,
+			       sizeof(start)))
+		ignore(devices, "cpu: the published page cannot be read");
+	else if (!devices->start_cpu || devices->start_cpu(devices->context, number, &start))
+		ignore(devices,
+		       "cpu: found %" PRIu32
+		       ", wanted the number of one of %u CPUs that has not been started, and a "
+		       "state that it can start in",
+		       number, devices->start_cpu ? devices->cpus : 1);
+}
+
 static void write_doorbell(struct devices *devices, uint16_t port, unsigned int size,
 			   const void *data)
 {
@@ -179,14 +203,17 @@ static void write_doorbell(struct devices *devices, uint16_t port, unsigned int 
 		write_out(devices);
 	else if (port == ABI_PORT_START)
 		devices->started = true;
+	else if (port == ABI_PORT_CPU)
+		start_cpu(devices, value);
 	else
 		take_samples(devices);
 }
 
 static bool is_doorbell(const struct devices *devices, uint16_t port)
 {
-	return !devices->is_pc && (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE ||
-				   port == ABI_PORT_SAMPLES || port == ABI_PORT_START);
+	return !devices->is_pc &&
+	       (port == ABI_PORT_PUBLISH || port == ABI_PORT_WRITE || port == ABI_PORT_SAMPLES ||
+		port == ABI_PORT_START || port == ABI_PORT_CPU);
 }
 
 /* The serial port that decodes `port`, and the register's number; NULL if neither does. */
@@ -220,8 +247,11 @@ static bool is_reset(const struct devices *devices, uint16_t port, unsigned int 
 		(port == PORT_RESET && value & RESET_CPU));
 }
 
+/* The first one counts, as another CPU may write there before it is stopped. */
 static void leave(struct devices *devices, uint8_t status, const char *reason)
 {
+	if (devices->exited)
+		return;
 	devices->exited = true;
 	devices->exit_status = status;
 	devices->exit_reason = reason;

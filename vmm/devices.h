@@ -29,6 +29,11 @@ struct devices_pc {
 	void *context;
 };
 
+struct abi_cpu_start;
+
+/* Starts a CPU of the guest (ABI_PORT_CPU); a negative errno if the number makes no sense. */
+typedef int devices_start_fn(void *context, uint32_t number, const struct abi_cpu_start *start);
+
 struct devices {
 	struct console *out; /* COM1 and fd 1 */
 	struct console *err; /* COM2, fd 2 and diagnostics */
@@ -41,6 +46,8 @@ struct devices {
 	const char *exit_reason; /* static text: "exit", or "reset" */
 	bool is_pc;
 	struct devices_pc pc;
+	devices_start_fn *start_cpu; /* NULL: there is one CPU */
+	unsigned int cpus;
 	bool published;
 	bool started;		/* the built-in kernel has said that the program begins */
 	gpa_t page;		/* of the struct abi_page, once published */
@@ -52,6 +59,9 @@ struct devices {
 /* The consoles stay the caller's and outlive the devices. */
 void devices_init(struct devices *devices, struct console *out, struct console *err,
 		  guest_read_fn *read, void *context);
+
+/* Before the guest runs: it has so many CPUs, of which it starts all but one. */
+void devices_add_cpus(struct devices *devices, devices_start_fn *start, unsigned int cpus);
 
 /* Before the guest runs. Of `pc` a copy is kept. */
 void devices_make_pc(struct devices *devices, const struct devices_pc *pc);

@@ -26,6 +26,14 @@ struct trail {
 	unsigned int probes;
 };
 
+/* Translations as one vCPU has them. */
+struct view {
+	struct machine *machine;
+	unsigned int vcpu;
+	bool paging;
+	struct stage1 *stage1; /* NULL where the guest published nothing */
+};
+
 static void dump_registers(FILE *stream, const struct kvm_regs *r, const struct kvm_sregs *s)
 {
 	static const char row[] = "  %-6s %016llx  %-6s %016llx  %-6s %016llx  %-6s %016llx\n";
@@ -125,29 +133,28 @@ static bool dump_lookup(FILE *stream, struct stage1 *stage1, uint64_t gva, enum 
 }
 
 /* What x86 makes of the address: true and *gpa, if it is translated at all. */
-static bool dump_window(FILE *stream, struct machine *machine, uint64_t gva, bool paging,
-			gpa_t *gpa)
+static bool dump_window(FILE *stream, const struct view *view, uint64_t gva, gpa_t *gpa)
 {
-	if (machine_translate(machine, gva, gpa)) {
+	if (machine_translate(view->machine, view->vcpu, gva, gpa)) {
 		fputs("    stage 1, x86 window: no translation\n", stream);
 		return false;
 	}
-	if (paging)
+	if (view->paging)
 		fprintf(stream, "    stage 1, x86 window: gpa 0x%" PRIx64 "\n", *gpa);
 	else
 		fputs("    stage 1: paging is off\n", stream);
 	return true;
 }
 
-/* Both stages for one guest-virtual address; stage1 is NULL where the guest published nothing. */
-static void dump_address(FILE *stream, struct machine *machine, struct stage1 *stage1,
-			 const char *name, uint64_t gva, bool paging)
+/* Both stages for one guest-virtual address. */
+static void dump_address(FILE *stream, const struct view *view, const char *name, uint64_t gva)
 {
+	struct stage1 *stage1 = view->stage1;
 	bool in_window, in_table;
 	gpa_t window = 0, table = 0;
 
 	fprintf(stream, "translation of %s, gva 0x%" PRIx64 ":\n", name, gva);
-	in_window = dump_window(stream, machine, gva, paging, &window);
+	in_window = dump_window(stream, view, gva, &window);
 	in_table = false;
 	if (stage1) {
 		if (!dump_lookup(stream, stage1, gva, HPT_4K))
@@ -155,43 +162,43 @@ static void dump_address(FILE *stream, struct machine *machine, struct stage1 *s
 		in_table = !stage1_translate(stage1, gva, &table);
 	}
 	if (in_table)
-		dump_stage2(stream, machine, table);
+		dump_stage2(stream, view->machine, table);
 	if (in_window && !(in_table && table == window))
-		dump_stage2(stream, machine, window);
+		dump_stage2(stream, view->machine, window);
 }
 
-static void dump_translations(FILE *stream, struct machine *machine, const struct machine_exit *how,
+static void dump_translations(FILE *stream, struct view *view, const struct machine_exit *how,
 			      const struct kvm_regs *r, const struct kvm_sregs *s)
 {
 	static struct stage1 stage1; /* 39 KiB: not for the stack */
-	struct stage1 *table = NULL;
-	bool paging = s->cr0 & CR0_PG;
 	const char *why = "";
 
-	if (!stage1_read(&stage1, machine, &why))
-		table = &stage1;
+	view->paging = s->cr0 & CR0_PG;
+	if (!stage1_read(&stage1, view->machine, view->vcpu, &why))
+		view->stage1 = &stage1;
 	else
 		fprintf(stream, "stage 1: no table of the guest: %s\n", why);
-	if (how->has_wrong_gva)
-		dump_address(stream, machine, table, "the walk that is wrong", how->wrong_gva,
-			     paging);
-	dump_address(stream, machine, table, "cs:rip", s->cs.base + r->rip, paging);
+	if (how->has_wrong_gva && view->vcpu == how->vcpu)
+		dump_address(stream, view, "the walk that is wrong", how->wrong_gva);
+	dump_address(stream, view, "cs:rip", s->cs.base + r->rip);
 	if (s->cr2 && s->cr2 != r->rip)
-		dump_address(stream, machine, table, "cr2", s->cr2, paging);
+		dump_address(stream, view, "cr2", s->cr2);
 }
 
-void dump_write(FILE *stream, struct machine *machine, const struct machine_exit *how)
+static void dump_vcpu(FILE *stream, struct machine *machine, unsigned int vcpu,
+		      const struct machine_exit *how)
 {
+	struct view view = {.machine = machine, .vcpu = vcpu};
+	int fd = machine->kvm.vcpus[vcpu].fd;
 	struct kvm_regs registers;
 	struct kvm_sregs special;
 
-	fprintf(stream, "twostage: the guest was ended: %s\n", how->reason);
-	if (how->has_address) {
-		fprintf(stream, "the access that failed:\n");
-		dump_stage2(stream, machine, how->address);
-	}
-	if (ioctl(machine->kvm.vcpu, KVM_GET_REGS, &registers) < 0 ||
-	    ioctl(machine->kvm.vcpu, KVM_GET_SREGS, &special) < 0) {
+	if (machine->config.cpus > 1)
+		fprintf(stream, "CPU %u%s:\n", vcpu,
+			gate_is_started(&machine->gate, vcpu) ? "" : ", which was not started");
+	if (!gate_is_started(&machine->gate, vcpu))
+		return;
+	if (ioctl(fd, KVM_GET_REGS, &registers) < 0 || ioctl(fd, KVM_GET_SREGS, &special) < 0) {
 		fprintf(stream, "registers cannot be read: %m\n");
 		return;
 	}
@@ -200,5 +207,19 @@ void dump_write(FILE *stream, struct machine *machine, const struct machine_exit
 		fputs("These are the values after a reset: on this kind of KVM (svm) a triple "
 		      "fault leaves no others.\n",
 		      stream);
-	dump_translations(stream, machine, how, &registers, &special);
+	dump_translations(stream, &view, how, &registers, &special);
+}
+
+void dump_write(FILE *stream, struct machine *machine, const struct machine_exit *how)
+{
+	fprintf(stream, "twostage: the guest was ended: %s\n", how->reason);
+	if (how->has_address) {
+		fprintf(stream, "the access that failed:\n");
+		dump_stage2(stream, machine, how->address);
+	}
+	dump_vcpu(stream, machine, how->vcpu, how);
+	for (unsigned int i = 0; i < machine->config.cpus; i++) {
+		if (i != how->vcpu)
+			dump_vcpu(stream, machine, i, how);
+	}
 }

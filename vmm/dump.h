@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is said about a guest that died or ran out of time: the reason, its registers, and for the
+ * What is said about a guest that died or ran out of time: the reason, the registers of its CPUs,
+ * the one first that ended it, and for the
  * addresses that matter (instruction pointer, CR2, the gPA that failed) both stages of their
  * translation, probe by probe.
  */

@@ -43,21 +43,23 @@ static void describe_instruction(const struct kvm_run *run, char *text, size_t s
 }
 
 /* Whether the instruction to be executed next lies where no memory is, and at which gPA. */
-static bool is_nowhere(struct machine *machine, gpa_t *gpa)
+static bool is_nowhere(struct machine *machine, unsigned int vcpu, gpa_t *gpa)
 {
 	struct kvm_regs registers;
 	struct kvm_sregs special;
+	int fd = machine->kvm.vcpus[vcpu].fd;
 	uint8_t byte;
 
-	return ioctl(machine->kvm.vcpu, KVM_GET_REGS, &registers) >= 0 &&
-	       ioctl(machine->kvm.vcpu, KVM_GET_SREGS, &special) >= 0 &&
-	       !machine_translate(machine, special.cs.base + registers.rip, gpa) &&
+	return ioctl(fd, KVM_GET_REGS, &registers) >= 0 &&
+	       ioctl(fd, KVM_GET_SREGS, &special) >= 0 &&
+	       !machine_translate(machine, vcpu, special.cs.base + registers.rip, gpa) &&
 	       guest_read(machine, *gpa, &byte, sizeof(byte));
 }
 
-static void describe_internal_error(struct machine *machine, struct machine_exit *how)
+static void describe_internal_error(struct machine *machine, unsigned int vcpu,
+				    struct machine_exit *how)
 {
-	const struct kvm_run *run = machine->kvm.run;
+	const struct kvm_run *run = machine->kvm.vcpus[vcpu].run;
 	char instruction[96];
 
 	if (run->internal.suberror != KVM_INTERNAL_ERROR_EMULATION) {
@@ -65,7 +67,7 @@ static void describe_internal_error(struct machine *machine, struct machine_exit
 			 run->internal.suberror);
 		return;
 	}
-	if (is_nowhere(machine, &how->address)) {
+	if (is_nowhere(machine, vcpu, &how->address)) {
 		how->has_address = true;
 		exit_set(how, STATUS_GUEST_DIED,
 			 "instruction fetch at gpa 0x%" PRIx64 ", where no memory is",
@@ -77,9 +79,9 @@ static void describe_internal_error(struct machine *machine, struct machine_exit
 		 "KVM internal error: an instruction that KVM cannot emulate%s", instruction);
 }
 
-void exit_describe(struct machine *machine, struct machine_exit *how)
+void exit_describe(struct machine *machine, unsigned int vcpu, struct machine_exit *how)
 {
-	const struct kvm_run *run = machine->kvm.run;
+	const struct kvm_run *run = machine->kvm.vcpus[vcpu].run;
 
 	switch (run->exit_reason) {
 	case KVM_EXIT_HLT:
@@ -89,7 +91,7 @@ void exit_describe(struct machine *machine, struct machine_exit *how)
 		exit_set(how, STATUS_GUEST_DIED, "triple fault");
 		break;
 	case KVM_EXIT_INTERNAL_ERROR:
-		describe_internal_error(machine, how);
+		describe_internal_error(machine, vcpu, how);
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		exit_set(how, STATUS_GUEST_DIED,

@@ -9,7 +9,7 @@
 void exit_set(struct machine_exit *how, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* Describes an exit that no guest comes back from (status 125): the last one of the vCPU. */
-void exit_describe(struct machine *machine, struct machine_exit *how);
+/* Describes an exit that no guest comes back from (status 125): the last one of a vCPU. */
+void exit_describe(struct machine *machine, unsigned int vcpu, struct machine_exit *how);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the guest's console reads: a file descriptor, usually standard input, read by a thread of
- * its own, so that whoever runs the vCPU never waits for it.
+ * its own, so that whoever runs a vCPU never waits for it.
  *
  * The thread reads only when all that it has read before was taken: what the guest never asks for
  * stays in the pipe or file but for INPUT_SIZE bytes. At the end of the input it ends; nothing

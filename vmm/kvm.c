@@ -47,7 +47,7 @@ int kvm_open(struct kvm *kvm, struct message *message)
 {
 	int version;
 
-	*kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	*kvm = (struct kvm){.fd = -1, .vm = -1};
 	kvm->fd = open(KVM_DEVICE, O_RDWR | O_CLOEXEC);
 	if (kvm->fd < 0)
 		return open_failed(message);
@@ -74,10 +74,13 @@ static void close_one(int *fd)
 
 void kvm_close(struct kvm *kvm)
 {
-	if (kvm->run)
-		munmap(kvm->run, kvm->run_size);
-	kvm->run = NULL;
-	close_one(&kvm->vcpu);
+	while (kvm->vcpu_count) {
+		struct kvm_vcpu *vcpu = &kvm->vcpus[--kvm->vcpu_count];
+
+		if (vcpu->run)
+			munmap(vcpu->run, kvm->run_size);
+		close_one(&vcpu->fd);
+	}
 	close_one(&kvm->vm);
 	close_one(&kvm->fd);
 }
@@ -115,16 +118,16 @@ int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 	return 0;
 }
 
-int kvm_create_pc(struct kvm *kvm, struct message *message)
+int kvm_create_interrupts(struct kvm *kvm, bool timer, struct message *message)
 {
 	/* With the port of the speaker, by which kernels read the timer's third channel. */
-	struct kvm_pit_config timer = {.flags = KVM_PIT_SPEAKER_DUMMY};
+	struct kvm_pit_config pit = {.flags = KVM_PIT_SPEAKER_DUMMY};
 
 	if (ioctl(kvm->vm, KVM_CREATE_IRQCHIP, 0) < 0)
 		return kvm_failed(message, "KVM_CREATE_IRQCHIP");
-	if (ioctl(kvm->vm, KVM_CREATE_PIT2, &timer) < 0)
+	kvm->has_apics = true;
+	if (timer && ioctl(kvm->vm, KVM_CREATE_PIT2, &pit) < 0)
 		return kvm_failed(message, "KVM_CREATE_PIT2");
-	kvm->is_pc = true;
 	return 0;
 }
 
@@ -132,36 +135,50 @@ void kvm_set_interrupt(struct kvm *kvm, unsigned int number, bool high)
 {
 	struct kvm_irq_level level = {.irq = number, .level = high};
 
-	/* It can fail only without the controllers that kvm_create_pc() has made. */
+	/* It can fail only without the controllers that kvm_create_interrupts() has made. */
 	ioctl(kvm->vm, KVM_IRQ_LINE, &level);
 }
 
 int kvm_create_vcpu(struct kvm *kvm, struct message *message)
 {
 	int size = ioctl(kvm->fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	unsigned int number = kvm->vcpu_count;
+	struct kvm_vcpu *vcpu = &kvm->vcpus[number];
 	void *run;
 
+	if (number == KVM_VCPUS_MAX)
+		return message_set(message, -EINVAL, STATUS_INTERNAL, "more than %d vCPUs",
+				   KVM_VCPUS_MAX);
 	if (size < (int)sizeof(struct kvm_run))
 		return kvm_failed(message, "KVM_GET_VCPU_MMAP_SIZE");
-	kvm->vcpu = ioctl(kvm->vm, KVM_CREATE_VCPU, 0ul);
-	if (kvm->vcpu < 0)
+	kvm->run_size = (size_t)size;
+	*vcpu = (struct kvm_vcpu){.fd = ioctl(kvm->vm, KVM_CREATE_VCPU, (unsigned long)number)};
+	if (vcpu->fd < 0)
 		return kvm_failed(message, "KVM_CREATE_VCPU");
-	run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, kvm->vcpu, 0);
+	kvm->vcpu_count++;
+	run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (run == MAP_FAILED)
 		return kvm_failed(message, "mmap of the run area");
-	kvm->run = run;
-	kvm->run_size = (size_t)size;
-	return kvm_set_cpuid(kvm, message);
+	vcpu->run = run;
+	return kvm_set_cpuid(kvm, number, message);
 }
 
-void kvm_complete(struct kvm *kvm)
+unsigned int kvm_vcpus_max(const struct kvm *kvm)
+{
+	int most = kvm_capability(kvm, KVM_CAP_MAX_VCPUS);
+
+	/* A kernel that does not say has four (Documentation/virt/kvm/api.rst). */
+	return most ? (unsigned int)most : 4;
+}
+
+void kvm_complete(struct kvm_vcpu *vcpu)
 {
 	int ret = 0;
 
-	__atomic_store_n(&kvm->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	__atomic_store_n(&vcpu->run->immediate_exit, 1, __ATOMIC_RELAXED);
 	for (int i = 0; i < COMPLETIONS && ret == 0; i++)
-		ret = ioctl(kvm->vcpu, KVM_RUN, 0);
-	__atomic_store_n(&kvm->run->immediate_exit, 0, __ATOMIC_RELAXED);
+		ret = ioctl(vcpu->fd, KVM_RUN, 0);
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
 }
 
 int kvm_capability(const struct kvm *kvm, int capability)
@@ -173,7 +190,7 @@ int kvm_capability(const struct kvm *kvm, int capability)
 
 uint64_t kvm_tsc_khz(const struct kvm *kvm)
 {
-	int khz = ioctl(kvm->vcpu, KVM_GET_TSC_KHZ, 0);
+	int khz = ioctl(kvm->vcpus[0].fd, KVM_GET_TSC_KHZ, 0);
 
 	return khz > 0 ? (uint64_t)khz : 0;
 }

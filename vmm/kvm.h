@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * KVM by raw ioctls: one virtual machine with one vCPU, and no interrupt controller unless asked
+ * KVM by raw ioctls: one virtual machine with its vCPUs, and no interrupt controller unless asked
  * for.
  *
  * Functions return 0 or a negative errno with a message that names what the host lacks and the
@@ -20,14 +20,21 @@
 
 #define KVM_DEVICE "/dev/kvm"
 
+#define KVM_VCPUS_MAX 32
+
+struct kvm_vcpu {
+	int fd;
+	struct kvm_run *run; /* shared with the kernel */
+};
+
 struct kvm {
-	int fd; /* /dev/kvm; all three are -1 until they are open */
+	int fd; /* /dev/kvm; both are -1 until they are open */
 	int vm;
-	int vcpu;
-	struct kvm_run *run; /* shared with the kernel; NULL until there is a vCPU */
+	struct kvm_vcpu vcpus[KVM_VCPUS_MAX]; /* number i has the local APIC of ID i */
+	unsigned int vcpu_count;
 	size_t run_size;
 	uint32_t slots; /* memory slots in use */
-	bool is_pc;	/* kvm_create_pc() was called */
+	bool has_apics; /* kvm_create_interrupts() was called */
 };
 
 /* An ioctl has just failed: says so, by errno. Returns the negative errno. */
@@ -46,23 +53,29 @@ int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 		   struct message *message);
 
 /*
- * Gives the machine the interrupt controllers of a PC (two 8259s, an I/O APIC, a local APIC) and
- * its timer, all in the kernel. Before the vCPU is made. The timer (PIT) is needed: a Linux that
- * finds no table of the processors (ACPI or MP) leaves the local APIC's timer alone.
+ * Gives the machine the interrupt controllers of a PC (two 8259s, an I/O APIC, a local APIC for
+ * each vCPU), all in the kernel: a vCPU that executes HLT then waits there. Before vCPUs are made.
+ * With `timer` it has that of a PC as well (PIT): a Linux that finds no table of the processors
+ * (ACPI or MP) leaves the local APIC's timer alone.
  */
-int kvm_create_pc(struct kvm *kvm, struct message *message);
+int kvm_create_interrupts(struct kvm *kvm, bool timer, struct message *message);
 
-/* Sets the level of an ISA interrupt. Only after kvm_create_pc(). */
+/* Sets the level of an ISA interrupt. Only after kvm_create_interrupts(). */
 void kvm_set_interrupt(struct kvm *kvm, unsigned int number, bool high);
 
 /* What kvm_create_vcpu() does about CPUID; what the guest sees stands in kvm_cpuid.c. */
-int kvm_set_cpuid(struct kvm *kvm, struct message *message);
+int kvm_set_cpuid(struct kvm *kvm, unsigned int vcpu, struct message *message);
 
-/* Creates the vCPU, shows it the CPUID that KVM supports, maps its run area. */
+/* Creates the next vCPU, shows it the CPUID that KVM supports, maps its run area. */
 int kvm_create_vcpu(struct kvm *kvm, struct message *message);
 
+/* How many vCPUs a VM can have. */
+unsigned int kvm_vcpus_max(const struct kvm *kvm);
+
 /*
- * The state in which a PVH kernel is entered (Xen, docs/misc/pvh.pandoc): 32-bit protected mode,
+ * The states in which kernels are entered, on vCPU 0.
+ *
+ * That in which a PVH kernel is entered (Xen, docs/misc/pvh.pandoc): 32-bit protected mode,
  * paging off, flat segments, interrupts off, ebx = gPA of the start info. Both are below 4 GiB.
  */
 int kvm_set_pvh_state(struct kvm *kvm, uint32_t entry, uint32_t start_info,
@@ -91,12 +104,27 @@ struct kvm_linux_state {
 int kvm_set_linux_state(struct kvm *kvm, const struct kvm_linux_state *state,
 			struct message *message);
 
+/* Where a CPU begins that another one has started: ABI_PORT_CPU in guest/abi.h. */
+struct kvm_start_state {
+	uint64_t cr3;
+	uint64_t rip;
+	uint64_t rsp;
+};
+
+/*
+ * Puts vCPU `vcpu`, which has not run, into that state, all else as of `from`, which has left
+ * KVM_RUN. To be called by the thread that runs `from`. The state may be anything: a negative errno
+ * if KVM does not take it.
+ */
+int kvm_start_vcpu(struct kvm *kvm, unsigned int vcpu, unsigned int from,
+		   const struct kvm_start_state *state);
+
 /*
  * Completes the access that the vCPU left KVM_RUN for and whose data are there, which KVM does when
  * it is entered again; the guest goes no further. Further accesses of the same instruction, as far
  * as it is patient, are those of a guest that has ended: nobody serves them.
  */
-void kvm_complete(struct kvm *kvm);
+void kvm_complete(struct kvm_vcpu *vcpu);
 
 /* 1 or more if the VM or device has this capability (KVM_CAP_*), 0 if not. */
 int kvm_capability(const struct kvm *kvm, int capability);

@@ -4,9 +4,10 @@
  * bit that says that there is a hypervisor. (On the pvm kind CPUID in the guest shows the host
  * whatever is set here.)
  *
- * A PC's kernel looks closer. KVM copies numbers of the processor that it was asked on: there is
- * one here, number 0. And KVM offers to tell the guest which page it waits for, so that it may do
- * something else; that is taken back, since a miss shall stop the vCPU.
+ * A kernel that has local APICs looks closer. KVM copies numbers of the processor that it was asked
+ * on: here a CPU's own number is that of its APIC. And KVM offers to tell the guest which page it
+ * waits for, so that it may do something else; that is taken back, since a miss shall stop the
+ * vCPU.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,25 +29,25 @@
 /* LEAF_KVM, eax; numbers of <asm/kvm_para.h>, whose third is missing in older headers. */
 #define ASYNC_PAGE_FAULTS (1u << 4 | 1u << 10 | 1u << 14)
 
-static void adjust(struct kvm_cpuid_entry2 *entry, bool is_pc)
+static void adjust(struct kvm_cpuid_entry2 *entry, bool has_apics, unsigned int vcpu)
 {
 	switch (entry->function) {
 	case LEAF_FEATURES:
 		entry->ecx |= HYPERVISOR;
-		if (is_pc)
-			entry->ebx &= 0x00ffffff; /* initial APIC ID */
+		if (has_apics)
+			entry->ebx = (entry->ebx & 0x00ffffff) | vcpu << 24; /* initial APIC ID */
 		break;
 	case LEAF_TOPOLOGY:
 	case LEAF_TOPOLOGY_2:
-		if (is_pc)
-			entry->edx = 0; /* x2APIC ID */
+		if (has_apics)
+			entry->edx = vcpu; /* x2APIC ID */
 		break;
 	case LEAF_AMD_APIC:
-		if (is_pc)
-			entry->eax = 0; /* extended APIC ID */
+		if (has_apics)
+			entry->eax = vcpu; /* extended APIC ID */
 		break;
 	case LEAF_KVM:
-		if (is_pc)
+		if (has_apics)
 			entry->eax &= ~ASYNC_PAGE_FAULTS;
 		break;
 	default:
@@ -54,7 +55,7 @@ static void adjust(struct kvm_cpuid_entry2 *entry, bool is_pc)
 	}
 }
 
-int kvm_set_cpuid(struct kvm *kvm, struct message *message)
+int kvm_set_cpuid(struct kvm *kvm, unsigned int vcpu, struct message *message)
 {
 	struct kvm_cpuid2 *cpuid;
 	int result = 0;
@@ -67,8 +68,8 @@ int kvm_set_cpuid(struct kvm *kvm, struct message *message)
 		result = kvm_failed(message, "KVM_GET_SUPPORTED_CPUID");
 	} else {
 		for (uint32_t i = 0; i < cpuid->nent; i++)
-			adjust(&cpuid->entries[i], kvm->is_pc);
-		if (ioctl(kvm->vcpu, KVM_SET_CPUID2, cpuid) < 0)
+			adjust(&cpuid->entries[i], kvm->has_apics, vcpu);
+		if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_CPUID2, cpuid) < 0)
 			result = kvm_failed(message, "KVM_SET_CPUID2");
 	}
 	free(cpuid);

@@ -55,8 +55,8 @@ static int run_probe(struct kvm *kvm, void *page, struct message *message)
 	    kvm_create_vcpu(kvm, message) || kvm_set_pvh_state(kvm, PROBE_ADDRESS, 0, message))
 		return -1;
 	for (int i = 0; i < PROBE_RUNS; i++) {
-		if (!ioctl(kvm->vcpu, KVM_RUN, 0))
-			return (int)kvm->run->exit_reason;
+		if (!ioctl(kvm->vcpus[0].fd, KVM_RUN, 0))
+			return (int)kvm->vcpus[0].run->exit_reason;
 		if (errno != EINTR && errno != EAGAIN)
 			break;
 	}

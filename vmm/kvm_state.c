@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The states in which kernels are entered. */
+#include <errno.h>
 #include <sys/ioctl.h>
 
 #include "vmm/kvm.h"
@@ -48,9 +49,9 @@ static void set_flat(struct kvm_sregs *special, uint16_t code, uint16_t data)
 static int set_state(struct kvm *kvm, const struct kvm_sregs *special,
 		     const struct kvm_regs *registers, struct message *message)
 {
-	if (ioctl(kvm->vcpu, KVM_SET_SREGS, special) < 0)
+	if (ioctl(kvm->vcpus[0].fd, KVM_SET_SREGS, special) < 0)
 		return kvm_failed(message, "KVM_SET_SREGS");
-	if (ioctl(kvm->vcpu, KVM_SET_REGS, registers) < 0)
+	if (ioctl(kvm->vcpus[0].fd, KVM_SET_REGS, registers) < 0)
 		return kvm_failed(message, "KVM_SET_REGS");
 	return 0;
 }
@@ -60,7 +61,7 @@ static int set_protected_state(struct kvm *kvm, const struct kvm_regs *registers
 {
 	struct kvm_sregs special;
 
-	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &special) < 0)
+	if (ioctl(kvm->vcpus[0].fd, KVM_GET_SREGS, &special) < 0)
 		return kvm_failed(message, "KVM_GET_SREGS");
 	set_flat(&special, 0x8, 0x10);
 	return set_state(kvm, &special, registers, message);
@@ -88,7 +89,7 @@ int kvm_set_linux_state(struct kvm *kvm, const struct kvm_linux_state *state,
 	struct kvm_regs registers = {.rip = state->entry, .rsi = state->zero_page, .rflags = 2};
 	struct kvm_sregs special;
 
-	if (ioctl(kvm->vcpu, KVM_GET_SREGS, &special) < 0)
+	if (ioctl(kvm->vcpus[0].fd, KVM_GET_SREGS, &special) < 0)
 		return kvm_failed(message, "KVM_GET_SREGS");
 	set_flat(&special, KVM_LINUX_CODE * 8, KVM_LINUX_DATA * 8);
 	special.cs.l = 1;
@@ -100,4 +101,42 @@ int kvm_set_linux_state(struct kvm *kvm, const struct kvm_linux_state *state,
 	special.cr4 = CR4_PAE;
 	special.efer = EFER_LME | EFER_LMA;
 	return set_state(kvm, &special, &registers, message);
+}
+
+/* What the CPU that is started takes over; its local APIC's address and flags stay its own. */
+static void take_over(struct kvm_sregs *to, const struct kvm_sregs *from)
+{
+	to->cs = from->cs;
+	to->ds = from->ds;
+	to->es = from->es;
+	to->fs = from->fs;
+	to->gs = from->gs;
+	to->ss = from->ss;
+	to->tr = from->tr;
+	to->ldt = from->ldt;
+	to->gdt = from->gdt;
+	to->idt = from->idt;
+	to->cr0 = from->cr0;
+	to->cr4 = from->cr4;
+	to->efer = from->efer;
+}
+
+int kvm_start_vcpu(struct kvm *kvm, unsigned int vcpu, unsigned int from,
+		   const struct kvm_start_state *state)
+{
+	struct kvm_regs registers = {
+		.rip = state->rip, .rsp = state->rsp, .rdi = vcpu, .rflags = 2};
+	struct kvm_mp_state runnable = {.mp_state = KVM_MP_STATE_RUNNABLE};
+	struct kvm_sregs special, asking;
+	int fd = kvm->vcpus[vcpu].fd;
+
+	if (ioctl(kvm->vcpus[from].fd, KVM_GET_SREGS, &asking) < 0 ||
+	    ioctl(fd, KVM_GET_SREGS, &special) < 0)
+		return -errno;
+	take_over(&special, &asking);
+	special.cr3 = state->cr3;
+	if (ioctl(fd, KVM_SET_SREGS, &special) < 0 || ioctl(fd, KVM_SET_REGS, &registers) < 0 ||
+	    ioctl(fd, KVM_SET_MP_STATE, &runnable) < 0)
+		return -errno;
+	return 0;
 }

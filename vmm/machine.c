@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "guest/abi.h"
 #include "vmm/load.h"
@@ -12,6 +14,8 @@
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/table_slab.h"
+
+_Static_assert(ABI_CPUS_MAX == KVM_VCPUS_MAX && KVM_VCPUS_MAX == GATE_MEMBERS_MAX, "the same CPUs");
 
 unsigned int machine_layout(uint64_t mem, struct ept_range ranges[EPT_RANGES_MAX])
 {
@@ -59,6 +63,14 @@ static int place_slab(struct machine *machine, struct message *message)
 	return 0;
 }
 
+/* As many vCPUs may miss at once. */
+static unsigned int handlers_of(const struct machine *machine)
+{
+	unsigned int cpus = machine->config.cpus;
+
+	return cpus < EPT_HANDLERS_MAX ? cpus : EPT_HANDLERS_MAX;
+}
+
 static int create_second_stage(struct machine *machine, struct message *message)
 {
 	struct ept_config config = {
@@ -72,7 +84,7 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
-		.cpu = machine->config.pin ? pin_thread(&machine->pin) : -1,
+		.handlers = handlers_of(machine),
 		.failed = run_host_failed,
 		.context = machine,
 	};
@@ -80,6 +92,10 @@ static int create_second_stage(struct machine *machine, struct message *message)
 	int error;
 
 	memcpy(config.ranges, machine->ranges, sizeof(config.ranges));
+	if (machine->config.pin)
+		pin_thread(&machine->pin);
+	for (; config.cpu_count < config.handlers && machine->pin.count; config.cpu_count++)
+		config.cpus[config.cpu_count] = pin_cpu(&machine->pin, config.cpu_count);
 	error = ept_create(&machine->ept, &config, &what);
 	if (error)
 		return message_set(message, error, STATUS_UNAVAILABLE, "%s: %s", what,
@@ -88,19 +104,36 @@ static int create_second_stage(struct machine *machine, struct message *message)
 	return 0;
 }
 
+static int check_cpus(const struct machine *machine, struct message *message)
+{
+	unsigned int most = kvm_vcpus_max(&machine->kvm);
+
+	if (machine->config.cpus <= most)
+		return 0;
+	return message_set(message, -ENOTSUP, STATUS_UNAVAILABLE,
+			   "--cpus: found %u, wanted at most %u, as many as this KVM has "
+			   "(KVM_CAP_MAX_VCPUS)",
+			   machine->config.cpus, most);
+}
+
 static int create_vm(struct machine *machine, struct message *message)
 {
+	const struct machine_config *config = &machine->config;
 	int error = kvm_open(&machine->kvm, message);
 
 	if (!error)
 		error = kvm_create_vm(&machine->kvm, message);
-	if (!error && machine->config.pc)
-		error = kvm_create_pc(&machine->kvm, message);
+	if (!error)
+		error = check_cpus(machine, message);
+	if (!error && (config->pc || config->apics))
+		error = kvm_create_interrupts(&machine->kvm, config->pc, message);
 	for (unsigned int i = 0; i < machine->range_count && !error; i++)
 		error = kvm_add_memory(
 			&machine->kvm, machine->ranges[i].start, machine->ranges[i].size,
 			ept_window_address(&machine->ept, machine->ranges[i].start), message);
-	return error ? error : kvm_create_vcpu(&machine->kvm, message);
+	for (unsigned int i = 0; i < config->cpus && !error; i++)
+		error = kvm_create_vcpu(&machine->kvm, message);
+	return error;
 }
 
 static int device_read(void *context, gpa_t gpa, void *target, uint64_t size)
@@ -137,6 +170,20 @@ static bool take_input(void *context, uint8_t *byte)
 	return input_take(&machine->input, byte);
 }
 
+/* The doorbell by which the guest starts a CPU, on the vCPU whose exit is being served. */
+static int start_cpu(void *context, uint32_t number, const struct abi_cpu_start *start)
+{
+	struct machine *machine = context;
+	const struct kvm_start_state state = {
+		.cr3 = start->cr3, .rip = start->rip, .rsp = start->rsp};
+
+	if (number >= machine->config.cpus || gate_is_started(&machine->gate, number) ||
+	    kvm_start_vcpu(&machine->kvm, number, machine->serving, &state))
+		return -EINVAL;
+	gate_start(&machine->gate, number);
+	return 0;
+}
+
 static void make_devices(struct machine *machine)
 {
 	const struct devices_pc pc = {
@@ -148,8 +195,29 @@ static void make_devices(struct machine *machine)
 	devices_init(&machine->devices, &machine->out, &machine->err, device_read, machine);
 	if (machine->config.pc)
 		devices_make_pc(&machine->devices, &pc);
+	else
+		devices_add_cpus(&machine->devices, start_cpu, machine->config.cpus);
 	if (machine->config.disk)
 		virtio_block_init(&machine->disk, MACHINE_DISK, &memory, machine->config.disk);
+}
+
+/*
+ * What threads share. CPU 0 may run from the beginning, and so may all of a PC: KVM has them wait
+ * until they are started by an interrupt.
+ */
+static int make_gate(struct machine *machine, struct message *message)
+{
+	unsigned int started = machine->config.pc ? machine->config.cpus : 1;
+
+	gate_init(&machine->gate, machine->config.cpus);
+	for (unsigned int i = 0; i < started; i++)
+		gate_start(&machine->gate, i);
+	pthread_mutex_init(&machine->lock, NULL);
+	machine->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (machine->wake_fd < 0)
+		return message_set(message, -errno, STATUS_UNAVAILABLE,
+				   "eventfd failed: %m; fix: raise RLIMIT_NOFILE");
+	return 0;
 }
 
 int machine_create(struct machine *machine, const struct machine_config *config,
@@ -159,12 +227,15 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 
 	memset(machine, 0, sizeof(*machine));
 	machine->config = *config;
-	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	machine->config.cpus = config->cpus ? config->cpus : 1;
+	machine->kvm = (struct kvm){.fd = -1, .vm = -1};
 	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
 	make_devices(machine);
 
-	error = place_slab(machine, message);
+	error = make_gate(machine, message);
+	if (!error)
+		error = place_slab(machine, message);
 	if (!error)
 		error = create_second_stage(machine, message);
 	if (!error)
@@ -173,22 +244,37 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 		error = config->restore ? snapshot_restore(config->restore, machine, message)
 					: load_guest(machine, message);
 	if (!error)
-		error = run_prepare(message);
+		error = gate_prepare(message);
 	if (error)
 		machine_destroy(machine);
 	return error;
 }
 
-int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa)
+int machine_translate(struct machine *machine, unsigned int vcpu, uint64_t gva, gpa_t *gpa)
 {
 	struct kvm_translation translation = {.linear_address = gva};
 
-	if (ioctl(machine->kvm.vcpu, KVM_TRANSLATE, &translation) < 0)
+	if (ioctl(machine->kvm.vcpus[vcpu].fd, KVM_TRANSLATE, &translation) < 0)
 		return -errno;
 	if (!translation.valid)
 		return -ENOENT;
 	*gpa = translation.physical_address;
 	return 0;
+}
+
+struct machine_counts machine_counts(const struct machine *machine)
+{
+	struct machine_counts sum = {0};
+
+	for (unsigned int i = 0; i < machine->config.cpus; i++) {
+		const struct machine_counts *one = &machine->vcpu_counts[i];
+
+		sum.entries += one->entries;
+		sum.port += one->port;
+		sum.mmio += one->mmio;
+		sum.interruptions += one->interruptions;
+	}
+	return sum;
 }
 
 int guest_read(struct machine *machine, gpa_t gpa, void *target, uint64_t size)
@@ -230,4 +316,9 @@ void machine_destroy(struct machine *machine)
 		virtio_block_destroy(&machine->disk);
 	working_set_destroy(&machine->working_set);
 	pin_release(&machine->pin);
+	if (machine->wake_fd >= 0)
+		close(machine->wake_fd);
+	machine->wake_fd = -1;
+	pthread_mutex_destroy(&machine->lock);
+	gate_destroy(&machine->gate);
 }

@@ -7,12 +7,13 @@
  * After the guest ended everything stays readable: its memory through guest_read() and ept_*(),
  * its first stage through machine_translate() and vmm/stage1.h, its registers by KVM_GET_REGS.
  *
- * A machine is used by the thread that created it (the vCPU thread). One other thread exists: the
- * handler of ept.
+ * A machine is used by the thread that created it. machine_run() has threads of its own (loop.h),
+ * which are gone when it returns; the handlers of ept stay.
  */
 #ifndef VMM_MACHINE_H
 #define VMM_MACHINE_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 #include "ept/ept.h"
 #include "vmm/console.h"
 #include "vmm/devices.h"
+#include "vmm/gate.h"
 #include "vmm/image.h"
 #include "vmm/input.h"
 #include "vmm/kvm.h"
@@ -63,7 +65,12 @@ struct machine_config {
 	enum hpt_organisation organisation; /* of the host table */
 	uint64_t seed;
 	uint64_t timeout_ns; /* how long the guest may run; 0: without limit */
-	bool pin;	     /* vCPU thread and ept handler to one CPU: misses take half the time */
+	unsigned int cpus;   /* vCPUs, at most KVM_VCPUS_MAX; 0: one */
+	/*
+	 * Each vCPU's thread and a handler of ept to one CPU, as many as there are: misses take
+	 * half the time.
+	 */
+	bool pin;
 	const struct image *kernel; /* accepted, of a kind that image_is_kernel() */
 	const void *kernel_bytes;
 	size_t kernel_size;
@@ -73,6 +80,11 @@ struct machine_config {
 	uint64_t table_slab;	  /* bytes for its table (vmm/table_slab.h); 0: no slab */
 	struct machine_module modules[MACHINE_MODULES_MAX];
 	unsigned int module_count;
+	/*
+	 * Interrupt controllers, so that HLT waits for an interrupt. Several vCPUs need them, and
+	 * the built-in kernel.
+	 */
+	bool apics;
 	/*
 	 * What a kernel that others wrote finds in a PC: interrupt controllers, a timer, input.
 	 * Linux and multiboot kernels need it; a PVH kernel may do without.
@@ -93,15 +105,16 @@ enum machine_ender { MACHINE_GUEST, MACHINE_VMM };
 /* How the guest ended. */
 struct machine_exit {
 	enum machine_ender by;
-	int status;	  /* the guest's own, or one of vmm/status.h */
-	char reason[512]; /* one line: "exit", "timeout: ...", "triple fault", ... */
-	bool has_address; /* the access that failed is known: */
+	unsigned int vcpu; /* on which, if it was on one */
+	int status;	   /* the guest's own, or one of vmm/status.h */
+	char reason[512];  /* one line: "exit", "timeout: ...", "triple fault", ... */
+	bool has_address;  /* the access that failed is known: */
 	gpa_t address;
 	bool has_wrong_gva; /* a walk was wrong (STATUS_INTERNAL), to this address: */
 	uint64_t wrong_gva;
 };
 
-/* Exits from the guest, by what was done about them. */
+/* Exits from the guest on one vCPU, by what was done about them. */
 struct machine_counts {
 	uint64_t entries; /* KVM_RUN calls that reached the guest or an interruption */
 	uint64_t port;	  /* exits for port I/O */
@@ -120,14 +133,18 @@ struct machine {
 	struct console out;
 	struct console err;
 	struct devices devices;
-	struct input input;	  /* of a PC, while it runs */
-	struct virtio_block disk; /* only with config.disk */
-	struct machine_counts counts;
+	struct input input;				  /* of a PC, while it runs */
+	struct virtio_block disk;			  /* only with config.disk */
+	struct machine_counts vcpu_counts[KVM_VCPUS_MAX]; /* of each by its own thread */
 	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
 	struct pin pin;
-	pid_t thread;	  /* that runs the vCPU; 0 while it does not */
-	bool host_failed; /* ept gave up on a miss: atomic, set by its handler */
+	struct gate gate;
+	pthread_mutex_t lock; /* of devices and consoles, while vCPUs run */
+	unsigned int serving; /* the vCPU whose exit is served, under the lock */
+	int wake_fd;	      /* eventfd: gets the keeper (loop.h) to look around */
+	pid_t keeper;	      /* its thread; 0: there is none; atomic */
+	bool host_failed;     /* ept gave up on a miss: atomic, set by its handler */
 };
 
 /* Guest RAM for `mem` bytes: up to the hole, and behind it. Returns how many ranges (1 or 2). */
@@ -148,10 +165,13 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 void machine_run(struct machine *machine, struct machine_exit *how);
 
 /*
- * What the guest's own paging says about `gva` (KVM_TRANSLATE: a walk of the tables under CR3; the
- * identity while paging is off). -ENOENT if they have no translation.
+ * What the guest's own paging on a vCPU says about `gva` (KVM_TRANSLATE: a walk of the tables under
+ * CR3; the identity while paging is off). -ENOENT if they have no translation.
  */
-int machine_translate(struct machine *machine, uint64_t gva, gpa_t *gpa);
+int machine_translate(struct machine *machine, unsigned int vcpu, uint64_t gva, gpa_t *gpa);
+
+/* The sum over all vCPUs. */
+struct machine_counts machine_counts(const struct machine *machine);
 
 /*
  * Reads guest memory without touching it (ept_peek()): -EFAULT if any byte is not guest RAM, and

@@ -142,7 +142,8 @@ static void collect_stage1(struct report *report, struct machine *machine)
 	static struct stage1 stage1; /* 39 KiB: not for the stack */
 	const struct abi_page *page = &stage1.page;
 
-	report->has_stage1 = !stage1_read(&stage1, machine, &report->stage1_absent);
+	report->has_stage1 =
+		!stage1_read(&stage1, machine, report->exit.vcpu, &report->stage1_absent);
 	if (!report->has_stage1)
 		return;
 	report->page = *page;
@@ -191,7 +192,8 @@ void report_collect(struct report *report, const struct host *host,
 	report_without_machine(report, host, config, how);
 	report->has_machine = true;
 	report->run_ns = machine->run_ns;
-	report->exits = machine->counts;
+	report->exits = machine_counts(machine);
+	memcpy(report->vcpu_exits, machine->vcpu_counts, sizeof(report->vcpu_exits));
 	report->working_set = &machine->working_set;
 	report->unknown_ports = machine->devices.unknown_ports;
 	report->ignored_doorbells = machine->devices.ignored_doorbells;

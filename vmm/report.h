@@ -22,6 +22,7 @@ struct report_config {
 	const char *image;
 	const char *kind; /* "program", "kernel", or "unknown" for a file that is neither */
 	uint64_t mem;
+	uint64_t cpus;
 	uint64_t host_mem;
 	const char *swap; /* NULL: unnamed */
 	const char *disk; /* NULL: none */
@@ -95,7 +96,8 @@ struct report {
 	struct machine_exit exit;
 	bool has_machine; /* what follows is there: the machine could be made */
 	uint64_t run_ns;
-	struct machine_counts exits;
+	struct machine_counts exits;			/* of all vCPUs */
+	struct machine_counts vcpu_exits[ABI_CPUS_MAX]; /* of each */
 	uint64_t unknown_ports;
 	uint64_t ignored_doorbells;
 	bool has_stage1;

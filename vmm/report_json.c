@@ -50,6 +50,7 @@ static json_t *config_json(const struct report_config *config)
 	set(object, "image", text(config->image));
 	set(object, "kind", json_string(config->kind));
 	set(object, "mem", number(config->mem));
+	set(object, "cpus", number(config->cpus));
 	set(object, "host_mem", number(config->host_mem));
 	set(object, "swap", config->swap ? text(config->swap) : json_null());
 	set(object, "disk", config->disk ? text(config->disk) : json_null());
@@ -201,14 +202,25 @@ static json_t *regions_json(const struct report *report)
 	return array;
 }
 
-static json_t *exits_json(const struct report *report)
+static json_t *counts_json(const struct machine_counts *counts)
 {
 	json_t *object = json_object();
 
-	set(object, "entries", number(report->exits.entries));
-	set(object, "port", number(report->exits.port));
-	set(object, "mmio", number(report->exits.mmio));
-	set(object, "interruptions", number(report->exits.interruptions));
+	set(object, "entries", number(counts->entries));
+	set(object, "port", number(counts->port));
+	set(object, "mmio", number(counts->mmio));
+	set(object, "interruptions", number(counts->interruptions));
+	return object;
+}
+
+static json_t *exits_json(const struct report *report)
+{
+	json_t *object = counts_json(&report->exits);
+	json_t *cpus = json_array();
+
+	for (uint64_t i = 0; i < report->config->cpus; i++)
+		json_array_append_new(cpus, counts_json(&report->vcpu_exits[i]));
+	set(object, "cpus", cpus);
 	set(object, "ignored_doorbells", number(report->ignored_doorbells));
 	set(object, "unknown_port_bytes", number(report->unknown_ports));
 	return object;

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vCPU loop.
+ * The keeper of a run: see loop.h.
  *
- * Who gets the vCPU out of the guest: a timer at the deadline, a timer when the console holds half
- * a line or when a snapshot is due, the ept handler when it gives up, and the reader of input. Each
- * sends a signal to the vCPU thread, whose handler sets `immediate_exit` in the run area. So there
- * is no race: a signal before KVM_RUN makes it return at once, a signal during it interrupts it,
- * and one in a write() to a console that nobody reads interrupts that. For the signal that falls
- * just before such a write(), the deadline comes again and again. What a signal meant is then read
- * from the clock and from `host_failed`.
- *
- * There is no regular tick (but with --dedup and --working-set): a signal that meets the vCPU
- * waiting for the second stage makes it miss on the same page again, and misses are what is counted
- * here.
+ * There is no regular tick (but with --dedup and --working-set), and text that waits in a console
+ * is written out by the keeper itself: a signal that meets a vCPU waiting for the second stage
+ * makes it miss on the same page again, and misses are what is counted here.
  *
  * A vCPU that waits in the kernel for the second stage is interrupted on current kernels; on older
  * ones (6.1) as soon as the handler has resolved the miss or released it to fail.
@@ -20,295 +12,265 @@
 #include "vmm/run.h"
 
 #include <errno.h>
-#include <inttypes.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "vmm/exits.h"
-#include "vmm/machine.h"
+#include "vmm/loop.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/walk_check.h"
 
-#define FLUSH_NS    100000000 /* how long half a line may wait */
-#define REPEAT_NS   100000000 /* from one signal of the deadline to the next */
+#define REPEAT_NS   100000000	       /* from one signal of the deadline to the next */
+#define RETRY_NS    UINT64_C(10000000) /* until a console that is in use is tried again */
 #define NANOSECONDS UINT64_C(1000000000)
 
 /* With --dedup: how often the guest is stopped for it, and how many pages are looked at then. */
 #define DEDUP_NS    UINT64_C(50000000)
 #define DEDUP_PAGES 2048
 
-/* The run area of the vCPU that this thread runs; what the signal handler may touch. */
-static _Thread_local struct kvm_run *volatile running;
+/* What a vCPU's thread is told. */
+struct vcpu_start {
+	struct loop *loop;
+	unsigned int number;
+};
 
-static int kick_signal(void)
-{
-	return SIGRTMIN;
-}
+/* The keeper's part of the loop. */
+struct keeper {
+	struct loop loop;
+	uint64_t tick_ns; /* how often there is something to do while nobody runs the guest; 0 */
+	uint64_t tick_at;
+	uint64_t snapshot_at; /* UINT64_MAX: at no time */
+	timer_t timer;	      /* gets the keeper out of a write() at the deadline, and again */
+	bool has_timer;
+	unsigned int threads; /* of vCPUs */
+	pthread_t thread[KVM_VCPUS_MAX];
+	struct vcpu_start starts[KVM_VCPUS_MAX];
+};
 
-static void on_kick(int signal)
-{
-	struct kvm_run *run = running;
-
-	(void)signal;
-	if (run)
-		__atomic_store_n(&run->immediate_exit, 1, __ATOMIC_RELAXED);
-}
-
-int run_prepare(struct message *message)
-{
-	/* No SA_RESTART: a blocked write() must return. */
-	struct sigaction action = {.sa_handler = on_kick};
-
-	sigset_t kicks;
-
-	sigemptyset(&action.sa_mask);
-	sigemptyset(&kicks);
-	sigaddset(&kicks, kick_signal());
-	/* Whoever started us may have blocked it. */
-	if (!pthread_sigmask(SIG_UNBLOCK, &kicks, NULL) && !sigaction(kick_signal(), &action, NULL))
-		return 0;
-	return message_set(message, -errno, STATUS_INTERNAL, "sigaction failed: %m");
-}
-
-static void kick(const struct machine *machine)
-{
-	pid_t thread = __atomic_load_n(&machine->thread, __ATOMIC_ACQUIRE);
-
-	if (thread)
-		syscall(SYS_tgkill, getpid(), thread, kick_signal());
-}
-
-void run_host_failed(void *context, const char *reason, gpa_t gpa)
+/* Gives the console what was typed; the interrupt that this makes wakes the guest. */
+static void input_arrived(void *context)
 {
 	struct machine *machine = context;
 
-	(void)reason; /* both stay readable in struct ept */
-	(void)gpa;
-	__atomic_store_n(&machine->host_failed, true, __ATOMIC_RELEASE);
-	kick(machine);
-}
-
-/* Gets the vCPU out, to give its console what was typed. */
-static void input_arrived(void *context)
-{
-	kick(context);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * NANOSECONDS + (uint64_t)now.tv_nsec;
-}
-
-/* The loop's state; machine and exit are the caller's. */
-struct loop {
-	struct machine *machine;
-	struct machine_exit *how;
-	uint64_t started;
-	uint64_t deadline; /* UINT64_MAX: none */
-	uint64_t paused;   /* how long the guest was kept from running since then */
-	timer_t deadline_timer;
-	timer_t flush_timer;
-	timer_t tick_timer; /* for what is done while nobody runs the guest */
-	timer_t snapshot_timer;
-	unsigned int timers; /* how many of them exist, in this order */
-	bool flush_is_set;   /* the flush timer will come */
-};
-
-/* Ends the run by the VMM, if something asks for it; true then. */
-static bool is_over(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-
-	if (__atomic_load_n(&machine->host_failed, __ATOMIC_ACQUIRE)) {
-		exit_set(loop->how, STATUS_GUEST_DIED, "%s", machine->ept.failure);
-		loop->how->has_address = true;
-		loop->how->address = machine->ept.failure_gpa;
-		return true;
-	}
-	if (loop->deadline == UINT64_MAX || now_ns() - loop->paused < loop->deadline)
-		return false;
-	exit_set(loop->how, STATUS_TIMEOUT, "timeout: the guest still ran after %.9g s",
-		 (double)machine->config.timeout_ns / (double)NANOSECONDS);
-	return true;
-}
-
-/*
- * Writes a console out, however long its reader takes, but no longer than the guest may run. True
- * if that ended the run. Standard error that cannot be written is nobody's problem: who would be
- * told?
- */
-static bool flush(struct loop *loop, struct console *console)
-{
-	int error;
-
-	while ((error = console_flush(console)) == -EINTR) {
-		if (is_over(loop))
-			return true;
-	}
-	if (!error || console == &loop->machine->err)
-		return false;
-	exit_set(loop->how, STATUS_NOINPUT, "standard output: cannot write: %s", strerror(-error));
-	return true;
-}
-
-static bool flush_due(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-
-	return (console_is_due(&machine->out) && flush(loop, &machine->out)) ||
-	       (console_is_due(&machine->err) && flush(loop, &machine->err));
+	pthread_mutex_lock(&machine->lock);
+	devices_feed(&machine->devices);
+	pthread_mutex_unlock(&machine->lock);
 }
 
 static bool flush_all(struct loop *loop)
 {
-	return flush(loop, &loop->machine->err) || flush(loop, &loop->machine->out);
+	return loop_flush(loop, &loop->machine->err) || loop_flush(loop, &loop->machine->out);
 }
 
-/* Sees to it that what the consoles still hold is not held for long. */
-static void set_flush(struct loop *loop)
+/* Nobody runs the guest meanwhile, as in what follows up to stop(). */
+static void tick(struct keeper *keeper)
 {
-	static const struct itimerspec soon = {.it_value.tv_nsec = FLUSH_NS};
-	struct machine *machine = loop->machine;
+	struct machine *machine = keeper->loop.machine;
+	uint64_t now = loop_now_ns();
+	struct machine_exit how = {0};
+	int error = 0;
 
-	if (loop->flush_is_set || !(machine->out.used || machine->err.used))
+	if (now < keeper->tick_at)
 		return;
-	timer_settime(loop->flush_timer, 0, &soon, NULL);
-	loop->flush_is_set = true;
+	keeper->tick_at = now + keeper->tick_ns;
+	if (machine->config.dedup)
+		error = ept_dedup_step(&machine->ept, DEDUP_PAGES);
+	/* A sample that cannot be taken is one less. */
+	(void)working_set_tick(&machine->working_set, &machine->ept, now - keeper->loop.started);
+	if (!error)
+		return;
+	exit_set(&how, STATUS_INTERNAL, "sharing of pages failed: %s", strerror(-error));
+	loop_end(&keeper->loop, &how);
 }
 
-static void guest_exited(struct loop *loop)
-{
-	loop->how->by = MACHINE_GUEST;
-	loop->how->status = loop->machine->devices.exit_status;
-	snprintf(loop->how->reason, sizeof(loop->how->reason), "%s",
-		 loop->machine->devices.exit_reason);
-}
-
-static bool is_snapshot_due(const struct loop *loop)
-{
-	const struct machine *machine = loop->machine;
-
-	return snapshot_is_due(machine->config.snapshot, &machine->devices,
-			       now_ns() - loop->started);
-}
-
-/*
- * Takes the snapshot if it is due; true if that ended the run. The vCPU has nothing to complete.
- * The time that it takes is none that the guest has run.
- */
-static bool take_snapshot(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-	struct message message;
-	uint64_t begin;
-
-	if (!is_snapshot_due(loop))
-		return false;
-	if (flush_all(loop))
-		return true;
-	begin = now_ns();
-	if (snapshot_take(machine->config.snapshot, machine, &message)) {
-		exit_set(loop->how, message.status, "%s", message.text);
-		return true;
-	}
-	loop->paused += now_ns() - begin;
-	return false;
-}
-
-/* One exit may carry many accesses (rep outs): each is done by itself. True ends the run. */
-static bool serve_port(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-	struct devices *devices = &machine->devices;
-	struct kvm_run *run = machine->kvm.run;
-	uint8_t *data = (uint8_t *)run + run->io.data_offset;
-
-	machine->counts.port++;
-	for (uint32_t i = 0; i < run->io.count; i++, data += run->io.size) {
-		if (run->io.direction == KVM_EXIT_IO_IN)
-			devices_read(devices, run->io.port, run->io.size, data);
-		else
-			devices_write(devices, run->io.port, run->io.size, data);
-		if (devices->exited) {
-			guest_exited(loop);
-			return true;
-		}
-		if (flush_due(loop))
-			return true;
-	}
-	set_flush(loop);
-	return false;
-}
-
-/* Ends the run if a walk is wrong; true then. */
-static bool walks_are_wrong(struct loop *loop)
+/* Ends the run if a walk is wrong. */
+static void check_walks(struct loop *loop, unsigned int vcpu)
 {
 	struct machine *machine = loop->machine;
 	struct walk_check *check = machine->config.walk_check;
+	struct machine_exit how = {.vcpu = vcpu};
 
-	if (!check || !walk_check_is_due(check, machine) || walk_check_stop(check, machine))
+	if (walk_check_stop(check, machine, vcpu))
+		return;
+	exit_set(&how, STATUS_INTERNAL, "walk check: %s", check->wrong_text);
+	how.has_wrong_gva = true;
+	how.wrong_gva = check->wrong_gva;
+	loop_end(loop, &how);
+}
+
+/* Takes the snapshot if it is due. The time that this takes is none that the guest has run. */
+static void take_snapshot(struct keeper *keeper)
+{
+	struct loop *loop = &keeper->loop;
+	struct machine *machine = loop->machine;
+	struct machine_exit how = {0};
+	struct message message;
+	uint64_t begin;
+
+	if (!loop_snapshot_is_due(loop) || loop_is_over(loop) || flush_all(loop))
+		return;
+	begin = loop_now_ns();
+	if (snapshot_take(machine->config.snapshot, machine, &message)) {
+		exit_set(&how, message.status, "%s", message.text);
+		loop_end(loop, &how);
+	}
+	loop->paused += loop_now_ns() - begin;
+	keeper->snapshot_at = UINT64_MAX;
+}
+
+/* Stops the guest, for all that needs that. */
+static void stop(struct keeper *keeper)
+{
+	struct loop *loop = &keeper->loop;
+	struct machine *machine = loop->machine;
+
+	gate_close(&machine->gate);
+	gate_wait(&machine->gate);
+	pthread_mutex_lock(&machine->lock);
+	if (keeper->tick_ns)
+		tick(keeper);
+	if (loop->wants_check)
+		check_walks(loop, loop->check_vcpu);
+	loop->wants_check = false;
+	take_snapshot(keeper);
+	pthread_mutex_unlock(&machine->lock);
+	gate_open(&machine->gate);
+}
+
+/* Writes out what the consoles hold, unless a vCPU is at it. */
+static void flush_held(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+
+	if (pthread_mutex_trylock(&machine->lock)) {
+		__atomic_store_n(&loop->flush_at, loop_now_ns() + RETRY_NS, __ATOMIC_RELAXED);
+		return;
+	}
+	__atomic_store_n(&loop->flush_at, UINT64_MAX, __ATOMIC_RELAXED);
+	flush_all(loop);
+	pthread_mutex_unlock(&machine->lock);
+}
+
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* When the keeper has something to do, if nobody wakes it before. */
+static uint64_t next_due(const struct keeper *keeper)
+{
+	const struct loop *loop = &keeper->loop;
+	uint64_t due =
+		earlier(keeper->snapshot_at, __atomic_load_n(&loop->flush_at, __ATOMIC_RELAXED));
+
+	if (loop->deadline != UINT64_MAX)
+		due = earlier(due, loop->deadline + loop->paused);
+	return keeper->tick_ns ? earlier(due, keeper->tick_at) : due;
+}
+
+static void wait_until(struct machine *machine, uint64_t due)
+{
+	struct pollfd wake = {.fd = machine->wake_fd, .events = POLLIN};
+	uint64_t now = loop_now_ns(), left = due > now ? due - now : 0, count;
+	struct timespec timeout = {.tv_sec = (time_t)(left / NANOSECONDS),
+				   .tv_nsec = (long)(left % NANOSECONDS)};
+
+	if (ppoll(&wake, 1, due == UINT64_MAX ? NULL : &timeout, NULL) > 0)
+		(void)!read(machine->wake_fd, &count, sizeof(count));
+}
+
+/* Looks for the end where a vCPU may hold the lock, in a write() that only its end gets it out of.
+ */
+static bool is_over(struct loop *loop)
+{
+	struct machine *machine = loop->machine;
+
+	if (!gate_is_ending(&machine->gate) &&
+	    !__atomic_load_n(&machine->host_failed, __ATOMIC_ACQUIRE) &&
+	    (loop->deadline == UINT64_MAX || loop_now_ns() - loop->paused < loop->deadline))
 		return false;
-	exit_set(loop->how, STATUS_INTERNAL, "walk check: %s", check->wrong_text);
-	loop->how->has_wrong_gva = true;
-	loop->how->wrong_gva = check->wrong_gva;
+	/* Whoever holds the lock finds out the same, once it is interrupted. */
+	gate_close(&machine->gate);
+	gate_wait(&machine->gate);
+	pthread_mutex_lock(&machine->lock);
+	(void)loop_is_over(loop);
+	pthread_mutex_unlock(&machine->lock);
 	return true;
 }
 
-/* True ends the run. */
-static bool handle_port(struct loop *loop)
+/* While the guest runs. */
+static void keep(struct keeper *keeper)
 {
-	bool over = serve_port(loop);
-
-	if (over && !loop->machine->devices.exited)
-		return true;
-	if (walks_are_wrong(loop))
-		return true;
-	if (over && is_snapshot_due(loop)) {
-		kvm_complete(&loop->machine->kvm);
-		return take_snapshot(loop) || over;
-	}
-	/* The rest of the instruction first: that entry comes back by itself. */
-	if (is_snapshot_due(loop))
-		__atomic_store_n(&loop->machine->kvm.run->immediate_exit, 1, __ATOMIC_RELAXED);
-	return over;
-}
-
-static void handle_mmio(struct machine *machine)
-{
-	struct kvm_run *run = machine->kvm.run;
-	gpa_t gpa = run->mmio.phys_addr;
-	bool is_device;
-
-	if (run->mmio.is_write)
-		is_device = machine_mmio_write(machine, gpa, run->mmio.len, run->mmio.data);
-	else
-		is_device = machine_mmio_read(machine, gpa, run->mmio.len, run->mmio.data);
-	machine->counts.mmio += !is_device;
-}
-
-/* Nobody runs the guest now. True ends the run. */
-static bool tick(struct loop *loop)
-{
+	struct loop *loop = &keeper->loop;
 	struct machine *machine = loop->machine;
+
+	while (!is_over(loop)) {
+		uint64_t now = loop_now_ns();
+
+		if (now >= __atomic_load_n(&loop->flush_at, __ATOMIC_RELAXED))
+			flush_held(loop);
+		else if (!gate_is_open(&machine->gate) || now >= keeper->snapshot_at ||
+			 (keeper->tick_ns && now >= keeper->tick_at))
+			stop(keeper);
+		else
+			wait_until(machine, next_due(keeper));
+	}
+}
+
+static void *vcpu_thread(void *context)
+{
+	struct vcpu_start *start = context;
+
+	vcpu_run(start->loop, start->number);
+	return NULL;
+}
+
+/* Signals of the process are the keeper's; each vCPU has a CPU of its own as far as there are. */
+static int start_thread(struct keeper *keeper, unsigned int number)
+{
+	const struct pin *pin = &keeper->loop.machine->pin;
+	pthread_attr_t attributes;
+	int error = pthread_attr_init(&attributes);
+
+	if (error)
+		return error;
+	keeper->starts[number] = (struct vcpu_start){&keeper->loop, number};
+	error = pin_attributes(pin, number, &attributes);
+	if (!error)
+		error = pthread_create(&keeper->thread[number], &attributes, vcpu_thread,
+				       &keeper->starts[number]);
+	pthread_attr_destroy(&attributes);
+	return error;
+}
+
+static void start_threads(struct keeper *keeper)
+{
+	struct machine *machine = keeper->loop.machine;
+	struct machine_exit how = {0};
+	sigset_t all, before;
 	int error = 0;
 
-	if (machine->config.dedup)
-		error = ept_dedup_step(&machine->ept, DEDUP_PAGES);
-	if (error)
-		exit_set(loop->how, STATUS_INTERNAL, "sharing of pages failed: %s",
-			 strerror(-error));
-	/* A sample that cannot be taken is one less. */
-	(void)working_set_tick(&machine->working_set, &machine->ept, now_ns() - loop->started);
-	return error;
+	sigfillset(&all);
+	sigdelset(&all, gate_signal());
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	while (keeper->threads < machine->kvm.vcpu_count && !error) {
+		error = start_thread(keeper, keeper->threads);
+		keeper->threads += !error;
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (!error)
+		return;
+	exit_set(&how, STATUS_UNAVAILABLE,
+		 "a thread for a vCPU cannot be made: %s; fix: raise RLIMIT_NPROC",
+		 strerror(error));
+	loop_end(&keeper->loop, &how);
 }
 
 /* How often there is something to do; 0: never. */
@@ -321,175 +283,128 @@ static uint64_t tick_ns(const struct machine *machine)
 	return sample;
 }
 
-/* KVM_RUN did not report an exit. True ends the run. */
-static bool handle_interruption(struct loop *loop, int error)
+static void set_times(struct keeper *keeper)
 {
-	struct machine *machine = loop->machine;
+	struct loop *loop = &keeper->loop;
+	const struct machine_config *config = &loop->machine->config;
+	uint64_t now = loop_now_ns();
 
-	if (error == EINTR || error == EAGAIN) {
-		machine->counts.interruptions++;
-		__atomic_store_n(&machine->kvm.run->immediate_exit, 0, __ATOMIC_RELAXED);
-		loop->flush_is_set = false;
-		devices_feed(&machine->devices);
-		return is_over(loop) || flush_all(loop) || tick(loop) || take_snapshot(loop);
-	}
-	if (is_over(loop))
-		return true;
-	exit_set(loop->how, STATUS_INTERNAL, "KVM_RUN failed: %s", strerror(error));
-	return true;
+	loop->started = now;
+	loop->deadline = config->timeout_ns ? now + config->timeout_ns : UINT64_MAX;
+	loop->flush_at = UINT64_MAX;
+	keeper->tick_ns = tick_ns(loop->machine);
+	keeper->tick_at = now + keeper->tick_ns;
+	keeper->snapshot_at = UINT64_MAX;
+	if (config->snapshot && config->snapshot->when == SNAPSHOT_AFTER)
+		keeper->snapshot_at = now + config->snapshot->after_ns;
 }
 
-/* Enters the guest once and deals with what it left for. True ends the run. */
-static bool step(struct loop *loop)
+static void start_timer(struct keeper *keeper)
 {
-	struct machine *machine = loop->machine;
-
-	machine->counts.entries++;
-	if (ioctl(machine->kvm.vcpu, KVM_RUN, 0) < 0)
-		return handle_interruption(loop, errno);
-	switch (machine->kvm.run->exit_reason) {
-	case KVM_EXIT_IO:
-		return handle_port(loop);
-	case KVM_EXIT_MMIO:
-		handle_mmio(machine);
-		return false;
-	case KVM_EXIT_INTR:
-		return handle_interruption(loop, EINTR);
-	default:
-		/* A miss that was given up shows as many things; its own reason goes first. */
-		if (!is_over(loop))
-			exit_describe(machine, loop->how);
-		return true;
-	}
-}
-
-static bool add_timer(struct loop *loop, timer_t *timer)
-{
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = kick_signal()};
-
-	event._sigev_un._tid = loop->machine->thread;
-	if (timer_create(CLOCK_MONOTONIC, &event, timer))
-		return false;
-	loop->timers++;
-	return true;
-}
-
-/* If a snapshot shall be taken after so long. */
-static bool start_snapshot_timer(struct loop *loop)
-{
-	const struct snapshot_request *request = loop->machine->config.snapshot;
-	struct itimerspec due = {0};
-
-	if (!request || request->when != SNAPSHOT_AFTER)
-		return true;
-	due.it_value.tv_sec = (time_t)(request->after_ns / NANOSECONDS);
-	due.it_value.tv_nsec = (long)(request->after_ns % NANOSECONDS);
-	return add_timer(loop, &loop->snapshot_timer) &&
-	       !timer_settime(loop->snapshot_timer, 0, &due, NULL);
-}
-
-static bool start_timers(struct loop *loop)
-{
-	uint64_t timeout = loop->machine->config.timeout_ns;
+	struct machine *machine = keeper->loop.machine;
+	uint64_t timeout = machine->config.timeout_ns;
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = gate_signal()};
 	struct itimerspec deadline = {
 		.it_value = {.tv_sec = (time_t)(timeout / NANOSECONDS),
 			     .tv_nsec = (long)(timeout % NANOSECONDS)},
 		.it_interval.tv_nsec = REPEAT_NS,
 	};
+	struct machine_exit how = {0};
 
-	uint64_t interval = tick_ns(loop->machine);
-	struct itimerspec tick = {.it_interval = {.tv_sec = (time_t)(interval / NANOSECONDS),
-						  .tv_nsec = (long)(interval % NANOSECONDS)}};
-
-	tick.it_value = tick.it_interval;
+	event._sigev_un._tid = machine->keeper;
+	keeper->has_timer = !timer_create(CLOCK_MONOTONIC, &event, &keeper->timer);
 	/* A time of 0 leaves a timer unset, which is what it means. */
-	if (add_timer(loop, &loop->deadline_timer) && add_timer(loop, &loop->flush_timer) &&
-	    add_timer(loop, &loop->tick_timer) &&
-	    !timer_settime(loop->deadline_timer, 0, &deadline, NULL) &&
-	    !timer_settime(loop->tick_timer, 0, &tick, NULL) && start_snapshot_timer(loop))
-		return true;
-	exit_set(loop->how, STATUS_UNAVAILABLE,
-		 "the timers cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
-	return false;
+	if (keeper->has_timer && !timer_settime(keeper->timer, 0, &deadline, NULL))
+		return;
+	exit_set(&how, STATUS_UNAVAILABLE,
+		 "the timer cannot be set: %m; fix: raise RLIMIT_SIGPENDING");
+	loop_end(&keeper->loop, &how);
 }
 
 /* A PC reads standard input. */
-static bool start_input(struct loop *loop)
+static void start_input(struct loop *loop)
 {
 	struct machine *machine = loop->machine;
+	struct machine_exit how = {0};
 	struct message message;
 
 	if (!machine->config.pc ||
 	    !input_start(&machine->input, machine->config.in_fd, input_arrived, machine, &message))
-		return true;
-	exit_set(loop->how, message.status, "%s", message.text);
-	return false;
-}
-
-static void delete_timers(struct loop *loop)
-{
-	if (loop->timers > 0)
-		timer_delete(loop->deadline_timer);
-	if (loop->timers > 1)
-		timer_delete(loop->flush_timer);
-	if (loop->timers > 2)
-		timer_delete(loop->tick_timer);
-	if (loop->timers > 3)
-		timer_delete(loop->snapshot_timer);
-}
-
-static void start(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-	uint64_t timeout = machine->config.timeout_ns;
-
-	running = machine->kvm.run;
-	__atomic_store_n(&machine->thread, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
-	loop->started = now_ns();
-	loop->deadline = timeout ? loop->started + timeout : UINT64_MAX;
-}
-
-static void finish(struct loop *loop)
-{
-	struct machine *machine = loop->machine;
-	struct machine_exit how = *loop->how;
-
-	machine->run_ns = now_ns() - loop->started - loop->paused;
-	/*
-	 * What the guest said still goes out. If that fails, a guest that ended by itself did not
-	 * succeed after all; one that was ended keeps its reason.
-	 */
-	if (flush_all(loop) && how.by == MACHINE_VMM)
-		*loop->how = how;
-	delete_timers(loop);
-	input_stop(&machine->input);
-	__atomic_store_n(&machine->thread, 0, __ATOMIC_RELEASE);
-	running = NULL;
-	machine->kvm.run->immediate_exit = 0;
+		return;
+	exit_set(&how, message.status, "%s", message.text);
+	loop_end(loop, &how);
 }
 
 /*
- * Before the vCPU is entered: a guest that had ended when its snapshot was taken ends again, and a
- * kernel's first instruction is next. True ends the run.
+ * Before vCPUs are entered: a guest that had ended when its snapshot was taken ends again, and a
+ * kernel's first instruction is next.
  */
-static bool begin(struct loop *loop)
+static void start(struct keeper *keeper)
 {
-	bool over = loop->machine->devices.exited;
+	struct loop *loop = &keeper->loop;
+	struct machine *machine = loop->machine;
+	struct machine_exit how = {.by = MACHINE_GUEST, .status = machine->devices.exit_status};
 
-	if (over)
-		guest_exited(loop);
-	return (is_snapshot_due(loop) && take_snapshot(loop)) || over;
+	set_times(keeper);
+	__atomic_store_n(&machine->keeper, (pid_t)syscall(SYS_gettid), __ATOMIC_RELEASE);
+	pthread_mutex_lock(&machine->lock);
+	start_timer(keeper);
+	start_input(loop);
+	if (machine->devices.exited) {
+		snprintf(how.reason, sizeof(how.reason), "%s", machine->devices.exit_reason);
+		loop_end(loop, &how);
+	}
+	if (!gate_is_ending(&machine->gate))
+		take_snapshot(keeper);
+	pthread_mutex_unlock(&machine->lock);
+	if (!gate_is_ending(&machine->gate))
+		start_threads(keeper);
+}
+
+/* What a guest's own end is the occasion for, and what it said still goes out. */
+static void close_run(struct keeper *keeper)
+{
+	struct loop *loop = &keeper->loop;
+	struct machine *machine = loop->machine;
+	struct walk_check *check = machine->config.walk_check;
+
+	loop->finishing = true;
+	if (machine->devices.exited && loop->how->by == MACHINE_GUEST) {
+		if (check && walk_check_is_due(check, machine))
+			check_walks(loop, loop->how->vcpu);
+		take_snapshot(keeper);
+	}
+	(void)flush_all(loop);
+}
+
+static void finish(struct keeper *keeper)
+{
+	struct loop *loop = &keeper->loop;
+	struct machine *machine = loop->machine;
+
+	gate_end(&machine->gate);
+	gate_wait(&machine->gate);
+	for (unsigned int i = 0; i < keeper->threads; i++)
+		pthread_join(keeper->thread[i], NULL);
+	machine->run_ns = loop_now_ns() - loop->started - loop->paused;
+	pthread_mutex_lock(&machine->lock);
+	close_run(keeper);
+	pthread_mutex_unlock(&machine->lock);
+	if (keeper->has_timer)
+		timer_delete(keeper->timer);
+	input_stop(&machine->input);
+	__atomic_store_n(&machine->keeper, 0, __ATOMIC_RELEASE);
+	for (unsigned int i = 0; i < machine->kvm.vcpu_count; i++)
+		machine->kvm.vcpus[i].run->immediate_exit = 0;
 }
 
 void machine_run(struct machine *machine, struct machine_exit *how)
 {
-	struct loop loop = {.machine = machine, .how = how};
+	struct keeper keeper = {.loop = {.machine = machine, .how = how}};
 
 	memset(how, 0, sizeof(*how));
-	start(&loop);
-	if (start_timers(&loop) && start_input(&loop) && !begin(&loop)) {
-		while (!step(&loop))
-			continue;
-	}
-	finish(&loop);
+	start(&keeper);
+	if (!gate_is_ending(&machine->gate))
+		keep(&keeper);
+	finish(&keeper);
 }

@@ -19,6 +19,7 @@
 /* Long options have keys that are no letters. */
 enum {
 	OPTION_MEM = 0x100,
+	OPTION_CPUS,
 	OPTION_HOST_MEM,
 	OPTION_SWAP,
 	OPTION_AROUND,
@@ -43,6 +44,7 @@ enum {
 
 static const struct argp_option rows[] = {
 	{"mem", OPTION_MEM, "SIZE", 0, "guest memory, 4M to 112G (256M)", 0},
+	{"cpus", OPTION_CPUS, "N", 0, "CPUs of the guest, 1 to 32 (1)", 0},
 	{"host-mem", OPTION_HOST_MEM, "SIZE", 0,
 	 "host memory that the guest's pages may take (as --mem); if they need more, pages that are not in use go to the swap file",
 	 0},
@@ -130,6 +132,12 @@ static error_t parse_machine(int key, char *text, struct argp_state *state)
 			     option_size("--mem", text, MACHINE_MEM_MIN, MACHINE_MEM_MAX,
 					 &options->mem, &message),
 			     &message);
+	case OPTION_CPUS:
+		options->kept = "--cpus";
+		return check(
+			state,
+			option_count("--cpus", text, 1, ABI_CPUS_MAX, &options->cpus, &message),
+			&message);
 	case OPTION_HOST_MEM:
 		return check(state,
 			     option_size("--host-mem", text, MACHINE_HOST_MEM_MIN, MACHINE_MEM_MAX,
@@ -318,6 +326,7 @@ int run_options_parse(struct run_options *options, int argc, char **argv)
 {
 	*options = (struct run_options){
 		.mem = DEFAULT_MEM,
+		.cpus = 1,
 		.around = 1,
 		.window = ABI_WINDOW_PAGES,
 		.guest_table = DEFAULT_ORGANISATION,

@@ -14,6 +14,7 @@
 struct run_options {
 	uint64_t mem;
 	uint64_t host_mem;
+	uint64_t cpus;
 	bool host_mem_given; /* else it is as mem */
 	const char *swap;    /* NULL: an unnamed file */
 	uint64_t around;

@@ -90,7 +90,7 @@ static int read_state(struct snapshot_state *state, const struct snapshot_reques
 	state->kvm_kind = kvm_find_kind(&ignored);
 	state->config = request->config;
 	device_state_read(&state->devices, &machine->devices);
-	return cpu_state_read(&state->cpu, &machine->kvm, message);
+	return cpu_state_read(&state->cpu, &machine->kvm, 0, message);
 }
 
 int snapshot_take(struct snapshot_request *request, struct machine *machine,
@@ -214,5 +214,5 @@ int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 		return message_set(message, ret, STATUS_UNAVAILABLE, "second stage: %s: %s", what,
 				   strerror(-ret));
 	device_state_write(&state->devices, &machine->devices);
-	return cpu_state_write(&state->cpu, &machine->kvm, message);
+	return cpu_state_write(&state->cpu, &machine->kvm, 0, message);
 }

@@ -14,13 +14,14 @@ static int invalid(const char **why, const char *text)
 	return -EINVAL;
 }
 
-int stage1_read(struct stage1 *stage1, struct machine *machine, const char **why)
+int stage1_read(struct stage1 *stage1, struct machine *machine, unsigned int vcpu, const char **why)
 {
 	if (!machine->devices.published) {
 		*why = "the guest has published no table";
 		return -ENOENT;
 	}
 	stage1->machine = machine;
+	stage1->vcpu = vcpu;
 	stage1->cached_line = UINT64_MAX;
 	stage1->lines_read = 0;
 	if (guest_read(machine, machine->devices.page, &stage1->page, sizeof(stage1->page)))
@@ -84,11 +85,11 @@ static int lookup_frame(struct stage1 *stage1, struct hpt_key key, uint64_t *ent
 
 struct hpt_key stage1_key(const struct stage1 *stage1, uint64_t gva, enum hpt_size size)
 {
-	uint16_t asid = stage1->page.asid[0];
+	uint16_t asid = stage1->page.asid[stage1->vcpu];
 	uint64_t vpn = (gva >> HPT_PAGE_SHIFT) & ((UINT64_C(1) << GVA_VPN_BITS) - 1);
 
 	if (gva >= ABI_CPU_AREA)
-		asid = stage1->page.own_asid[0];
+		asid = stage1->page.own_asid[stage1->vcpu];
 	else if (gva >= ABI_KERNEL_HALF)
 		asid = ABI_ASID_KERNEL;
 	return hpt_key(asid, vpn & ~(hpt_pages_in(size) - 1), size);

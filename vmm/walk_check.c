@@ -98,7 +98,7 @@ static bool begin_slab(struct walk_check *check, const struct machine *machine)
 	return true;
 }
 
-bool walk_check_begin(struct walk_check *check, struct machine *machine)
+bool walk_check_begin(struct walk_check *check, struct machine *machine, unsigned int vcpu)
 {
 	struct walk_check_counts *counts = &check->counts;
 	struct preparation preparation = {.walk = &check->walk};
@@ -106,7 +106,7 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 	int error;
 
 	counts->stops++;
-	error = stage1_read(&check->stage1, machine, &counts->no_table_why);
+	error = stage1_read(&check->stage1, machine, vcpu, &counts->no_table_why);
 	if (error) {
 		counts->no_table += error == -ENOENT;
 		counts->invalid_table += error != -ENOENT;
@@ -131,7 +131,7 @@ bool walk_check_begin(struct walk_check *check, struct machine *machine)
 	}
 	counts->slab_stops += check->has_slab;
 	counts->no_slab += ept_pinned_pages(&machine->ept) && !check->has_slab;
-	check->has_root = x86_root(machine, &check->root);
+	check->has_root = x86_root(machine, vcpu, &check->root);
 	return true;
 }
 
@@ -229,7 +229,7 @@ static void ask_kvm(const struct walk_check *check, struct machine *machine,
 	answers->x86_error = x86_walk(machine, check->root, gva, &answers->x86);
 	if (answers->x86_error && answers->x86_error != -ENOENT)
 		return;
-	error = machine_translate(machine, gva, &answers->window_gpa);
+	error = machine_translate(machine, check->stage1.vcpu, gva, &answers->window_gpa);
 	if (!error)
 		answers->window = WALK_WINDOW_PRESENT;
 	else if (error == -ENOENT)
@@ -361,12 +361,12 @@ bool walk_check_page(struct walk_check *check, struct machine *machine, uint64_t
 	}
 }
 
-bool walk_check_stop(struct walk_check *check, struct machine *machine)
+bool walk_check_stop(struct walk_check *check, struct machine *machine, unsigned int vcpu)
 {
 	uint64_t lied = check->counts.lied;
 	struct walk_choice choice;
 
-	if (!walk_check_begin(check, machine))
+	if (!walk_check_begin(check, machine, vcpu))
 		return true;
 	choice = (struct walk_choice){
 		.machine = machine,

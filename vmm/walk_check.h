@@ -98,14 +98,15 @@ void walk_check_destroy(struct walk_check *check);
 /* To be called at each port exit, once it is served: whether a check is due. */
 bool walk_check_is_due(struct walk_check *check, const struct machine *machine);
 
-/* One check. False if a walk was wrong: which stands in wrong_gva and wrong_text. */
-bool walk_check_stop(struct walk_check *check, struct machine *machine);
+/* One check, in the address space and the window of a vCPU. False if a walk was wrong: which stands
+ * in wrong_gva and wrong_text. */
+bool walk_check_stop(struct walk_check *check, struct machine *machine, unsigned int vcpu);
 
 /*
  * The parts of a check, for tests: takes what the guest has published, false if there is no table
  * that can be walked; and walks to one gVA, false if that was wrong.
  */
-bool walk_check_begin(struct walk_check *check, struct machine *machine);
+bool walk_check_begin(struct walk_check *check, struct machine *machine, unsigned int vcpu);
 bool walk_check_page(struct walk_check *check, struct machine *machine, uint64_t gva);
 
 /* What is reported of it (walk_check_report.c): rows of --stats, and an object of --json. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's working set over time: samples of the second stage (ept/sample.h), taken while the
- * vCPU is out of the guest.
+ * The guest's working set over time: samples of the second stage (ept/sample.h), taken while
+ * all vCPUs are out of the guest.
  */
 #ifndef VMM_WORKING_SET_H
 #define VMM_WORKING_SET_H

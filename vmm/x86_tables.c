@@ -23,11 +23,11 @@ static unsigned int shift_of(int level)
 	return HPT_PAGE_SHIFT + INDEX_BITS * (unsigned int)level;
 }
 
-bool x86_root(struct machine *machine, gpa_t *root)
+bool x86_root(struct machine *machine, unsigned int vcpu, gpa_t *root)
 {
 	struct kvm_sregs special;
 
-	if (ioctl(machine->kvm.vcpu, KVM_GET_SREGS, &special) < 0)
+	if (ioctl(machine->kvm.vcpus[vcpu].fd, KVM_GET_SREGS, &special) < 0)
 		return false;
 	*root = special.cr3 & ADDRESS_MASK;
 	return special.cr0 & CR0_PG && special.efer & EFER_LMA && !(special.cr4 & CR4_LA57);

@@ -6,7 +6,7 @@
  * All of it is the guest's word. A table is read only where the guest itself has been: a look at
  * another page would tell nothing, and KVM, asked the same (KVM_TRANSLATE), would miss on it.
  *
- * Valid while the vCPU is not running.
+ * Valid while no vCPU is running.
  */
 #ifndef VMM_X86_TABLES_H
 #define VMM_X86_TABLES_H
@@ -27,7 +27,7 @@ struct x86_page {
 };
 
 /* The gPA of the root table; false where the CPU does not walk four levels now. */
-bool x86_root(struct machine *machine, gpa_t *root);
+bool x86_root(struct machine *machine, unsigned int vcpu, gpa_t *root);
 
 /*
  * Walks to `gva`: 0 and *page; -ENOENT where there is none; -EFAULT where a table is not in guest

@@ -104,8 +104,7 @@ static struct ept_counts run_real(const struct policy_trace *trace, uint64_t fra
 		.ranges = {{0, (uint64_t)(trace->span + 63) / 64 * 64 << HPT_PAGE_SHIFT}},
 		.range_count = 1,
 		.host_mem = frames << HPT_PAGE_SHIFT,
-		.organisation = HPT_CLUSTERED,
-		.cpu = -1};
+		.organisation = HPT_CLUSTERED};
 	const char *what = "";
 	int ret = ept_create(&ept, &config, &what);
 

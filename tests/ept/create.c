@@ -158,11 +158,12 @@ Test(ept, a_cpu_that_does_not_exist_is_refused, .timeout = 30)
 
 	guest_create(&ept, &config); /* or skip */
 	ept_destroy(&ept);
-	config.cpu = CPU_SETSIZE - 1;
+	config.cpu_count = 1;
+	config.cpus[0] = CPU_SETSIZE - 1;
 	assert_fails(&config, -EINVAL, "CPU");
-	config.cpu = CPU_SETSIZE;
+	config.cpus[0] = CPU_SETSIZE;
 	assert_fails(&config, -EINVAL, "CPU");
-	config.cpu = sched_getcpu();
+	config.cpus[0] = sched_getcpu();
 	guest_create(&ept, &config);
 	guest_store(&ept, 0, 1);
 	ept_destroy(&ept);

@@ -107,8 +107,7 @@ static struct ept_config config_with_hole(enum hpt_organisation organisation)
 		.ranges = {{PAGE, GIB - PAGE}, {3 * GIB, MIB}, {3 * GIB + MIB, 4 * MIB}},
 		.range_count = 3,
 		.host_mem = 2 * GIB,
-		.organisation = organisation,
-		.cpu = -1};
+		.organisation = organisation};
 }
 
 EACH_ORGANISATION(a_byte_outside_ram_refuses_the_whole_copy)

@@ -43,8 +43,7 @@ static inline struct ept_config guest_config(enum hpt_organisation organisation,
 				   .host_mem = size,
 				   .no_swap = true,
 				   .organisation = organisation,
-				   .seed = 1,
-				   .cpu = -1};
+				   .seed = 1};
 }
 
 static inline void guest_create(struct ept *ept, const struct ept_config *config)

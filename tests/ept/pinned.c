@@ -162,8 +162,7 @@ static void expect_refused(struct ept_range pinned, const char *text)
 	struct ept_config config = {.ranges = {{0, 4 * BLOCK}, {4 * BLOCK, 2 * BLOCK + PAGE}},
 				    .range_count = 2,
 				    .pinned = pinned,
-				    .host_mem = 3 * BLOCK,
-				    .cpu = -1};
+				    .host_mem = 3 * BLOCK};
 	const char *what = "";
 
 	cr_assert_eq(ept_create(&ept, &config, &what), -EINVAL);

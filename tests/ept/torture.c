@@ -251,8 +251,7 @@ static int torture_with(enum hpt_organisation organisation, bool few, unsigned i
 				    .handlers = few ? 3 : 1,
 				    .around = few ? 8 : 1,
 				    .host_pages = few ? EPT_MIXED : EPT_4K,
-				    .seed = seed,
-				    .cpu = -1};
+				    .seed = seed};
 	const char *what = "";
 	int ret = ept_create(&ept, &config, &what);
 	int failed;

@@ -124,7 +124,7 @@ static void look_at_page(struct guest *guest, struct stage1 *stage1, uint64_t pa
 		found->unmapped++;
 		return;
 	}
-	if (!machine_translate(&guest->machine, gva, &kvm_gpa)) {
+	if (!machine_translate(&guest->machine, 0, gva, &kvm_gpa)) {
 		found->translated++;
 		found->different += kvm_gpa != gpa;
 	}
@@ -145,7 +145,7 @@ static void look(struct guest *guest)
 	struct ept_snapshot stage2;
 	const char *why;
 
-	if (stage1_read(&stage1, &guest->machine, &why)) {
+	if (stage1_read(&stage1, &guest->machine, 0, &why)) {
 		check(false, "%s: the guest's table can be read: %s", guest->name, why);
 		return;
 	}

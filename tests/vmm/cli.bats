@@ -94,7 +94,7 @@ dumped() { # TEXT
 
 @test "the help of run names every option" {
 	run -0 "$twostage" run --help
-	for option in mem host-mem swap disk host-pages dedup fault-around window guest-table host-table \
+	for option in mem cpus host-mem swap disk host-pages dedup fault-around window guest-table host-table \
 		table-slab initrd append walk-check working-set seed timeout stats json; do
 		[[ $output == *"--$option"* ]]
 	done
@@ -115,7 +115,7 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly --cpus=2 -x; do
+	for option in --fly -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -123,7 +123,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem host-mem swap host-pages fault-around window guest-table host-table initrd \
+	for option in mem cpus host-mem swap host-pages fault-around window guest-table host-table initrd \
 		append walk-check working-set snapshot restore seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done

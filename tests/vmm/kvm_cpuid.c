@@ -22,9 +22,9 @@ static struct kvm_cpuid2 *read_cpuid(bool pc)
 	if (kvm_open(&kvm, &message) || kvm_create_vm(&kvm, &message))
 		cr_skip_test("%s", message.text);
 	if (pc)
-		cr_assert_eq(kvm_create_pc(&kvm, &message), 0, "%s", message.text);
+		cr_assert_eq(kvm_create_interrupts(&kvm, true, &message), 0, "%s", message.text);
 	cr_assert_eq(kvm_create_vcpu(&kvm, &message), 0, "%s", message.text);
-	cr_assert_eq(ioctl(kvm.vcpu, KVM_GET_CPUID2, cpuid), 0);
+	cr_assert_eq(ioctl(kvm.vcpus[0].fd, KVM_GET_CPUID2, cpuid), 0);
 	kvm_close(&kvm);
 	return cpuid;
 }
@@ -61,5 +61,29 @@ Test(kvm_cpuid, a_pc_has_processor_0_and_the_clock_but_no_asynchronous_faults, .
 	cr_assert(features);
 	cr_expect(features->eax & 1u << 3, "clock");
 	cr_expect_not(features->eax & (1u << 4 | 1u << 10 | 1u << 14));
+	free(cpuid);
+}
+
+Test(kvm_cpuid, each_cpu_has_its_own_number, .timeout = 30)
+{
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + ENTRIES * sizeof(cpuid->entries[0]));
+
+	cr_assert(cpuid);
+	if (kvm_open(&kvm, &message) || kvm_create_vm(&kvm, &message))
+		cr_skip_test("%s", message.text);
+	cr_assert_eq(kvm_create_interrupts(&kvm, false, &message), 0, "%s", message.text);
+	for (unsigned int vcpu = 0; vcpu < 3; vcpu++) {
+		cr_assert_eq(kvm_create_vcpu(&kvm, &message), 0, "%s", message.text);
+		cpuid->nent = ENTRIES;
+		cr_assert_eq(ioctl(kvm.vcpus[vcpu].fd, KVM_GET_CPUID2, cpuid), 0);
+		cr_expect_eq(find(cpuid, 1)->ebx >> 24, vcpu);
+		for (uint32_t i = 0; i < cpuid->nent; i++) {
+			if (cpuid->entries[i].function == 0xb)
+				cr_expect_eq(cpuid->entries[i].edx, vcpu);
+			if (cpuid->entries[i].function == 0x8000001e)
+				cr_expect_eq(cpuid->entries[i].eax, vcpu);
+		}
+	}
+	kvm_close(&kvm);
 	free(cpuid);
 }

@@ -90,7 +90,7 @@ static struct boot_params zero_page(void)
 	struct boot_params page;
 	struct kvm_regs registers;
 
-	cr_assert_eq(ioctl(machine.kvm.vcpu, KVM_GET_REGS, &registers), 0);
+	cr_assert_eq(ioctl(machine.kvm.vcpus[0].fd, KVM_GET_REGS, &registers), 0);
 	cr_expect_eq(registers.rip, 0x100200);
 	read_at(registers.rsi, &page, sizeof(page));
 	return page;
@@ -104,7 +104,7 @@ Test(load, linux_is_entered_in_long_mode_with_4_gib_mapped, .timeout = 30)
 
 	configure(KERNEL_BZIMAGE);
 	make();
-	cr_assert_eq(ioctl(machine.kvm.vcpu, KVM_GET_SREGS, &special), 0);
+	cr_assert_eq(ioctl(machine.kvm.vcpus[0].fd, KVM_GET_SREGS, &special), 0);
 	cr_expect_eq(special.cs.selector, 0x10);
 	cr_expect_eq(special.cs.l, 1);
 	cr_expect_eq(special.ds.selector, 0x18);
@@ -115,10 +115,10 @@ Test(load, linux_is_entered_in_long_mode_with_4_gib_mapped, .timeout = 30)
 	cr_expect_eq(descriptors[2], 0x00af9b000000ffff);
 	cr_expect_eq(descriptors[3], 0x00cf93000000ffff);
 	for (uint64_t gva = 0; gva < 4 * GIB; gva += 0x1ffff1) {
-		cr_assert_eq(machine_translate(&machine, gva, &gpa), 0, "%lx", gva);
+		cr_assert_eq(machine_translate(&machine, 0, gva, &gpa), 0, "%lx", gva);
 		cr_assert_eq(gpa, gva);
 	}
-	cr_expect_neq(machine_translate(&machine, 4 * GIB, &gpa), 0);
+	cr_expect_neq(machine_translate(&machine, 0, 4 * GIB, &gpa), 0);
 	machine_destroy(&machine);
 }
 
@@ -229,7 +229,7 @@ static gpa_t read_information(uint32_t words[29])
 {
 	struct kvm_regs registers;
 
-	cr_assert_eq(ioctl(machine.kvm.vcpu, KVM_GET_REGS, &registers), 0);
+	cr_assert_eq(ioctl(machine.kvm.vcpus[0].fd, KVM_GET_REGS, &registers), 0);
 	cr_expect_eq(registers.rax, 0x2badb002);
 	read_at(registers.rbx, words, 29 * sizeof(uint32_t));
 	return registers.rbx;

@@ -76,7 +76,7 @@ Test(machine, both_stages_are_readable_after_the_end, .timeout = 30)
 	cr_expect_neq(ept_translate(&machine.ept, 0x345000, &frame), 0, "nobody was there yet");
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_GUEST);
-	cr_expect_eq(machine_translate(&machine, 0x345678, &gpa), 0);
+	cr_expect_eq(machine_translate(&machine, 0, 0x345678, &gpa), 0);
 	cr_expect_eq(gpa, 0x345678, "paging is off");
 	cr_expect_eq(ept_translate(&machine.ept, gpa & ~4095u, &frame), 0);
 	cr_expect_eq(guest_read(&machine, gpa, &word, sizeof(word)), 0);
@@ -144,7 +144,7 @@ Test(machine, a_disk_is_where_it_should_be, .timeout = 30)
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_GUEST);
 	cr_expect_eq(how.status, VIRTIO_MAGIC & 0xff);
-	cr_expect_eq(machine.counts.mmio, 0);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 0);
 	machine_destroy(&machine);
 }
 
@@ -154,7 +154,7 @@ Test(machine, nothing_is_there_without_one, .timeout = 30)
 	machine_run(&machine, &how);
 	cr_expect_eq(how.by, MACHINE_GUEST);
 	cr_expect_eq(how.status, 0xff);
-	cr_expect_eq(machine.counts.mmio, 1);
+	cr_expect_eq(machine.vcpu_counts[0].mmio, 1);
 	machine_destroy(&machine);
 }
 

@@ -22,13 +22,12 @@ static inline void room_create_pinned(struct machine *machine, enum hpt_organisa
 		.pinned = pinned,
 		.host_mem = ROOM_SIZE,
 		.organisation = organisation,
-		.cpu = -1,
 	};
 	const char *what = "";
 
 	machine->ranges[0] = config.ranges[0];
 	machine->range_count = 1;
-	machine->kvm = (struct kvm){.fd = -1, .vm = -1, .vcpu = -1};
+	machine->kvm = (struct kvm){.fd = -1, .vm = -1};
 	if (ept_create(&machine->ept, &config, &what))
 		cr_skip_test("%s", what);
 	machine->has_ept = true;

@@ -70,7 +70,7 @@ ParameterizedTest(enum hpt_organisation *organisation, stage1,
 				     hpt_entry(i, HPT_PRESENT | HPT_USER)),
 			     0);
 	publish(&guest, &machine);
-	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
+	cr_assert_eq(stage1_read(&stage1, &machine, 0, &why), 0, "%s", why);
 	cr_expect_eq(stage1.counts.entries, 20000);
 	for (uint64_t vpn = 0; vpn < 70000; vpn += 3)
 		expect_same(vpn);
@@ -89,7 +89,7 @@ Test(stage1, addresses_are_translated_in_both_sizes_and_halves, .timeout = 60)
 	hpt_map(&guest.table, hpt_key(0, 0xffff88000 & 0xfffffffff, HPT_4K),
 		hpt_entry(3, HPT_PRESENT));
 	publish(&guest, &machine);
-	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
+	cr_assert_eq(stage1_read(&stage1, &machine, 0, &why), 0, "%s", why);
 	cr_expect_eq(stage1_translate(&stage1, 0x1234567, &gpa), 0);
 	cr_expect_eq(gpa, 0x55567);
 	cr_expect_eq(stage1_translate(&stage1, 0x3abcde, &gpa), 0);
@@ -112,7 +112,7 @@ Test(stage1, a_page_that_is_swapped_out_has_an_entry_but_no_address, .timeout = 
 	hpt_map(&guest.table, hpt_key(ASID, 0x1234, HPT_4K), small);
 	hpt_map(&guest.table, hpt_key(ASID, 0x200, HPT_2M), large);
 	publish(&guest, &machine);
-	cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
+	cr_assert_eq(stage1_read(&stage1, &machine, 0, &why), 0, "%s", why);
 	cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 0x1234, HPT_4K), &entry, NULL, NULL), 0);
 	cr_expect_eq(entry, small);
 	cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 0x200, HPT_2M), &entry, NULL, NULL), 0);
@@ -127,7 +127,7 @@ Test(stage1, a_kernel_that_publishes_nothing_has_no_stage_1)
 	const char *why = "";
 
 	room_create(&machine);
-	cr_expect_eq(stage1_read(&stage1, &machine, &why), -ENOENT);
+	cr_expect_eq(stage1_read(&stage1, &machine, 0, &why), -ENOENT);
 	cr_expect_str_eq(why, "the guest has published no table");
 	machine_destroy(&machine);
 }
@@ -137,7 +137,7 @@ static void expect_invalid(const char *wanted)
 	const char *why = "";
 
 	published_again(&guest, &machine);
-	cr_expect_eq(stage1_read(&stage1, &machine, &why), -EINVAL);
+	cr_expect_eq(stage1_read(&stage1, &machine, 0, &why), -EINVAL);
 	cr_expect_str_eq(why, wanted);
 }
 
@@ -176,7 +176,7 @@ Test(stage1, a_walk_out_of_ram_is_an_error, .timeout = 60)
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		guest.table.desc.directory[0] = bad[i];
 		published_again(&guest, &machine);
-		cr_assert_eq(stage1_read(&stage1, &machine, &why), 0, "%s", why);
+		cr_assert_eq(stage1_read(&stage1, &machine, 0, &why), 0, "%s", why);
 		cr_expect_eq(stage1_lookup(&stage1, hpt_key(ASID, 1, HPT_4K), &entry, NULL, NULL),
 			     -EFAULT, "%lx", bad[i]);
 	}

@@ -63,7 +63,7 @@ static void create(enum hpt_organisation guest_table, enum hpt_organisation host
 
 static void begin(void)
 {
-	cr_assert(walk_check_begin(&check, &machine), "%s", check.counts.no_table_why);
+	cr_assert(walk_check_begin(&check, &machine, 0), "%s", check.counts.no_table_why);
 }
 
 static void destroy(void)
@@ -232,7 +232,7 @@ Test(walk_check, without_a_table_nothing_is_walked, .timeout = 60)
 {
 	room_create(&machine);
 	walk_check_init(&check, 8, 1, true);
-	cr_expect(walk_check_stop(&check, &machine));
+	cr_expect(walk_check_stop(&check, &machine, 0));
 	cr_expect_eq(check.counts.stops, 1);
 	cr_expect_eq(check.counts.no_table, 1);
 	cr_expect_eq(check.counts.walks, 0);
@@ -245,7 +245,7 @@ static void expect_invalid(const char *why)
 	uint64_t invalid = check.counts.invalid_table;
 
 	published_again(&guest, &machine);
-	cr_expect(walk_check_stop(&check, &machine));
+	cr_expect(walk_check_stop(&check, &machine, 0));
 	cr_expect_eq(check.counts.invalid_table, invalid + 1);
 	cr_expect_str_eq(check.counts.no_table_why, why);
 	cr_expect_eq(check.counts.walks, 0);
@@ -330,7 +330,7 @@ Test(walk_check, a_table_that_leads_on_and_on_is_a_lie_and_ends_the_stop, .timeo
 	make_endless();
 	expect_lie(gva_of(0) + HPT_PAGE_SIZE);
 	check.counts.walks = check.counts.lied = 0;
-	cr_expect(walk_check_stop(&check, &machine));
+	cr_expect(walk_check_stop(&check, &machine, 0));
 	cr_expect_eq(check.counts.lied, 1);
 	cr_expect_leq(check.counts.walks, PAGES);
 	destroy();
@@ -383,7 +383,7 @@ static void walk_randomly(uint64_t seed, struct walk_check_counts *counts)
 		(struct abi_region){.start = vpn_of(0) << HPT_PAGE_SHIFT, .pages = 37 * PAGES};
 	published_again(&guest, &machine);
 	walk_check_init(&check, 1000, seed, true);
-	cr_expect(walk_check_stop(&check, &machine), "%s", check.wrong_text);
+	cr_expect(walk_check_stop(&check, &machine, 0), "%s", check.wrong_text);
 	*counts = check.counts;
 	walk_check_destroy(&check);
 }

@@ -90,12 +90,12 @@ static void enter_long_mode(void)
 {
 	struct kvm_sregs special;
 
-	cr_assert_geq(ioctl(machine.kvm.vcpu, KVM_GET_SREGS, &special), 0);
+	cr_assert_geq(ioctl(machine.kvm.vcpus[0].fd, KVM_GET_SREGS, &special), 0);
 	special.cr3 = TABLES_ROOT;
 	special.cr4 |= CR4_PAE;
 	special.efer |= EFER_LONG_NOEXEC;
 	special.cr0 |= CR0_PG;
-	cr_assert_geq(ioctl(machine.kvm.vcpu, KVM_SET_SREGS, &special), 0, "%m");
+	cr_assert_geq(ioctl(machine.kvm.vcpus[0].fd, KVM_SET_SREGS, &special), 0, "%m");
 }
 
 static void begin(bool own_kernel)
@@ -109,7 +109,7 @@ static void begin(bool own_kernel)
 	tables_word(&machine, TABLES_ROOT + 0x1000, 1, 0); /* the page of 1 GiB */
 	enter_long_mode();
 	publish(&guest, &machine);
-	cr_assert(walk_check_begin(&check, &machine), "%s", check.counts.no_table_why);
+	cr_assert(walk_check_begin(&check, &machine, 0), "%s", check.counts.no_table_why);
 	cr_assert(check.has_root);
 }
 
@@ -189,7 +189,7 @@ Test(walk_check_run, a_page_of_the_window_that_the_table_has_lost_is_wrong, .tim
 	begin(true);
 	cr_assert_eq(hpt_unmap(&guest.table, hpt_key(ASID, TABLES_SMALL >> 12, HPT_4K), NULL), 0);
 	publish(&guest, &machine);
-	cr_assert(walk_check_begin(&check, &machine));
+	cr_assert(walk_check_begin(&check, &machine, 0));
 	cr_expect_not(page(TABLES_SMALL));
 	cr_expect(strstr(check.wrong_text, "the walk says absent at stage 1"), "%s",
 		  check.wrong_text);
@@ -211,7 +211,7 @@ Test(walk_check_run, a_stop_chooses_pages_of_the_window, .timeout = 30)
 	struct walk_check_counts *counts = &check.counts;
 
 	begin(true);
-	cr_expect(walk_check_stop(&check, &machine), "%s", check.wrong_text);
+	cr_expect(walk_check_stop(&check, &machine, 0), "%s", check.wrong_text);
 	cr_expect_eq(counts->walks, 200);
 	cr_expect_gt(counts->kvm_same, 80);
 	cr_expect_gt(counts->kvm_absent, 10, "those near them, and anywhere");

@@ -63,7 +63,7 @@ static void create(enum hpt_organisation guest_table, enum hpt_organisation host
 
 static void begin(void)
 {
-	cr_assert(walk_check_begin(&check, &machine), "%s", check.counts.no_table_why);
+	cr_assert(walk_check_begin(&check, &machine, 0), "%s", check.counts.no_table_why);
 }
 
 static void walk_all(void)

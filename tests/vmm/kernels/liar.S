@@ -9,8 +9,8 @@
 /* Fields of struct abi_page and struct hpt_desc. */
 #define ABI_MAGIC_LOW  0x74736f77
 #define ABI_MAGIC_HIGH 0x30656761
-#define PAGE_DESC      32
-#define PAGE_COUNTS    40
+#define PAGE_DESC      56
+#define PAGE_COUNTS    64
 #define HPT_MAGIC      0x30747068
 #define CLUSTERED      4
 #define SPILL_LINES    32768
@@ -22,7 +22,7 @@
 start:
 	movl $ABI_MAGIC_LOW, page
 	movl $ABI_MAGIC_HIGH, page + 4
-	movl $2, page + 8		/* version */
+	movl $3, page + 8		/* version */
 	movl $desc, page + PAGE_DESC
 	movl $desc, page + PAGE_COUNTS	/* any bytes will do */
 
