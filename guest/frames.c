@@ -14,8 +14,9 @@
 
 extern char kernel_start[], kernel_end[];
 
-static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards, ... */
-static uint64_t kernel_limit;		 /* ... up to here at most */
+static uint64_t kernel_next;  /* gPA: kernel memory is taken from here upwards, ... */
+static uint64_t kernel_kept;  /* gPA: no program's frames below it, where kernel_next is */
+static uint64_t kernel_limit; /* ... up to here at most */
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
@@ -66,7 +67,9 @@ static bool in_module(uint64_t gpa)
 /* The lowest gPA that the program's frames may come down to in the present range. */
 static uint64_t user_floor(void)
 {
-	return range == home ? kernel_next : boot.ram[range].start;
+	if (range > home)
+		return boot.ram[range].start;
+	return kernel_kept > kernel_next ? kernel_kept : kernel_next;
 }
 
 /*
@@ -137,6 +140,27 @@ uint64_t frames_next_run(void)
 		set_stop();
 	}
 	return frames_next -= HPT_PAGE_SIZE;
+}
+
+uint64_t frames_take(void)
+{
+	uint64_t gpa = frames_pop(&user_free);
+
+	if (!gpa)
+		return frames_get();
+	user_free_count--;
+	return gpa;
+}
+
+void frames_keep(uint64_t bytes)
+{
+	uint64_t end = kernel_limit < frames_next || range > home ? kernel_limit : frames_next;
+
+	/* Half of what there is at the most: something is the program's. */
+	if (bytes > (end - kernel_next) / 2)
+		bytes = (end - kernel_next) / 2;
+	kernel_kept = (kernel_next + bytes) & ~(HPT_PAGE_SIZE - 1);
+	set_stop();
 }
 
 bool frames_in_module(uint64_t gpa, uint64_t pages)

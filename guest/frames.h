@@ -50,6 +50,15 @@ static inline uint64_t frames_get(void)
 	return next;
 }
 
+/*
+ * The same, whatever the frame holds: for whoever overwrites all of it. Frames that were in use
+ * come first.
+ */
+uint64_t frames_take(void);
+
+/* Programs get no frames of the next so many bytes that the kernel's memory will grow by. */
+void frames_keep(uint64_t bytes);
+
 /* Whether so many pages from `gpa` on lie in the boot module, which ends with a whole page. */
 bool frames_in_module(uint64_t gpa, uint64_t pages);
 

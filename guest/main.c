@@ -11,6 +11,7 @@
 #include "guest/frames.h"
 #include "guest/publish.h"
 #include "guest/stage1.h"
+#include "guest/swap.h"
 #include "guest/trap.h"
 
 void kernel_main(uint32_t start_info);
@@ -24,6 +25,7 @@ void kernel_main(uint32_t start_info)
 	stage1_start();
 	publish_start();
 	disk_start();
+	swap_start();
 	clock_start();
 	trap_probe_syscall(exec_start);
 }

@@ -125,6 +125,13 @@ static json_t *stage1_json(const struct report *report)
 	set(object, "protection_faults", number(page->protection));
 	set(object, "table_in_slab", number(page->table_in_slab));
 	set(object, "table_outside", number(page->table_outside));
+	set(object, "swapped_lookups", number(page->swapped_lookups));
+	set(object, "swap_ins", number(page->swap_ins));
+	set(object, "swap_outs", number(page->swap_outs));
+	set(object, "swap_spared", number(page->swap_spared));
+	set(object, "swap_errors", number(page->swap_errors));
+	set(object, "swap_slots", number(page->swap_slots));
+	set(object, "swap_slots_used", number(page->swap_slots_used));
 	set(object, "system_calls", number(page->system_calls));
 	set(object, "unknown_calls", number(page->unknown_calls));
 	set(object, "unknown_last", number(page->unknown_last));
