@@ -226,8 +226,10 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 	}
 	if (size > HPT_PAGE_SIZE)
 		return frames_get_block(size, gpa);
-	if (arena_next == arena_end && new_arena())
-		return -ENOMEM;
+	if (arena_next == arena_end && new_arena()) {
+		*gpa = frames_get();
+		return *gpa ? 0 : -ENOMEM;
+	}
 	*gpa = arena_next;
 	arena_next += HPT_PAGE_SIZE;
 	return 0;

@@ -79,7 +79,10 @@ void frames_clear(uint64_t gpa, size_t size);
 /* Kernel memory that is never given back: a zeroed, naturally aligned block. 0 or -ENOMEM. */
 int frames_get_block(size_t size, uint64_t *gpa);
 
-/* Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. */
+/*
+ * Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. A page may be a frame
+ * that a program could have had, where nothing else is left.
+ */
 int frames_get_kernel(void *context, size_t size, uint64_t *gpa);
 void frames_put_kernel(void *context, uint64_t gpa, size_t size);
 

@@ -25,8 +25,10 @@
 /* Slots for so many times the pages of RAM at most: two bytes for each are kept in memory. */
 #define SLOTS_SHARE 64
 
-/* Of RAM, for the kernel. */
+/* Kept for the kernel: a part of RAM and as many bytes, and for each further CPU its area. */
 #define KEPT_SHARE 16
+#define KEPT	   (UINT64_C(128) << 10)
+#define KEPT_CPU   (UINT64_C(64) << 10)
 
 /* Bits that say that a page is not to go: it may have other entries, or is a segment's. */
 #define SHARED (HPT_COMMON | HPT_COPIED | HPT_SOFT)
@@ -68,6 +70,15 @@ static uint64_t get_block(uint64_t bytes)
 	return frames_get_block(size, &gpa) ? 0 : gpa;
 }
 
+/* What the kernel's memory will grow by, about: each CPU has a window, with tables. */
+static uint64_t kept(void)
+{
+	uint64_t ram = boot.ram_pages * HPT_PAGE_SIZE;
+	uint64_t window = 2 * boot.window_pages * sizeof(struct window_slot);
+
+	return KEPT + ram / KEPT_SHARE + (boot.cpus - 1) * (KEPT_CPU + window + ram / 64);
+}
+
 void swap_start(void)
 {
 	uint64_t slots = disk_pages, gpa;
@@ -84,7 +95,7 @@ void swap_start(void)
 	lead_size = LEAD_MAX;
 	if (lead_size > boot.ram_pages / LEAD_SHARE)
 		lead_size = (unsigned int)(boot.ram_pages / LEAD_SHARE);
-	frames_keep(boot.ram_pages / KEPT_SHARE * HPT_PAGE_SIZE);
+	frames_keep(kept());
 	published.swap_slots = slots;
 }
 
@@ -242,18 +253,29 @@ bool swap_make_room(void)
 	return freed;
 }
 
+void swap_prepare(void)
+{
+	if (slot_count && frames_left() < BATCH)
+		swap_make_room();
+}
+
 int swap_in(struct hpt_key key, uint64_t entry)
 {
 	uint64_t slot = hpt_swap_location(entry);
-	uint64_t gpa = frames_take();
+	uint64_t gpa;
 	int error;
 
-	if (!gpa)
-		return -ENOMEM;
+	while (!(gpa = frames_take())) {
+		if (!swap_make_room())
+			return -ENOMEM;
+	}
 	error = disk_read(slot, gpa);
 	published.swap_errors += !!error;
 	if (!error)
 		error = hpt_swap_in(&stage1, key, gpa >> HPT_PAGE_SHIFT);
+	/* Whoever wants it has it before it goes again. */
+	if (!error)
+		hpt_mark(&stage1, key, HPT_ACCESSED);
 	if (error) {
 		frames_put(gpa);
 		return error;

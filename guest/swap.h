@@ -35,9 +35,13 @@ void swap_start(void);
  */
 bool swap_make_room(void);
 
+/* The same if there are hardly any: before the kernel makes something that is not a page. */
+void swap_prepare(void);
+
 /*
- * Brings a page back: `entry` is what the table has for `key`. -ENOMEM where no frame is free, -EIO
- * where the disk cannot be read; the entry is as it was then.
+ * Brings a page back, which has A then: `entry` is what the table has for `key`. Others may go for
+ * it, as by swap_make_room(). -ENOMEM where there is no frame for it, -EIO where the disk cannot be
+ * read; the entry is as it was then.
  */
 int swap_in(struct hpt_key key, uint64_t entry);
 
