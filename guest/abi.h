@@ -13,11 +13,11 @@
  *                     2 MiB, above the kernel's image and below the module, in the range that the
  *                     kernel is in: the VMM has it in one run of host memory and walks the table
  *                     there, if all of it is there
+ *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
+ *                     number 0 and starts the others by ABI_PORT_CPU
  *   disk=GPA          the registers of a virtio block device (virtio-mmio, version 2), at a
  *                     multiple of 512 where no RAM is: what the kernel swaps to. It may serve a
  *                     request while the register is written, or later; no interrupt is needed
- *   cpus=N            CPUs that there are, 1 to ABI_CPUS_MAX (default 1); the kernel begins on
- *                     number 0 and starts the others by ABI_PORT_CPU
  *   doorbells=1       the ports below from ABI_PORT_PUBLISH on exist: set by this VMM only
  *   name=TEXT         argv[0] of the program (percent-encoded, see below)
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,

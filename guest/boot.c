@@ -76,12 +76,12 @@ static void read_option(const char *word)
 		boot.slab.start = number(value);
 	} else if ((value = value_of(word, "slab_size"))) {
 		boot.slab.end = number(value);
-	} else if ((value = value_of(word, "disk"))) {
-		boot.disk = number(value);
 	} else if ((value = value_of(word, "cpus"))) {
 		boot.cpus = (unsigned int)number(value);
 		if (!boot.cpus || boot.cpus > ABI_CPUS_MAX)
 			panic("cpus=%s: wanted 1 to %u", value, ABI_CPUS_MAX);
+	} else if ((value = value_of(word, "disk"))) {
+		boot.disk = number(value);
 	} else if ((value = value_of(word, "doorbells"))) {
 		boot.doorbells = number(value);
 	}

@@ -25,6 +25,7 @@ uint64_t frames_stop;	   /* ... and above this one */
 static uint64_t arena_next, arena_end; /* kernel pages one by one: most of what it needs */
 static uint64_t user_free;	       /* list, linked through the frames */
 static uint64_t user_free_count;
+uint64_t frames_spare;
 
 void frames_clear(uint64_t gpa, size_t size)
 {
@@ -120,6 +121,15 @@ void frames_start(void)
 	set_stop();
 }
 
+/* A frame that was in use, or 0. */
+static uint64_t get_used(void)
+{
+	if (user_free_count <= frames_spare)
+		return 0;
+	user_free_count--;
+	return frames_pop(&user_free);
+}
+
 uint64_t frames_next_run(void)
 {
 	uint64_t gpa;
@@ -130,11 +140,9 @@ uint64_t frames_next_run(void)
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
-			gpa = frames_pop(&user_free);
-			if (gpa) {
-				user_free_count--;
+			gpa = get_used();
+			if (gpa)
 				frames_clear(gpa, HPT_PAGE_SIZE);
-			}
 			return gpa;
 		}
 		set_stop();
@@ -144,12 +152,9 @@ uint64_t frames_next_run(void)
 
 uint64_t frames_take(void)
 {
-	uint64_t gpa = frames_pop(&user_free);
+	uint64_t gpa = get_used();
 
-	if (!gpa)
-		return frames_get();
-	user_free_count--;
-	return gpa;
+	return gpa ? gpa : frames_get();
 }
 
 void frames_keep(uint64_t bytes)
@@ -183,7 +188,9 @@ uint64_t frames_left(void)
 
 	for (unsigned int i = home; i < range; i++)
 		left += boot.ram[i].end - (i == home ? kernel_next : boot.ram[i].start);
-	return left / HPT_PAGE_SIZE + user_free_count;
+	if (user_free_count > frames_spare)
+		left += (user_free_count - frames_spare) * HPT_PAGE_SIZE;
+	return left / HPT_PAGE_SIZE;
 }
 
 int frames_get_block(size_t size, uint64_t *gpa)

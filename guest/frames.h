@@ -56,6 +56,9 @@ static inline uint64_t frames_get(void)
  */
 uint64_t frames_take(void);
 
+/* Frames that were in use and are not handed out: for whoever sets it to 0 for a moment. */
+extern uint64_t frames_spare;
+
 /* Programs get no frames of the next so many bytes that the kernel's memory will grow by. */
 void frames_keep(uint64_t bytes);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages that go to another place of their space: mremap(). */
+/* See space.h: pages that are moved to another place in their space. */
 #include <errno.h>
+#include <stddef.h>
 
 #include "guest/process.h"
 #include "guest/space.h"

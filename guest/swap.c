@@ -22,6 +22,12 @@
 /* Pages that are written out at a time: the search for the first of them is the dear part. */
 #define BATCH 16
 
+/*
+ * Frames that are free even where there are none: an adaptive table may need memory to take a page
+ * out of a run.
+ */
+#define SPARE 8
+
 /* Slots for so many times the pages of RAM at most: two bytes for each are kept in memory. */
 #define SLOTS_SHARE 64
 
@@ -96,6 +102,12 @@ void swap_start(void)
 	if (lead_size > boot.ram_pages / LEAD_SHARE)
 		lead_size = (unsigned int)(boot.ram_pages / LEAD_SHARE);
 	frames_keep(kept());
+	for (unsigned int i = 0; i < SPARE; i++) {
+		gpa = frames_get();
+		if (gpa)
+			frames_put(gpa);
+	}
+	frames_spare = SPARE;
 	published.swap_slots = slots;
 }
 
@@ -244,12 +256,14 @@ bool swap_make_room(void)
 
 	if (!slot_count)
 		return false;
+	frames_spare = 0;
 	/* Two whole leads are enough: pages of the second have been touched by nobody. */
 	while (freed < BATCH && published.swap_slots_used < slot_count) {
 		if (lead.next == lead.count && (moves++ == 2 || !move_front()))
 			break;
 		freed += move_back();
 	}
+	frames_spare = SPARE;
 	return freed;
 }
 

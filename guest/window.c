@@ -101,31 +101,16 @@ void window_more_tables(struct window *window)
 		out_of_tables(window);
 }
 
-/* The index of the first word in use from `at` on, or `end`. One instruction: see string.c. */
-static unsigned int next_used(const uint64_t *table, unsigned int at, unsigned int end)
-{
-	const uint64_t *word = table + at;
-	uint64_t count = end - at;
-	bool none;
-
-	/* Z is set beforehand, for a count of 0. */
-	__asm__ volatile("xorl %%eax, %%eax\n\trepe scasq"
-			 : "+D"(word), "+c"(count), "=@ccz"(none)
-			 :
-			 : "rax", "memory");
-	return none ? end : (unsigned int)(word - table) - 1;
-}
-
 /* Takes away the tables below `table`, whose words are those of `level`, that lead to no page. */
 static void prune(struct window *window, uint64_t *table, unsigned int words, int level)
 {
-	for (unsigned int at = next_used(table, 0, words); at < words;
-	     at = next_used(table, at + 1, words)) {
+	for (unsigned int at = window_next_used(table, 0, words); at < words;
+	     at = window_next_used(table, at + 1, words)) {
 		uint64_t *below = window_table(table[at]);
 
 		if (level > 2)
 			prune(window, below, WINDOW_WORDS, level - 1);
-		if (next_used(below, 0, WINDOW_WORDS) < WINDOW_WORDS)
+		if (window_next_used(below, 0, WINDOW_WORDS) < WINDOW_WORDS)
 			continue;
 		window_free_table(window, &table[at]);
 		window->kept--;
@@ -235,14 +220,6 @@ void window_find_dirty(const struct window_slot *slot)
 	space_note_dirty(space, slot->gva_and_dirty >> HPT_PAGE_SHIFT);
 }
 
-static struct window_slot *slot_of(const struct window *window, const uint64_t *pte,
-				   unsigned int index)
-{
-	uint32_t offset = window_companion(pte)->slot[index];
-
-	return (struct window_slot *)((uint64_t)window->slots + offset);
-}
-
 /*
  * The page is in the window already: the CPU did not see its entry. What it has noted there is
  * kept, to be told when the page goes. The slot at the hand stays free.
@@ -253,94 +230,9 @@ void window_install_again(struct window_slot *slot, uint64_t *pte, uint64_t gva,
 	published.window_resident--;
 	published.drops++;
 	exchange(pte, window_pte(entry) | (*pte & HPT_DIRTY));
-	slot = slot_of(&cpu.window, pte, window_index(gva, 0));
+	slot = window_slot_of(&cpu.window, pte, window_index(gva, 0));
 	slot->gva_and_dirty = gva | (entry & HPT_DIRTY);
 	invlpg(gva);
-}
-
-/* What is done to the pages of a range that are in a window. */
-enum change { CHANGE_DROP, CHANGE_HARVEST, CHANGE_PROTECT };
-
-struct changes {
-	struct window *window;
-	enum change change;
-	uint64_t start, end; /* pages */
-};
-
-static void take_write(const struct window *window, struct window_slot *slot)
-{
-	uint64_t gva = slot->gva_and_dirty & ~HPT_DIRTY;
-	uint64_t pte = *slot->pte;
-
-	if (!(pte & HPT_WRITE))
-		return;
-	pte = exchange(slot->pte, pte & ~HPT_WRITE);
-	if (pte & ~slot->gva_and_dirty & HPT_DIRTY)
-		window_note_dirty(slot);
-	slot->gva_and_dirty |= HPT_DIRTY;
-	if (window == &cpu.window)
-		invlpg(gva);
-}
-
-static void change_page(const struct changes *changes, struct window_slot *slot)
-{
-	if (changes->change == CHANGE_PROTECT) {
-		take_write(changes->window, slot);
-		return;
-	}
-	if (window_take_out(changes->window, slot) && changes->change == CHANGE_HARVEST)
-		window_note_dirty(slot);
-	slot->pte = NULL;
-	published.window_resident--;
-	published.drops++;
-}
-
-/* `first` is the first page that the table is for. */
-static void change_below(const struct changes *changes, uint64_t *table, int level, uint64_t first)
-{
-	const unsigned int shift = 9 * (unsigned int)level;
-	uint64_t from = changes->start > first ? (changes->start - first) >> shift : 0;
-	uint64_t pages = changes->end - first;
-	uint64_t to = pages > (UINT64_C(512) << shift) ? WINDOW_WORDS
-						       : (pages + (1ul << shift) - 1) >> shift;
-
-	for (unsigned int at = next_used(table, (unsigned int)from, (unsigned int)to); at < to;
-	     at = next_used(table, at + 1, (unsigned int)to)) {
-		if (level)
-			change_below(changes, window_table(table[at]), level - 1,
-				     first + ((uint64_t)at << shift));
-		else
-			change_page(changes, slot_of(changes->window, table, at));
-	}
-}
-
-static void change(struct space *space, uint64_t start, uint64_t end, enum change change)
-{
-	for (unsigned int i = 0; i < cpu_count; i++) {
-		struct window *window = i == cpu.number ? &cpu.window : &cpus[i]->window;
-		const struct changes changes = {window, change, start, end};
-
-		if (!space->root[i] || start >= end)
-			continue;
-		change_below(&changes, space->root[i], WINDOW_LEVELS - 1, 0);
-		if (i != cpu.number && window->space == space)
-			window->is_stale = true;
-	}
-}
-
-void window_drop(struct space *space, uint64_t start, uint64_t end)
-{
-	change(space, start, end, CHANGE_DROP);
-}
-
-void window_harvest(struct space *space, uint64_t start, uint64_t end)
-{
-	change(space, start, end, CHANGE_HARVEST);
-}
-
-void window_protect(struct space *space)
-{
-	change(space, 0, USER_END >> HPT_PAGE_SHIFT, CHANGE_PROTECT);
 }
 
 void window_settle(void)
@@ -367,8 +259,8 @@ void window_attend(void)
 /* Gives all tables below `table` back, which have no words but those that lead to tables. */
 static void free_below(struct window *window, uint64_t *table, unsigned int words, int level)
 {
-	for (unsigned int at = next_used(table, 0, words); at < words;
-	     at = next_used(table, at + 1, words)) {
+	for (unsigned int at = window_next_used(table, 0, words); at < words;
+	     at = window_next_used(table, at + 1, words)) {
 		/* The CPU sets A in it. */
 		if (window_table(table[at]) == window_table(trap_word)) {
 			table[at] = 0;

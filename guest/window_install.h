@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * How the window is built, and window_install(), inline: it is the longest part of a page fault,
- * and ring 0 may be an instruction emulator. For fault.c and window.c only.
+ * and ring 0 may be an instruction emulator. For fault.c and window*.c only.
  *
  * Every leaf table has a companion, the page behind it: how many of its words are in use, which
  * word of the directory above names it, and which slot each entry has. So a leaf table whose last
@@ -98,6 +98,30 @@ static inline void window_add_table(struct window *window, uint64_t *word)
 	companion->parent = word;
 	companion->space = window->space;
 	*word = gpa | WINDOW_TABLE_FLAGS;
+}
+
+/* The index of the first word in use from `at` on, or `end`. One instruction: see string.c. */
+static inline unsigned int window_next_used(const uint64_t *table, unsigned int at,
+					    unsigned int end)
+{
+	const uint64_t *word = table + at;
+	uint64_t count = end - at;
+	bool none;
+
+	/* Z is set beforehand, for a count of 0. */
+	__asm__ volatile("xorl %%eax, %%eax\n\trepe scasq"
+			 : "+D"(word), "+c"(count), "=@ccz"(none)
+			 :
+			 : "rax", "memory");
+	return none ? end : (unsigned int)(word - table) - 1;
+}
+
+static inline struct window_slot *window_slot_of(const struct window *window, const uint64_t *pte,
+						 unsigned int index)
+{
+	uint32_t offset = window_companion(pte)->slot[index];
+
+	return (struct window_slot *)((uint64_t)window->slots + offset);
 }
 
 /* Where the directory of `gva` is kept once it was used. */

@@ -21,9 +21,9 @@ testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
-		--file tests/guest/pressure.sh
+		--file tests/guest/pressure.sh --file tests/guest/swap.sh --file tests/vmm/cpus.sh
 		--file build/tests/agree)
-	for program in build/tests/images/*; do
+	for program in build/tests/images/* build/tests/kernels/cpus*; do
 		pair+=(--file "$program")
 	done
 	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
@@ -50,6 +50,8 @@ bats_suite snapshot 200 tests/vmm/snapshot.bats
 bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite cpus 120 tests/vmm/cpus.bats
 bats_suite measure 300 tests/bench/measure.bats
+bats_suite experiment 300 tests/bench/experiment.bats
+bats_suite dns 300 tests/bench/dns.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh
@@ -62,9 +64,10 @@ if have_kvm; then
 	suite agree-window-64 300 build/tests/agree build/images/touch 8M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 	suite pressure 300 tests/guest/pressure.sh build/images
+	suite swap 300 tests/guest/swap.sh build/images build/tests/images
 	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
-	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure \
+	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure swap \
 		guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done

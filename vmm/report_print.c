@@ -200,14 +200,14 @@ void report_print(FILE *stream, const struct report *report)
 		"ignored: %" PRIu64 " doorbells, %" PRIu64 " bytes at unknown ports\n",
 		report->exits.port, report->exits.mmio, report->exits.interruptions,
 		report->ignored_doorbells, report->unknown_ports);
-	if (report->config->disk)
-		print_disk(stream, report);
 	for (uint64_t i = 0; report->config->cpus > 1 && i < report->config->cpus; i++)
 		fprintf(stream,
 			"  CPU %" PRIu64 ": %" PRIu64 " port, %" PRIu64 " memory-mapped, %" PRIu64
 			" interruptions\n",
 			i, report->vcpu_exits[i].port, report->vcpu_exits[i].mmio,
 			report->vcpu_exits[i].interruptions);
+	if (report->config->disk)
+		print_disk(stream, report);
 	if (report->has_stage1)
 		print_system_calls(stream, &report->page);
 	fprintf(stream, "timings: %s\n", host_timings(report->host));

@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages, walks of
-# both tables beside the machine, less host memory than the guest touches, snapshots. Prints TAP.
+# both tables beside the machine, less host memory than the guest touches, less RAM than
+# programs touch, snapshots, several CPUs.
+# Prints TAP.
 set -u
 cd /files || exit 1
 
@@ -19,4 +21,6 @@ done
 ./agree /build/images/touch 8M 64
 sh walk_check.sh /build/images/touch testbed
 sh pressure.sh /build/images testbed
+sh swap.sh /build/images /files testbed
 sh snapshot.sh /build/images/touch ./steady testbed
+sh cpus.sh . testbed

@@ -66,7 +66,7 @@ dumped() { # TEXT
 
 @test "--help lists the commands" {
 	run -0 "$twostage" --help
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		[[ $output == *"  $command "* ]]
 	done
 }
@@ -77,7 +77,7 @@ dumped() { # TEXT
 		# shellcheck disable=SC2086 # words
 		"$twostage" $how | cmp - "$BATS_TEST_TMPDIR/all"
 	done
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		"$twostage" $command --help >"$BATS_TEST_TMPDIR/one"
 		"$twostage" help $command | cmp - "$BATS_TEST_TMPDIR/one"
 		"$twostage" $command -h | cmp - "$BATS_TEST_TMPDIR/one"
@@ -86,7 +86,7 @@ dumped() { # TEXT
 }
 
 @test "every command has --help" {
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		run -0 "$twostage" $command --help
 		[[ $output == "Usage: "*"$command"* ]]
 	done
@@ -115,7 +115,7 @@ dumped() { # TEXT
 }
 
 @test "unknown options, and options of later versions, 64" {
-	for option in --fly -x; do
+	for option in --fly --fork=2 -x; do
 		usage "option" run $option IMAGE
 	done
 	usage "unrecognized option '--fly'" info --fly
@@ -123,7 +123,7 @@ dumped() { # TEXT
 }
 
 @test "missing values, 64" {
-	for option in mem cpus host-mem swap host-pages fault-around window guest-table host-table initrd \
+	for option in mem cpus host-mem swap disk host-pages fault-around window guest-table host-table initrd \
 		append walk-check working-set snapshot restore seed timeout json; do
 		usage "option '--$option' requires an argument" run --$option
 	done
