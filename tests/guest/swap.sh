@@ -71,11 +71,11 @@ compare 4M 8000 -- "$images/touch" 24M
 compare 4M 1000 --window 16 --seed 1 -- "$images/touch" 8M --order strided --stride 64
 compare 4M 1000 --host-mem 2M -- "$images/touch" 8M
 compare 4M 500 -- "$images/gups" 8M --updates 2000
-compare 4M 500 -- "$images/sort" 16000
+compare 4M 500 -- "$images/sort" 13000
 compare 4M 10 -- "$tests/torture" --seed 3
 compare 4M 10 --guest-table adaptive -- "$tests/torture"
 compare 4M 1000 -- "$tests/forks" 400 2
-compare 6M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 600 2 7
+compare 6M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 600 1 7
 compare 4M 10 -- "$tests/memory" map unmap fixed protect remap advise brk heap
 # A disk that is full is memory that is exhausted.
 truncate -s 1M "$work/disk"

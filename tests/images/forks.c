@@ -131,7 +131,7 @@ static void fork_children(unsigned int depth)
 {
 	for (uint64_t i = 0; i < children; i++) {
 		pid_t child;
-		int status;
+		int status = 0;
 
 		fflush(stdout);
 		child = fork();
