@@ -260,8 +260,9 @@ $(BUILD)/tests/ept: $(call unit_objects,ept) $(LIB_OBJECTS) \
 	$(patsubst %,$(BUILD)/obj/host/tests/hpt/%.o,model pair pair_mark kept)
 # System calls that tests/ept/inject.c lets fail.
 $(BUILD)/tests/ept: LINK_FLAGS := $(patsubst %,-Wl$(comma)--wrap=%,fallocate preadv pwritev ioctl \
-	madvise mmap mprotect poll read)
-$(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS)
+	madvise mmap mprotect poll read pthread_create ftruncate eventfd memfd_create)
+# A test clones a machine with this program.
+$(BUILD)/tests/vmm: $(call unit_objects,vmm) $(LIB_OBJECTS) $(VMM_OBJECTS) | $(BUILD)/images/sort
 # System calls that tests/vmm/virtio_block.c lets fail.
 $(BUILD)/tests/vmm: LINK_FLAGS := $(patsubst %,-Wl$(comma)--wrap=%,pread pwrite fdatasync)
 $(BUILD)/tests/bench: $(call unit_objects,bench) $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)

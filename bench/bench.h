@@ -50,6 +50,8 @@ extern const struct bench_section stage2_around_section;
 extern const struct bench_section stage2_pressure_section;
 extern const struct bench_section stage2_bytes_section;
 extern const struct bench_section stage2_policy_section;
+extern const struct bench_section stage2_clone_section;
+extern const struct bench_section stage2_restore_section;
 
 /*
  * Reads [--quick] [--only SECTION] [--json FILE] into *bench, which has its name and sections. What

@@ -19,8 +19,9 @@
 #define EX_UNAVAILABLE 69
 
 static const struct bench_section *const sections[] = {
-	&stage2_miss_section,  &stage2_around_section, &stage2_pressure_section,
-	&stage2_bytes_section, &stage2_policy_section,
+	&stage2_miss_section,	 &stage2_around_section, &stage2_pressure_section,
+	&stage2_bytes_section,	 &stage2_policy_section, &stage2_clone_section,
+	&stage2_restore_section,
 };
 
 struct ept_config stage2_config(uint64_t pages, uint64_t frames)

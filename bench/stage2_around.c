@@ -6,7 +6,7 @@
 #include "bench/stage2.h"
 #include "bench/timing.h"
 
-#define WIDTHS 7 /* 1, 2, 4 to EPT_AROUND_MAX */
+#define WIDTHS 10 /* 1, 2, 4 to EPT_AROUND_MAX */
 #define TARGET 6.0
 
 _Static_assert(1 << (WIDTHS - 1) == EPT_AROUND_MAX, "the last width is the largest");

@@ -171,7 +171,7 @@ static int bring_back(struct bare *bare, uint64_t gfn)
 	int ret = ept_pool_populate(&bare->pool, frame, 1);
 
 	if (ret == 0)
-		ret = ept_swap_read(&bare->swap, slot, gfn, ept_pool_frame(&bare->pool, frame));
+		ret = ept_swap_read(&bare->swap, slot, gfn, 1, ept_pool_frame(&bare->pool, frame));
 	if (ret < 0)
 		return ret;
 	(void)ept_pool_take(&bare->pool, 1);
@@ -198,7 +198,7 @@ static int handle_miss(struct bare *bare, gpa_t gpa)
 	if (ret == 0)
 		ret = ept_window_install(&bare->window, gpa, pages, false);
 	if (ret == 0)
-		ept_window_wake(&bare->window, gpa, pages);
+		ept_window_wake(&bare->window, ept_window_place(&bare->window, gpa), pages);
 	return ret;
 }
 
@@ -209,16 +209,16 @@ static void *handler(void *argument)
 			       {.fd = bare->stop_fd, .events = POLLIN}};
 	bool write_access;
 	int ret = 0;
-	gpa_t gpa;
+	void *place;
 
 	while (ret >= 0) {
 		if (poll(fds, 2, -1) < 0)
 			continue;
 		if (fds[1].revents)
 			return NULL;
-		ret = ept_window_read(&bare->window, &gpa, &write_access);
+		ret = ept_window_read(&bare->window, &place, &write_access);
 		if (ret > 0)
-			ret = handle_miss(bare, gpa);
+			ret = handle_miss(bare, ept_window_gpa(&bare->window, place));
 	}
 	bare->failure = "the bare mechanism did not resolve a miss";
 	ept_window_seal(&bare->window);
@@ -272,7 +272,7 @@ int bare_create(struct bare *bare, const struct ept_config *config, const char *
 	bare->entries = calloc(bare->pages, sizeof(*bare->entries));
 	if (!bare->entries)
 		return -ENOMEM;
-	ret = ept_pool_create(&bare->pool, (uint32_t)(size >> EPT_BLOCK_SHIFT), 0,
+	ret = ept_pool_create(&bare->pool, (uint32_t)(size >> EPT_BLOCK_SHIFT), 0, 1,
 			      config->host_mem >> HPT_PAGE_SHIFT, config->seed, what);
 	if (ret < 0)
 		goto no_pool;

@@ -44,7 +44,7 @@ static uint64_t blocks_of(const struct ept *ept)
 
 static uint64_t slots_of(const struct ept *ept)
 {
-	const struct ept_swap *swap = &ept->swap;
+	const struct ept_swap *swap = ept->swap;
 
 	if (!swap->slots)
 		return 0;

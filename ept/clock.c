@@ -85,7 +85,7 @@ void ept_clock_arrived(struct ept *ept, uint64_t gfn, unsigned int pages)
 	uint64_t between, start;
 	unsigned int range = 0;
 
-	if (!ept->swap.slots || !ept->lead)
+	if (!ept->swap->slots || !ept->lead)
 		return;
 	while ((ranges[range].start + ranges[range].size) >> HPT_PAGE_SHIFT <= gfn)
 		range++;

@@ -7,6 +7,7 @@
 #include "ept/clock.h"
 #include "ept/dedup.h"
 #include "ept/evict.h"
+#include "ept/fault.h"
 #include "ept/pinned.h"
 #include "ept/sum.h"
 
@@ -90,22 +91,12 @@ static int set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
 	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &entry);
 }
 
-/* The window may show a frame that the table does not name: nobody reaches the block any more. */
-static void close_window(struct ept *ept, gpa_t gpa)
-{
-	ept_window_release(&ept->window, gpa);
-	if (ept->failure)
-		return;
-	ept->failure = "the kernel did not exchange a page in the window";
-	ept->failure_gpa = gpa;
-}
-
 /* A page that could not be shared shows its own frame again, once it is touched. */
 static void show_own(struct ept *ept, gpa_t gpa, uint64_t own)
 {
 	if (ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) < 0 ||
 	    ept_window_take_out(&ept->window, gpa, HPT_PAGE_SIZE) < 0)
-		close_window(ept, gpa);
+		ept_close_block(ept, gpa);
 }
 
 /* Puts a page on a shared frame with the same content. */
@@ -278,6 +269,6 @@ int ept_unshare(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **rea
 	*reason = "the kernel did not exchange a page in the window";
 	if (ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) == 0)
 		return 0;
-	close_window(ept, gpa);
+	ept_close_block(ept, gpa);
 	return -EIO;
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ept/clone.h"
 #include "ept/ept.h"
 #include "ept/fault.h"
 #include "ept/pinned.h"
@@ -127,6 +128,8 @@ static int check_config(struct ept *ept, const char **what)
 	if ((unsigned int)config->host_pages > EPT_MIXED)
 		return refuse(ept, what, "host_pages: there are none of number %d",
 			      (int)config->host_pages);
+	if (config->clones && config->dedup)
+		return refuse(ept, what, "clones: not with dedup, whose frames are not copied");
 	if (config->around > EPT_AROUND_MAX)
 		return refuse(ept, what, "around: %u pages are above the limit of %d",
 			      config->around, EPT_AROUND_MAX);
@@ -163,7 +166,9 @@ static int choose_block(struct ept *ept, gpa_t gpa, uint32_t *block)
 {
 	const struct ept_range *pinned = &ept->config.pinned;
 
-	if (!ept_is_pinned(ept, gpa >> HPT_PAGE_SHIFT))
+	if (ept->config.clones && gpa == pinned->start) /* all are in order */
+		ept->pinned_block = ept->pool.handed_out;
+	if (ept->config.clones || !ept_is_pinned(ept, gpa >> HPT_PAGE_SHIFT))
 		return ept_pool_block(&ept->pool, block);
 	*block = ept->pinned_block + (uint32_t)((gpa - pinned->start) >> EPT_BLOCK_SHIFT);
 	return 0;
@@ -217,12 +222,14 @@ static int open_window(struct ept *ept, const char **what)
 	unsigned int count = ept->config.range_count;
 	gpa_t start = BLOCK_DOWN(ranges[0].start);
 	gpa_t end = BLOCK_UP(range_end(&ranges[count - 1]));
-	int ret = ept_window_open(&ept->window, start, end - start,
-				  ept->config.dedup || ept->config.track, what);
+	int ret =
+		ept_window_open(&ept->window, start, end - start,
+				ept->config.dedup || ept->config.track || ept->config.clones, what);
 
 	if (ret < 0)
 		return ret;
-	if (ept->config.pinned.size) /* check_pinned(): there are so many blocks */
+	if (ept->config.pinned.size &&
+	    !ept->config.clones) /* check_pinned(): there are so many blocks */
 		(void)ept_pool_run(&ept->pool,
 				   (uint32_t)(ept->config.pinned.size >> EPT_BLOCK_SHIFT),
 				   &ept->pinned_block);
@@ -256,12 +263,30 @@ static void destroy_blocks(struct ept *ept)
 	free(ept->blocks);
 }
 
+/*
+ * More than a table of any organisation takes while it grows, a page of each line or node mapped.
+ */
+static uint64_t table_bytes_max(const struct ept *ept)
+{
+	return count_pages(ept) * 512 + (UINT64_C(256) << 20);
+}
+
 static int create_table(struct ept *ept, const char **what)
 {
 	struct hpt_config config = {.organisation = ept->config.organisation,
-				    .memory = ept_memory_init(&ept->memory)};
-	int ret = hpt_create(&ept->table, &config);
+				    .pages = ept->config.pages};
+	int ret = 0;
 
+	if (config.organisation == HPT_ADAPTIVE) /* a run is a slot, however long it is */
+		config.pages = 0;
+	*what = "stage-2 table: no address space; raise RLIMIT_AS";
+	if (!ept->config.clones)
+		config.memory = ept_memory_init(&ept->memory);
+	else
+		ret = ept_memory_reserve(&ept->memory, table_bytes_max(ept), &config.memory);
+	if (ret < 0)
+		return ret;
+	ret = hpt_create(&ept->table, &config);
 	if (ret < 0) {
 		*what = "stage-2 table: no memory";
 		ept_memory_destroy(&ept->memory);
@@ -274,10 +299,47 @@ static int open_swap(struct ept *ept, const char **what)
 {
 	uint64_t pages = count_pages(ept);
 
-	ept_swap_none(&ept->swap);
 	if (ept->config.no_swap || pages <= ept->pool.limit)
 		return 0;
-	return ept_swap_open(&ept->swap, ept->config.swap, pages, what);
+	return ept_swap_open(ept->swap, ept->config.swap,
+			     ept->config.clones ? pages * EPT_MEMBERS_MAX : pages, what);
+}
+
+/* What there is once for all of the family: the last of them gives it back. */
+static int create_family(struct ept *ept, const char **what)
+{
+	const struct ept_config *config = &ept->config;
+	int ret = ept_pool_create(&ept->pool, count_blocks(config), shared_blocks(config),
+				  config->clones ? EPT_LAYERS : 1, config->host_mem / HPT_PAGE_SIZE,
+				  config->seed, what);
+
+	if (ret < 0)
+		return ret;
+	*what = "stage 2: no memory for what counts its frames";
+	ret = ept_family_create(ept, config->clones);
+	if (ret < 0)
+		ept_pool_destroy(&ept->pool);
+	return ret;
+}
+
+static int create_window(struct ept *ept, const char **what)
+{
+	int ret = open_window(ept, what);
+
+	if (ret < 0 || !ept->config.clones)
+		return ret;
+	*what = "window: no memory for the layers of its pages";
+	ret = ept_window_layers(&ept->window, ept->family->layer_frames);
+	if (ret < 0) {
+		ept_window_close(&ept->window);
+		return ret;
+	}
+	ept->window.mappings = 0;
+	for (unsigned int i = 0; i < ept->config.range_count; i++)
+		ept->window.mappings += ept_window_pieces(&ept->window, ept->config.ranges[i].start,
+							  ept->config.ranges[i].size);
+	ept->family->mappings = ept->window.mappings;
+	return 0;
 }
 
 int ept_create(struct ept *ept, const struct ept_config *config, const char **what)
@@ -289,11 +351,10 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	ret = check_config(ept, what);
 	if (ret < 0)
 		return ret;
-	ret = ept_pool_create(&ept->pool, count_blocks(config), shared_blocks(config),
-			      config->host_mem / HPT_PAGE_SIZE, config->seed, what);
+	ret = create_family(ept, what);
 	if (ret < 0)
 		return ret;
-	ret = open_window(ept, what);
+	ret = create_window(ept, what);
 	if (ret < 0)
 		goto no_window;
 	ret = create_blocks(ept, what);
@@ -303,9 +364,8 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 	if (ret < 0)
 		goto no_table;
 	ret = ept_pinned_fill(ept, what);
-	if (ret < 0)
-		goto no_swap;
-	ret = open_swap(ept, what);
+	if (ret == 0)
+		ret = open_swap(ept, what);
 	if (ret < 0)
 		goto no_swap;
 	pthread_mutex_init(&ept->lock, NULL);
@@ -316,7 +376,6 @@ int ept_create(struct ept *ept, const struct ept_config *config, const char **wh
 
 	ept_transit_destroy(&ept->transit);
 	pthread_mutex_destroy(&ept->lock);
-	ept_swap_close(&ept->swap);
 no_swap:
 	hpt_destroy(&ept->table);
 	ept_memory_destroy(&ept->memory);
@@ -325,21 +384,26 @@ no_table:
 no_blocks:
 	ept_window_close(&ept->window);
 no_window:
-	ept_pool_destroy(&ept->pool);
+	ept_family_leave(ept);
 	return ret;
+}
+
+void ept_end(struct ept *ept)
+{
+	ept_window_close(&ept->window);
+	ept_clone_let_go(ept);
+	ept_transit_destroy(&ept->transit);
+	pthread_mutex_destroy(&ept->lock);
+	hpt_destroy(&ept->table);
+	ept_memory_destroy(&ept->memory);
+	destroy_blocks(ept);
+	ept_family_leave(ept);
 }
 
 void ept_destroy(struct ept *ept)
 {
 	ept_handlers_stop(ept);
-	ept_transit_destroy(&ept->transit);
-	pthread_mutex_destroy(&ept->lock);
-	ept_swap_close(&ept->swap);
-	hpt_destroy(&ept->table);
-	ept_memory_destroy(&ept->memory);
-	destroy_blocks(ept);
-	ept_window_close(&ept->window);
-	ept_pool_destroy(&ept->pool);
+	ept_end(ept);
 }
 
 void *ept_window_address(const struct ept *ept, gpa_t gpa)

@@ -25,6 +25,7 @@
 
 #include "ept/around.h"
 #include "ept/dedup.h"
+#include "ept/family.h"
 #include "ept/memory.h"
 #include "ept/pool.h"
 #include "ept/sample.h"
@@ -64,13 +65,15 @@ struct ept_config {
 	 */
 	const char *swap;
 	bool no_swap;
-	bool dedup; /* pages of equal content may share a frame: ept_dedup_step() looks for them */
-	bool track; /* first writes are misses, too, and set D: for samples (sample.h) */
+	bool dedup;  /* pages of equal content may share a frame: ept_dedup_step() looks for them */
+	bool clones; /* ept_clone() may be called (clone.h); not with `dedup` */
+	bool track;  /* first writes are misses, too, and set D: for samples (sample.h) */
 	enum ept_pages host_pages; /* sizes of the entries */
 	unsigned int around;	   /* pages that one first touch may get; 0 and 1: itself alone */
 	unsigned int handlers;	   /* threads that handle misses; 0: one */
 	enum hpt_organisation organisation;
-	uint64_t seed; /* shuffles which pool block a guest block gets */
+	uint64_t pages; /* that the table will have soon (ept_restore()); 0: nobody knows */
+	uint64_t seed;	/* shuffles which pool block a guest block gets */
 	/* The handler threads are pinned there, one after the other and round; 0: not at all. */
 	unsigned int cpu_count;
 	int cpus[EPT_HANDLERS_MAX];
@@ -95,7 +98,9 @@ struct ept_counts {
 	uint64_t misses;
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
-	uint64_t rescues; /* misses on a page whose frame was about to be taken (evict.h) */
+	/* Misses on a page whose frame was about to be taken (evict.h), or that was cloned since.
+	 */
+	uint64_t rescues;
 	uint64_t swapped; /* misses on a page that was swapped out, or is still in the snapshot */
 	uint64_t written; /* misses that were writes to a page that shared its frame */
 	uint64_t dirtied; /* with `track`: to a page that had only been read, of `repeats` */
@@ -106,6 +111,8 @@ struct ept_counts {
 	uint64_t repeats;
 	uint64_t shared, unshared; /* pages that were put on a frame with others, and off it */
 	uint64_t shared_frames;	   /* such frames, of `frames` */
+	uint64_t parted;	   /* pages whose frame a clone had as well, that got their own */
+	uint64_t cloned;	   /* pages that had their frames when this clone was made */
 	uint64_t merges, splits;   /* of blocks: 512 entries made one, and back */
 	uint64_t around;	   /* pages that got their frames with the first touch of another */
 	uint64_t copies;	   /* pages first touched by ept_copy_*() */
@@ -114,10 +121,11 @@ struct ept_counts {
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
+	uint64_t ahead;	   /* of these and of `swaps_in`: with another page (ahead.h) */
 	uint64_t restored; /* pages that came from the snapshot (origin.h), whoever asked */
 	uint64_t frames;   /* frames in use */
 	uint64_t blocks;   /* 2 MiB blocks mapped into the window */
-	uint64_t slots;	   /* of the swap file, in use */
+	uint64_t slots;	   /* of the swap file, in use by all who have it */
 };
 
 /* A hand of the clock: a page of a range. */
@@ -127,6 +135,14 @@ struct ept_hand {
 };
 
 struct ept_origin;
+
+/* A window that a clone has left empty (clone.h), and the thread that takes it down. */
+struct ept_old_window {
+	void *place;
+	uint64_t size;
+	pthread_t thread;
+	bool has_thread;
+};
 
 struct ept {
 	struct ept_config config;
@@ -138,15 +154,19 @@ struct ept {
 	 * HPT_ACCESSED: it is there.
 	 */
 	struct hpt table;
-	struct ept_swap swap;
+	struct ept_family *family; /* what it has in common with its clones */
+	struct ept_swap *swap;	   /* the family's */
+	unsigned int layer;	   /* of the pool, where pages go that part */
+	struct ept_old_window old_window;
 	const struct ept_origin *origin; /* the snapshot that the guest goes on from; NULL: none */
 	struct ept_transit transit;
 	struct ept_hand front, back; /* the clock's (clock.h) */
 	uint64_t lead;		     /* pages with frames between them */
 	unsigned int leaving;	     /* threads that are writing pages out */
-	struct ept_around around;
-	uint32_t pinned_block;	  /* the first pool block of config.pinned */
-	struct ept_block *blocks; /* of the window */
+	struct ept_around around;    /* first touches */
+	struct ept_around ahead;     /* pages that come back */
+	uint32_t pinned_block;	     /* the first pool block of config.pinned */
+	struct ept_block *blocks;    /* of the window */
 	struct ept_dedup dedup;
 	struct hpt_ledger ledger; /* of the handlers' lookups */
 	struct ept_counts counts;
@@ -156,6 +176,7 @@ struct ept {
 	pthread_t handlers[EPT_HANDLERS_MAX];
 	unsigned int running; /* of them */
 	int stop_fd;	      /* eventfd: ends the handlers */
+	bool is_told;	      /* config.failed was called, under `lock` */
 	const char *failure;  /* under `lock`; NULL until a miss could not be resolved */
 	gpa_t failure_gpa;
 	char message[192]; /* of a failed ept_create() */

@@ -5,6 +5,7 @@
 #include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/origin.h"
+#include "ept/part.h"
 #include "ept/pinned.h"
 
 /* Pages that a hand looks at in one go: eight lines of a clustered table. */
@@ -206,9 +207,12 @@ static void drop_frames(struct ept *ept, const uint64_t *gfns, unsigned int coun
 	for (unsigned int i = 0, end; i < count; i = end) {
 		uint64_t frame = ept_window_frame(&ept->window, gfns[i] << HPT_PAGE_SHIFT);
 
-		for (end = i + 1; end < count && gfns[end] == gfns[end - 1] + 1; end++)
-			continue;
-		ept_pool_drop(&ept->pool, frame, end - i);
+		for (end = i + 1; end < count && gfns[end] == gfns[end - 1] + 1; end++) {
+			if (ept_window_frame(&ept->window, gfns[end] << HPT_PAGE_SHIFT) !=
+			    frame + (end - i))
+				break;
+		}
+		ept_frames_drop(ept, frame, end - i);
 	}
 }
 
@@ -230,7 +234,7 @@ static unsigned int change_entries(struct ept *ept, struct batch *batch, bool is
 			batch->gfns[going++] = gfn;
 			continue;
 		}
-		ept_swap_free(&ept->swap, batch->slots + i);
+		ept_swap_free(ept->swap, batch->slots + i);
 		ept_transit_remove(&ept->transit, gfn);
 	}
 	return going;
@@ -270,7 +274,7 @@ static int write_out(struct ept *ept, struct batch *batch)
 	ept->leaving++;
 	pthread_mutex_unlock(&ept->lock);
 	if (batch->written)
-		ret = ept_swap_write(&ept->swap, batch->slots, batch->written, batch->pages,
+		ret = ept_swap_write(ept->swap, batch->slots, batch->written, batch->pages,
 				     batch->gfns);
 	if (ret == -ENOMEM) /* the device's, not the table's */
 		ret = -EIO;
@@ -323,13 +327,13 @@ static int choose(struct ept *ept, struct batch *batch)
 static int evict(struct ept *ept, const char **reason)
 {
 	struct batch batch = {.ept = ept};
-	int taken = ept_swap_take(&ept->swap, EPT_SWAP_RUN, &batch.slots);
+	int taken = ept_swap_take(ept->swap, EPT_SWAP_RUN, &batch.slots);
 	int ret;
 
 	batch.room = taken > 0 ? (unsigned int)taken : 0;
 	ret = choose(ept, &batch);
 	for (unsigned int i = batch.room; i-- > batch.written;)
-		ept_swap_free(&ept->swap, batch.slots + i);
+		ept_swap_free(ept->swap, batch.slots + i);
 	if (ret == 0 && !batch.written && !batch.zeros) {
 		if (ept->leaving) {
 			ept_transit_wait(&ept->transit, &ept->lock);
@@ -359,7 +363,8 @@ static int evict(struct ept *ept, const char **reason)
 			  "--host-mem, or --swap on another device";
 		return -ENOSPC;
 	default:
-		*reason = "the swap file cannot be written";
+		*reason = "the swap file cannot be written: its device fails; fix: --swap on "
+			  "another device";
 		return -EIO;
 	}
 }
@@ -378,13 +383,13 @@ static void set_out(struct ept *ept)
 
 int ept_make_room(struct ept *ept, unsigned int frames, const char **reason)
 {
-	if (ept->swap.slots)
+	if (ept->swap->slots)
 		set_out(ept);
 	while (ept->pool.frames + frames > ept->pool.limit) {
 		int ret = -ENOMEM;
 
 		*reason = "host memory exhausted: all frames of --host-mem are in use";
-		if (ept->swap.slots)
+		if (ept->swap->slots)
 			ret = evict(ept, reason);
 		if (ret < 0)
 			return ret;
@@ -400,50 +405,75 @@ static int fill_frame(struct ept *ept, uint64_t frame, uint64_t gfn, uint64_t lo
 	*reason = "host memory exhausted: the host has no frame left";
 	if (ret < 0 || location == EPT_SWAP_ZERO)
 		return ret;
-	if (ept_away_read(ept, location, gfn, ept_pool_frame(&ept->pool, frame), reason) == 0)
-		return 0;
-	ept_pool_drop(&ept->pool, frame, 1);
-	return -EIO;
+	return ept_away_read(ept, location, gfn, 1, ept_pool_frame(&ept->pool, frame), reason);
 }
 
-/* The place in the swap file is free again; one in a snapshot is not used again. */
-static void count_return(struct ept *ept, uint64_t location)
+void ept_count_return(struct ept *ept, uint64_t location)
 {
 	if (ept_in_origin(location)) {
 		ept->counts.restored++;
 		return;
 	}
-	ept_swap_free(&ept->swap, location);
+	ept_swap_free(ept->swap, location);
 	if (location == EPT_SWAP_ZERO)
 		ept->counts.zeros_in++;
 	else
 		ept->counts.swaps_in++;
 }
 
-int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **reason)
+static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
 {
-	uint64_t frame = ept_window_frame(&ept->window, gfn << HPT_PAGE_SHIFT);
-	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
-	uint64_t location = hpt_swap_location(*entry);
-	int ret = ept_make_room(ept, 1, reason);
+	const struct ept_place *place = context;
 
-	if (ret < 0)
-		return ret;
+	(void)key;
+	(void)entry;
+	return hpt_entry(place->frame, HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED);
+}
+
+/* The page is in its frame. Where the window is going to show that, the entry says that it does. */
+static int change_entry(struct ept *ept, uint64_t gfn, struct ept_place *place)
+{
+	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
+
+	return place->is_moved ? hpt_visit_range(&ept->table, key, 1, exchange, place)
+			       : hpt_swap_in(&ept->table, key, place->frame);
+}
+
+static int bring_to(struct ept *ept, uint64_t gfn, uint64_t location, struct ept_place *place,
+		    const char **reason)
+{
+	int ret;
+
 	(void)ept_pool_take(&ept->pool, 1); /* there is room */
 	pthread_mutex_unlock(&ept->lock);
-	ret = fill_frame(ept, frame, gfn, location, reason);
+	ret = fill_frame(ept, place->frame, gfn, location, reason);
 	pthread_mutex_lock(&ept->lock);
-	if (ret == 0 && hpt_swap_in(&ept->table, key, frame) < 0) {
+	if (ret == 0 && change_entry(ept, gfn, place) < 0) {
 		*reason = "no memory for the stage-2 table";
-		ept_pool_drop(&ept->pool, frame, 1);
 		ret = -ENOMEM;
 	}
 	if (ret < 0) {
 		ept_pool_give_back(&ept->pool, 1);
+		ept_place_give_up(ept, gfn, place);
 		return ret;
 	}
 	ept_block_note(ept, gfn, 1, -1);
-	count_return(ept, location);
+	ept_count_return(ept, location);
 	ept_clock_arrived(ept, gfn, 1);
-	return hpt_lookup(&ept->table, key, entry, NULL);
+	*reason = "the kernel did not exchange a page in the window";
+	return ept_place_show(ept, gfn, place);
+}
+
+int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **reason)
+{
+	struct ept_place place;
+	int ret = ept_make_room(ept, 1, reason);
+
+	if (ret < 0)
+		return ret;
+	if (ept_place_claim(ept, gfn, &place) < 0)
+		ret = ept_block_move(ept, gfn, reason);
+	else
+		ret = bring_to(ept, gfn, hpt_swap_location(*entry), &place, reason);
+	return ret < 0 ? ret : hpt_lookup(&ept->table, hpt_key(0, gfn, HPT_4K), entry, NULL);
 }

@@ -38,4 +38,7 @@ int ept_make_room(struct ept *ept, unsigned int frames, const char **reason);
  */
 int ept_bring_back(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **reason);
 
+/* Counts that a page came back, and frees its place; one in a snapshot is not used again. */
+void ept_count_return(struct ept *ept, uint64_t location);
+
 #endif

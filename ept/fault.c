@@ -1,39 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stage-2 misses: which frame a page has (ept_fill), and the threads that install it.
+ * Which frame a page has (ept_fill).
  *
- * Policy. A page's frame is the one in the table. A page without an entry gets the frame that lies
- * in its window block's pool block where the page lies in the window block, because that is what
- * one UFFDIO_CONTINUE installs. An entry that somebody gave another frame is followed all the
- * same, with a mapping of its own for that page. A page that is swapped out gets that frame again.
- *
- * Threads. Whoever plays the guest (vCPUs, threads of a test) touches the window and then waits in
- * the kernel. Handler threads take misses, one at a time each, and install; they never touch the
- * window, so they wait for nobody but each other. VMM threads come through ept_copy_*() and reach
- * frames through the pool's mapping, which has no userfaultfd, so whoever holds the lock never
- * waits for a handler either. Table, pool and counts change under ept->lock. What takes time,
- * zeroing, I/O and installing, is done outside it, by the one thread that has the page in transit
- * (transit.h): others that want the page wait until it has arrived, others that want other pages do
- * not.
- *
- * A page that two threads miss on at once is one miss as a rule: installing wakes both and takes
- * the second's message back. But a thread that has just seen the page missing and queues itself
- * while it is being installed leaves a message behind. The kernel may also take an installed page
- * out of the page tables, when it reclaims memory. Both come here as a miss on a page of which the
- * entry says that it is in the window, and are counted as repeats; installing such a page once more
- * is right for both, and does nothing but wake for the first.
+ * A page's frame is the one in the table. A page without an entry gets the frame that lies in its
+ * window block's pool block where the page lies in the window block, because that is what one
+ * UFFDIO_CONTINUE installs. An entry that somebody gave another frame is followed all the same,
+ * with a mapping of its own for that page. A page that is swapped out gets that frame again. Where
+ * there are clones a page may have to take its place in another layer of the pool (part.h).
  */
 #include <errno.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <sys/eventfd.h>
 #include <time.h>
-#include <unistd.h>
 
+#include "ept/ahead.h"
 #include "ept/clock.h"
 #include "ept/evict.h"
 #include "ept/fault.h"
+#include "ept/part.h"
 
 #define NO_TABLE_MEMORY "no memory for the stage-2 table"
 
@@ -109,20 +91,61 @@ static int map_run(struct ept *ept, struct ept_fill *fill, uint64_t width)
 	return hpt_map(&ept->table, key, fill->entry);
 }
 
+/* Takes the frames of a whole block, if nobody else has any. */
+static bool claim_whole(struct ept *ept, uint64_t start)
+{
+	uint64_t frame = ept_window_frame(&ept->window, start << HPT_PAGE_SHIFT);
+	unsigned int count = ept_frames_claim(ept, start, EPT_BLOCK_PAGES);
+
+	if (count < EPT_BLOCK_PAGES && count)
+		ept_frames_drop(ept, frame, count);
+	return count == EPT_BLOCK_PAGES;
+}
+
 /* Maps the page's whole block, if that may be: then *ret says how that went. */
-static bool map_whole(struct ept *ept, struct ept_fill *fill, int *ret)
+static bool map_whole(struct ept *ept, struct ept_fill *fill, uint64_t flags, int *ret)
 {
 	uint64_t start = ept_block_start(fill->gfn);
-	uint64_t offset = (fill->gfn - start) << HPT_FRAME_SHIFT;
+	uint64_t frame = ept_window_frame(&ept->window, start << HPT_PAGE_SHIFT);
 
 	if (!ept_block_is_free(ept, fill->gfn) ||
-	    !ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES))
+	    ept_transit_has_others(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES) ||
+	    !claim_whole(ept, start))
 		return false;
+	(void)ept_transit_widen(&ept->transit, fill->gfn, start, EPT_BLOCK_PAGES);
 	set_run(fill, start, EPT_BLOCK_PAGES);
-	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), (fill->entry - offset) | HPT_LARGE);
-	if (*ret == 0)
-		fill->entry |= HPT_LARGE;
+	*ret = hpt_map(&ept->table, hpt_key(0, start, HPT_2M), hpt_entry(frame, flags) | HPT_LARGE);
+	fill->entry = hpt_entry(frame + (fill->gfn - start), flags) | HPT_LARGE;
+	if (*ret < 0)
+		ept_frames_drop(ept, frame, EPT_BLOCK_PAGES);
 	return true;
+}
+
+/* Maps the page, and those behind it as far as they may be, up to `width`. */
+static int map_small(struct ept *ept, struct ept_fill *fill, uint64_t width, uint64_t flags,
+		     const char **reason)
+{
+	unsigned int count = ept_frames_claim(ept, fill->gfn, (unsigned int)width);
+	int ret;
+
+	fill->place.frame = ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT);
+	if (!count && ept_place_claim(ept, fill->gfn, &fill->place) < 0) {
+		ret = ept_block_move(ept, fill->gfn, reason);
+		return ret < 0 ? ret : ept_find(ept, fill->gfn, &fill->entry, NULL);
+	}
+	fill->entry = hpt_entry(fill->place.frame, flags | (fill->place.is_moved ? IN_WINDOW : 0));
+	ret = map_run(ept, fill, count ? count : 1);
+	if (ret < 0 && !count)
+		ept_place_give_up(ept, fill->gfn, &fill->place);
+	else if (ept->family->users && count > (ret < 0 ? 0 : fill->pages))
+		ept_frames_drop(ept, fill->place.frame + (ret < 0 ? 0 : fill->pages),
+				count - (ret < 0 ? 0 : fill->pages));
+	if (ret < 0)
+		return -ENOMEM;
+	ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
+	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+	ept_clock_arrived(ept, fill->first, fill->pages);
+	return 0;
 }
 
 /* A page without an entry gets its frame, and others beside it may. */
@@ -131,27 +154,25 @@ static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const 
 	struct ept_stream *stream;
 	uint64_t begin = nanoseconds();
 	int ret = ept_make_room(ept, 1, reason);
+	uint64_t flags;
 
 	fill->waited_ns = nanoseconds() - begin;
 	if (ret < 0)
 		return ret;
-	fill->entry = hpt_entry(ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT),
-				FLAGS | (to_window ? in_window(ept, fill) : 0));
-	if (!map_whole(ept, fill, &ret)) {
-		stream = ept_around_stream(&ept->around, fill->gfn);
-		ret = map_run(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1);
-		if (ret == 0) {
-			ept_around_note(stream, fill->pages);
-			ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
-		}
+	*reason = NO_TABLE_MEMORY;
+	flags = FLAGS | (to_window ? in_window(ept, fill) : 0);
+	if (map_whole(ept, fill, flags, &ret)) {
+		if (ret < 0)
+			return -ENOMEM;
+		(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
+		ept_clock_arrived(ept, fill->first, fill->pages);
+		return 0;
 	}
-	if (ret < 0) {
-		*reason = NO_TABLE_MEMORY;
-		return -ENOMEM;
-	}
-	(void)ept_pool_take(&ept->pool, fill->pages); /* there is room */
-	ept_clock_arrived(ept, fill->first, fill->pages);
-	return 0;
+	stream = ept_around_stream(&ept->around, fill->gfn);
+	ret = map_small(ept, fill, to_window ? width_of(ept, fill->gfn, stream) : 1, flags, reason);
+	if (ret == 0)
+		ept_around_note(stream, fill->pages);
+	return ret;
 }
 
 /* Notes that the window has the page, or with its entry the whole block. */
@@ -184,12 +205,15 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 		*reason = NO_TABLE_MEMORY;
 		return -ENOMEM;
 	}
+	fill->is_common = fill->pages > 1 ? ept_block_is_common(ept->family, ept_fill_frame(fill))
+					  : ept_frame_is_common(ept->family, hpt_frame(entry));
 	return 0;
 }
 
 /* A page that is swapped out. */
 static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
+	uint64_t location = hpt_swap_location(fill->entry);
 	uint64_t begin = nanoseconds();
 	int ret = ept_bring_back(ept, fill->gfn, &fill->entry, reason);
 
@@ -197,6 +221,21 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 	if (ret == 0)
 		ret = find(ept, fill, to_window, reason);
 	fill->found = EPT_RETURNED;
+	if (ret == 0 && to_window && ept->config.around > 1 && !ept->config.track) {
+		begin = nanoseconds();
+		ept_read_ahead(ept, fill, location);
+		fill->waited_ns += nanoseconds() - begin;
+	}
+	return ret;
+}
+
+/* A page whose frame a clone has as well, and that has to have its own. */
+static int part(struct ept *ept, struct ept_fill *fill, const char **reason)
+{
+	uint64_t begin = nanoseconds();
+	int ret = ept_part(ept, fill, reason);
+
+	fill->waited_ns = nanoseconds() - begin;
 	return ret;
 }
 
@@ -229,8 +268,8 @@ static int merge(struct ept *ept, uint64_t gfn, const char **reason)
 	return ret;
 }
 
-int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
-	     const char **reason)
+static int fill_once(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
+		     const char **reason)
 {
 	bool to_window = access == EPT_MISS || access == EPT_MISS_WRITE;
 	struct hpt_ledger *ledger = to_window ? &ept->ledger : NULL;
@@ -244,10 +283,15 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 				  .is_write = access == EPT_MISS_WRITE};
 	claim(ept, gfn);
 	begin = nanoseconds();
-	if (ept_find(ept, gfn, &fill->entry, ledger) < 0)
+	ret = ept_find(ept, gfn, &fill->entry, ledger);
+	if (ret == 0 && fill->entry & HPT_LARGE && access != EPT_READ)
+		ept_split_common(ept, gfn, access, &fill->entry);
+	if (ret < 0)
 		ret = assign(ept, fill, to_window, reason);
 	else if (fill->entry & HPT_SWAPPED)
 		ret = bring_back(ept, fill, to_window, reason);
+	else if (ept_must_part(ept, fill->entry, access))
+		ret = part(ept, fill, reason);
 	else if (access != EPT_READ && ept_is_shared_frame(&ept->dedup, hpt_frame(fill->entry)))
 		ret = make_own(ept, fill, reason);
 	else
@@ -261,227 +305,18 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 	return ret;
 }
 
-void ept_filled(struct ept *ept, const struct ept_fill *fill)
+/* Who had to wait for others, having nothing in transit, begins again. */
+int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_fill *fill,
+	     const char **reason)
 {
-	ept_transit_remove(&ept->transit, fill->first);
-}
-
-/*
- * Keeps the first failure and tells it before the access is released, so that whoever sees the
- * access fail can find out why.
- */
-static void fail(struct ept *ept, const char *reason, gpa_t gpa)
-{
-	bool first;
-
-	pthread_mutex_lock(&ept->lock);
-	first = !ept->failure;
-	if (first) {
-		ept->failure = reason;
-		ept->failure_gpa = gpa;
-	}
-	pthread_mutex_unlock(&ept->lock);
-	if (first && ept->config.failed)
-		ept->config.failed(ept->config.context, reason, gpa);
-}
-
-/* Whether an entry asks for another frame than the one that belongs to the block's mapping. */
-static bool has_own_frame(const struct ept *ept, gpa_t gpa, uint64_t entry)
-{
-	return hpt_frame(entry) != ept_window_frame(&ept->window, gpa);
-}
-
-static void count_miss(struct ept *ept, const struct ept_fill *fill, bool own_frame)
-{
-	struct ept_counts *counts = &ept->counts;
-
-	counts->misses++;
-	switch (fill->found) {
-	case EPT_NEW:
-		counts->touches++;
-		counts->around += fill->pages - 1;
-		break;
-	case EPT_LOADED:
-		counts->loaded++;
-		counts->remaps += own_frame;
-		break;
-	case EPT_RESCUED:
-		counts->rescues++;
-		break;
-	case EPT_RETURNED:
-		counts->swapped++;
-		break;
-	case EPT_UNSHARED:
-		counts->written++;
-		break;
-	case EPT_INSTALLED:
-		counts->repeats++;
-		counts->dirtied += fill->is_write && !(fill->entry & HPT_DIRTY);
-		break;
-	}
-}
-
-/* NULL, or why the pages could not be installed. */
-static const char *install(struct ept *ept, const struct ept_fill *fill)
-{
-	gpa_t gpa = fill->gfn << HPT_PAGE_SHIFT;
-	gpa_t first = fill->first << HPT_PAGE_SHIFT;
-	bool own = has_own_frame(ept, gpa, fill->entry);
-	uint64_t frame = ept_fill_frame(fill);
-	bool is_dirty = fill->is_write || fill->entry & HPT_DIRTY;
-	bool protect = ept->config.track && !is_dirty;
-	int ret = 0;
-
-	if (fill->found == EPT_NEW || own)
-		ret = ept_pool_populate(&ept->pool, frame, fill->pages);
-	if (ret == 0 && own && fill->found == EPT_LOADED)
-		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
-	else if (ret == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages, protect);
-	/* The frame of an entry that came from elsewhere may not be present. */
-	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages, protect);
-	/* It may have been there, protected. */
-	if (ret == 0 && ept->config.track && is_dirty)
-		ret = ept_window_protect(&ept->window, first, fill->pages, false);
-	switch (ret) {
-	case 0:
-		return NULL;
-	case -ENOMEM:
-		return "host memory exhausted: the host has no frame left";
-	case -ENOSPC:
-		return "no mapping left for a page with a frame of its own";
-	default:
-		return "the kernel did not install a page in the window";
-	}
-}
-
-/*
- * One miss: counted with its lookup under the lock, installed outside it, its time noted, woken. So
- * all that is counted of it is counted before the guest goes on.
- */
-static void handle_miss(struct ept *ept, gpa_t gpa, bool is_write)
-{
-	enum ept_access access = is_write ? EPT_MISS_WRITE : EPT_MISS;
-	const char *reason = NULL;
-	struct ept_fill fill;
-	uint64_t begin;
 	int ret;
 
-	pthread_mutex_lock(&ept->lock);
-	ret = ept_fill(ept, gpa >> HPT_PAGE_SHIFT, access, &fill, &reason);
-	if (ret == 0) {
-		count_miss(ept, &fill, has_own_frame(ept, gpa, fill.entry));
-		hpt_histogram_add(&ept->lookup_ns, fill.lookup_ns);
-	}
-	pthread_mutex_unlock(&ept->lock);
-
-	begin = nanoseconds();
-	if (ret == 0) {
-		reason = install(ept, &fill);
-		pthread_mutex_lock(&ept->lock);
-		ept_filled(ept, &fill);
-		if (!reason)
-			hpt_histogram_add(&ept->install_ns, nanoseconds() - begin);
-		pthread_mutex_unlock(&ept->lock);
-	}
-	if (reason) {
-		fail(ept, reason, gpa);
-		ept_window_release(&ept->window, gpa);
-		return;
-	}
-	ept_window_wake(&ept->window, fill.first << HPT_PAGE_SHIFT, fill.pages);
-}
-
-/* Handles misses until it is told to stop: 0, or a negative errno. */
-static int handle_misses(struct ept *ept)
-{
-	struct pollfd fds[] = {{.fd = ept->window.uffd, .events = POLLIN},
-			       {.fd = ept->stop_fd, .events = POLLIN}};
-	bool is_write;
-	gpa_t gpa;
-	int ret;
-
-	for (;;) {
-		if (poll(fds, 2, -1) < 0) {
-			if (errno != EINTR && errno != EAGAIN)
-				return -errno;
-			continue;
-		}
-		if (fds[1].revents)
-			return 0;
-		ret = ept_window_read(&ept->window, &gpa, &is_write);
-		if (ret < 0)
-			return ret;
-		if (ret > 0)
-			handle_miss(ept, gpa, is_write);
-	}
-}
-
-static void *handler(void *argument)
-{
-	struct ept *ept = argument;
-
-	if (handle_misses(ept) < 0) {
-		fail(ept, "userfaultfd gives no more misses", 0);
-		ept_window_seal(&ept->window);
-	}
-	return NULL;
-}
-
-static int start_thread(struct ept *ept, const char **what)
-{
-	pthread_attr_t attributes;
-	cpu_set_t cpus;
-	int ret;
-
-	*what = "handler thread: it cannot be made; raise RLIMIT_NPROC";
-	ret = pthread_attr_init(&attributes);
-	if (ret)
-		return -ret;
-	if (ept->config.cpu_count) {
-		CPU_ZERO(&cpus);
-		CPU_SET(ept->config.cpus[ept->running % ept->config.cpu_count], &cpus);
-		ret = pthread_attr_setaffinity_np(&attributes, sizeof(cpus), &cpus);
-	}
-	if (!ret)
-		ret = pthread_create(&ept->handlers[ept->running], &attributes, handler, ept);
-	if (ret == EINVAL && ept->config.cpu_count)
-		*what = "handler thread: this process may not run on the CPU that was asked for";
-	pthread_attr_destroy(&attributes);
-	return -ret;
-}
-
-/* Signals are for other threads: the handlers start with all of them blocked. */
-int ept_handlers_start(struct ept *ept, const char **what)
-{
-	unsigned int wanted = ept->config.handlers ? ept->config.handlers : 1;
-	sigset_t all, before;
-	int ret = 0;
-
-	ept->stop_fd = eventfd(0, EFD_CLOEXEC);
-	if (ept->stop_fd < 0) {
-		*what = "handler thread: no eventfd; raise RLIMIT_NOFILE";
-		return -errno;
-	}
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	for (ept->running = 0; ept->running < wanted && ret == 0; ept->running += ret == 0)
-		ret = start_thread(ept, what);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (ret < 0)
-		ept_handlers_stop(ept);
+	while ((ret = fill_once(ept, gfn, access, fill, reason)) == -EAGAIN)
+		ept_transit_wait(&ept->transit, &ept->lock);
 	return ret;
 }
 
-/* What is written to the eventfd is never read: it ends all of them. */
-void ept_handlers_stop(struct ept *ept)
+void ept_filled(struct ept *ept, const struct ept_fill *fill)
 {
-	uint64_t one = 1;
-
-	while (write(ept->stop_fd, &one, sizeof(one)) < 0 && errno == EINTR)
-		;
-	while (ept->running)
-		pthread_join(ept->handlers[--ept->running], NULL);
-	close(ept->stop_fd);
+	ept_transit_remove(&ept->transit, fill->first);
 }

@@ -5,6 +5,13 @@
 
 #include "ept/ept.h"
 
+/* A frame that a page shall have (part.h). */
+struct ept_place {
+	uint64_t frame;
+	bool is_moved;	/* the window does not show it yet: ept_place_show() */
+	uint8_t before; /* the layer that it shows then */
+};
+
 /* What the table said of a page that ept_fill() was asked for. */
 enum ept_found {
 	EPT_NEW,       /* nothing: the page got its frame now */
@@ -12,7 +19,8 @@ enum ept_found {
 	EPT_INSTALLED, /* it has a frame, which the window was given before, and has */
 	EPT_RESCUED,   /* or has not any more */
 	EPT_RETURNED,  /* it was swapped out and has a frame again */
-	EPT_UNSHARED,  /* it shared a frame and has its own now */
+	EPT_UNSHARED, /* it shared a frame, by ept_dedup_step() or with a clone, and has its own now
+		       */
 };
 
 /* For whom a page is filled. */
@@ -37,8 +45,10 @@ struct ept_fill {
 	uint64_t first;
 	unsigned int pages;
 	bool is_write;
-	uint64_t waited_ns; /* for room, a page to come back, or a copy */
-	uint64_t lookup_ns; /* that the table took */
+	bool is_common;		/* a clone has frames of the run: the first write must be a miss */
+	struct ept_place place; /* of a new page: if it is moved, ept_place_show() is to come */
+	uint64_t waited_ns;	/* for room, a page to come back, or a copy */
+	uint64_t lookup_ns;	/* that the table took */
 };
 
 /* The frame of the run's first page. Of more than one they are in a row. */
@@ -63,6 +73,12 @@ int ept_fill(struct ept *ept, uint64_t gfn, enum ept_access access, struct ept_f
 
 /* The pages are where they belong. The caller holds the lock. */
 void ept_filled(struct ept *ept, const struct ept_fill *fill);
+
+/*
+ * The window may show a frame that the table does not name: nobody reaches the page's block any
+ * more. The caller holds the lock.
+ */
+void ept_close_block(struct ept *ept, gpa_t gpa);
 
 /* Starts and ends the handler threads. 0, or a negative errno and *what. */
 int ept_handlers_start(struct ept *ept, const char **what);

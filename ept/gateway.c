@@ -6,6 +6,7 @@
 #include "ept/ept.h"
 #include "ept/fault.h"
 #include "ept/origin.h"
+#include "ept/part.h"
 
 static gpa_t range_end(const struct ept_range *range)
 {
@@ -46,6 +47,8 @@ static int copy_part(struct ept *ept, gpa_t gpa, char *target, const char *sourc
 		ept->counts.copies++;
 		ept->counts.around += fill.pages - 1;
 		ret = ept_pool_populate(&ept->pool, ept_fill_frame(&fill), fill.pages);
+		if (ret == 0)
+			ret = ept_place_show(ept, fill.gfn, &fill.place);
 	}
 	if (ret == 0 && target)
 		memcpy(target, page, size);
@@ -119,7 +122,7 @@ static int peek_page(struct ept *ept, uint64_t gfn, const char **page)
 	if (hpt_swap_location(entry) == EPT_SWAP_ZERO)
 		return 0;
 	*page = ept->peeked;
-	return ept_away_read(ept, hpt_swap_location(entry), gfn, ept->peeked, &reason);
+	return ept_away_read(ept, hpt_swap_location(entry), gfn, 1, ept->peeked, &reason);
 }
 
 int ept_peek(struct ept *ept, gpa_t gpa, void *target, uint64_t size)
@@ -198,7 +201,7 @@ void ept_read(struct ept *ept, struct ept_snapshot *snapshot)
 	snapshot->counts = ept->counts;
 	snapshot->counts.frames = ept->pool.frames;
 	snapshot->counts.blocks = ept->pool.handed_out;
-	snapshot->counts.slots = ept->swap.used;
+	snapshot->counts.slots = ept_swap_used(ept->swap);
 	snapshot->ledger = ept->ledger;
 	snapshot->table = ept->table.counts;
 	snapshot->lookup_ns = ept->lookup_ns;

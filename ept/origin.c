@@ -86,9 +86,9 @@ static int check_header(struct ept_origin *origin, const struct snapshot_header 
 static int check_size(struct ept_origin *origin, const struct snapshot_header *header,
 		      uint64_t size)
 {
-	if (header->file_size != snapshot_end(header))
+	if (header->file_size != snapshot_size(header))
 		return refuse(origin, "file_size: found %" PRIu64 ", wanted %" PRIu64,
-			      header->file_size, snapshot_end(header));
+			      header->file_size, snapshot_size(header));
 	if (size != header->file_size)
 		return refuse(origin, "size of the file: found %" PRIu64 ", wanted %" PRIu64, size,
 			      header->file_size);
@@ -282,24 +282,31 @@ int ept_restore(struct ept *ept, const struct ept_origin *origin, const char **w
 	return ret;
 }
 
-static int read_page(const struct ept_origin *origin, uint64_t place, uint64_t gfn, void *page)
+static int read_pages(const struct ept_origin *origin, uint64_t place, uint64_t gfn,
+		      unsigned int count, void *pages)
 {
 	int ret;
 
-	if (place >= origin->page_count)
+	if (place >= origin->page_count || count > origin->page_count - place)
 		return -EBADMSG;
-	ret = read_all(origin->fd, page, HPT_PAGE_SIZE, origin->pages_at + place * HPT_PAGE_SIZE);
-	if (ret == 0 && ept_sum(page, HPT_PAGE_SIZE, place, gfn) != origin->sums[place])
-		ret = -EBADMSG;
+	ret = read_all(origin->fd, pages, count * HPT_PAGE_SIZE,
+		       origin->pages_at + place * HPT_PAGE_SIZE);
+	for (unsigned int i = 0; i < count && ret == 0; i++) {
+		const char *page = (const char *)pages + i * HPT_PAGE_SIZE;
+
+		if (ept_sum(page, HPT_PAGE_SIZE, place + i, gfn + i) != origin->sums[place + i])
+			ret = -EBADMSG;
+	}
 	return ret;
 }
 
-int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, void *page,
-		  const char **reason)
+int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, unsigned int count,
+		  void *pages, const char **reason)
 {
 	bool in_origin = ept->origin && ept_in_origin(location);
-	int ret = in_origin ? read_page(ept->origin, location - EPT_ORIGIN_FIRST, gfn, page)
-			    : ept_swap_read(&ept->swap, location, gfn, page);
+	int ret = in_origin
+			  ? read_pages(ept->origin, location - EPT_ORIGIN_FIRST, gfn, count, pages)
+			  : ept_swap_read(ept->swap, location, gfn, count, pages);
 
 	if (ret == 0)
 		return 0;
@@ -307,7 +314,7 @@ int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, void *
 		*reason = in_origin ? "the snapshot is damaged: the checksum of a page is wrong"
 				    : "the swap file has lost a page: its checksum is wrong";
 	else
-		*reason =
-			in_origin ? "the snapshot cannot be read" : "the swap file cannot be read";
+		*reason = in_origin ? "the snapshot cannot be read"
+				    : "the swap file cannot be read: its device fails";
 	return -EIO;
 }

@@ -55,10 +55,11 @@ void ept_origin_close(struct ept_origin *origin);
 int ept_restore(struct ept *ept, const struct ept_origin *origin, const char **what);
 
 /*
- * For the files of this room: reads the page of `gfn` from its swap location, which is not
- * EPT_SWAP_ZERO. Without the lock: the page is in transit. -EIO and *reason (static text).
+ * For the files of this room: reads the pages from `gfn` on, at most EPT_SWAP_RUN, from swap
+ * locations in a row, none of which is EPT_SWAP_ZERO. Without the lock: the pages are in transit.
+ * -EIO and *reason (static text) if one of them cannot be read, or is not what was written.
  */
-int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, void *page,
-		  const char **reason);
+int ept_away_read(const struct ept *ept, uint64_t location, uint64_t gfn, unsigned int count,
+		  void *pages, const char **reason);
 
 #endif

@@ -49,6 +49,7 @@ static int fill_block(struct ept *ept, gpa_t gpa, const char **what)
 	if (ret < 0)
 		return ret;
 	*what = "pinned guest memory: the host has not so many frames left";
+	(void)ept_frames_claim(ept, gpa >> HPT_PAGE_SHIFT, EPT_BLOCK_PAGES); /* all are free */
 	(void)ept_pool_take(&ept->pool, EPT_BLOCK_PAGES); /* the configuration was checked */
 	ret = ept_pool_populate(&ept->pool, frame, EPT_BLOCK_PAGES);
 	/* Where it is tracked what the guest touches, each page waits for that. */

@@ -2,6 +2,7 @@
 /* The frame pool (see pool.h). Mechanism only: which frame a page has is decided in fault.c. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -12,14 +13,17 @@
 #include "hpt/mix.h"
 
 /* Fisher and Yates. The bias of the range reduction is below 2^-32. */
-static uint32_t *shuffled(uint32_t count, uint64_t seed)
+static uint32_t *make_order(uint32_t count, bool shuffle, uint64_t seed)
 {
 	uint32_t *order = malloc(count * sizeof(*order));
 
 	if (!order)
 		return NULL;
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t j = (uint32_t)((mix64_next(&seed) >> 32) * (i + UINT64_C(1)) >> 32);
+		uint32_t j = i;
+
+		if (shuffle)
+			j = (uint32_t)((mix64_next(&seed) >> 32) * (i + UINT64_C(1)) >> 32);
 
 		order[i] = order[j];
 		order[j] = i;
@@ -27,14 +31,15 @@ static uint32_t *shuffled(uint32_t count, uint64_t seed)
 	return order;
 }
 
-int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, uint64_t limit,
-		    uint64_t seed, const char **what)
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, unsigned int layers,
+		    uint64_t limit, uint64_t seed, const char **what)
 {
-	uint64_t size = ((uint64_t)blocks + behind) * EPT_BLOCK_SIZE;
+	uint64_t size = ((uint64_t)blocks * layers + behind) * EPT_BLOCK_SIZE;
 	int ret;
 
-	*pool = (struct ept_pool){.fd = -1, .blocks = blocks, .behind = behind, .limit = limit};
-	pool->order = shuffled(blocks, seed);
+	*pool = (struct ept_pool){
+		.fd = -1, .blocks = blocks, .behind = behind, .layers = layers, .limit = limit};
+	pool->order = make_order(blocks, layers == 1, seed);
 	if (!pool->order) {
 		*what = "frame pool: no memory for the order of its blocks";
 		return -ENOMEM;

@@ -27,16 +27,19 @@ struct ept_pool {
 	uint32_t handed_out; /* how many of them have an owner */
 	uint64_t frames;     /* frames in use */
 	uint64_t limit;	     /* frames that may be in use */
+	unsigned int layers; /* of so many blocks each, where a guest may be cloned; else 1 */
 };
 
 /*
  * Makes a pool of `blocks` blocks, and `behind` more that are not handed out, of which `limit`
- * frames may be in use at a time; `seed` chooses the order in which blocks are handed out. On
+ * frames may be in use at a time; `seed` chooses the order in which blocks are handed out. With
+ * more than one layer (family.h) each has so many, those of the first are handed out, and all in
+ * their order, so that a window is few mappings: each clone has one. On
  * failure a negative errno, *what (static text) says which part of the host failed and the fix, and
  * nothing is left.
  */
-int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, uint64_t limit,
-		    uint64_t seed, const char **what);
+int ept_pool_create(struct ept_pool *pool, uint32_t blocks, uint32_t behind, unsigned int layers,
+		    uint64_t limit, uint64_t seed, const char **what);
 void ept_pool_destroy(struct ept_pool *pool);
 
 /* Hands out a block that nobody has: 0, or -ENOSPC when all have owners. */
@@ -70,7 +73,7 @@ void ept_pool_drop(const struct ept_pool *pool, uint64_t frame, unsigned int cou
 
 static inline uint64_t ept_pool_size(const struct ept_pool *pool)
 {
-	return ((uint64_t)pool->blocks + pool->behind) * EPT_BLOCK_PAGES;
+	return ((uint64_t)pool->blocks * pool->layers + pool->behind) * EPT_BLOCK_PAGES;
 }
 
 /*

@@ -247,7 +247,7 @@ static int write_header(struct writer *writer)
 {
 	struct snapshot_header *header = &writer->header;
 
-	header->file_size = snapshot_end(header);
+	header->file_size = snapshot_size(header);
 	header->sum = snapshot_header_sum(header);
 	return write_all(writer->fd, header, sizeof(*header), 0);
 }

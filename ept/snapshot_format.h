@@ -90,7 +90,7 @@ static inline uint64_t snapshot_sums_at(const struct snapshot_header *header)
 	       snapshot_round(header->run_count * sizeof(struct snapshot_run));
 }
 
-static inline uint64_t snapshot_end(const struct snapshot_header *header)
+static inline uint64_t snapshot_size(const struct snapshot_header *header)
 {
 	return snapshot_sums_at(header) + snapshot_round(header->page_count * sizeof(uint64_t));
 }

@@ -45,7 +45,7 @@ bool ept_swap_is_zero(const void *page)
 
 void ept_swap_none(struct ept_swap *swap)
 {
-	*swap = (struct ept_swap){.fd = -1};
+	*swap = (struct ept_swap){.fd = -1, .lock = PTHREAD_MUTEX_INITIALIZER};
 }
 
 /* A file without a name in a folder, where its file system can do that; else one that loses it. */
@@ -154,13 +154,16 @@ int ept_swap_open(struct ept_swap *swap, const char *path, uint64_t slots, const
 {
 	int ret;
 
-	*swap = (struct ept_swap){.fd = -1, .path = path, .slots = slots};
+	ept_swap_none(swap);
+	swap->path = path;
+	swap->slots = slots;
 	ret = path ? open_named(swap, what) : open_unnamed(swap, what);
 	if (ret == 0) {
 		*what = "swap: no memory for its slots";
 		swap->taken = reserve(bytes_taken(swap));
 		swap->sums = reserve(bytes_sums(swap));
-		ret = swap->taken && swap->sums ? 0 : -ENOMEM;
+		swap->others = reserve(swap->slots);
+		ret = swap->taken && swap->sums && swap->others ? 0 : -ENOMEM;
 	}
 	if (ret < 0) {
 		swap->named = ret != -EEXIST && ret != -EBUSY && swap->fd >= 0;
@@ -182,6 +185,8 @@ void ept_swap_close(struct ept_swap *swap)
 		munmap(swap->taken, bytes_taken(swap));
 	if (swap->sums)
 		munmap(swap->sums, bytes_sums(swap));
+	if (swap->others)
+		munmap(swap->others, swap->slots);
 	ept_swap_none(swap);
 }
 
@@ -205,7 +210,7 @@ static uint64_t find_free(const struct ept_swap *swap, uint64_t from, uint64_t e
 	return end;
 }
 
-int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
+static int take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
 {
 	unsigned int count = 0;
 	uint64_t slot;
@@ -226,14 +231,49 @@ int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
 	return (int)count;
 }
 
+int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first)
+{
+	int ret;
+
+	pthread_mutex_lock(&swap->lock);
+	ret = take(swap, wanted, first);
+	pthread_mutex_unlock(&swap->lock);
+	return ret;
+}
+
 void ept_swap_free(struct ept_swap *swap, uint64_t slot)
 {
 	if (slot == EPT_SWAP_ZERO)
 		return;
-	swap->taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
-	swap->used--;
-	if (slot + 1 == swap->next)
-		swap->next = slot;
+	pthread_mutex_lock(&swap->lock);
+	if (swap->others[slot]) {
+		swap->others[slot]--;
+	} else {
+		swap->taken[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+		swap->used--;
+		if (slot + 1 == swap->next)
+			swap->next = slot;
+	}
+	pthread_mutex_unlock(&swap->lock);
+}
+
+void ept_swap_share(struct ept_swap *swap, uint64_t slot)
+{
+	if (slot == EPT_SWAP_ZERO)
+		return;
+	pthread_mutex_lock(&swap->lock);
+	swap->others[slot]++;
+	pthread_mutex_unlock(&swap->lock);
+}
+
+uint64_t ept_swap_used(struct ept_swap *swap)
+{
+	uint64_t used;
+
+	pthread_mutex_lock(&swap->lock);
+	used = swap->used;
+	pthread_mutex_unlock(&swap->lock);
+	return used;
 }
 
 /* All of it, however often the device takes or gives a part. */
@@ -307,13 +347,19 @@ int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, vo
 	return transfer_pages(swap->fd, true, pages, count, offset_of(first));
 }
 
-int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void *page)
+int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, unsigned int count,
+		  void *pages)
 {
-	void *pages[] = {page};
-	int ret = transfer_pages(swap->fd, false, pages, 1, offset_of(slot));
+	void *vector[EPT_SWAP_RUN] = {0};
+	int ret;
 
-	if (ret == 0 && sum_of(page, slot, gfn) != swap->sums[slot])
-		ret = -EBADMSG;
+	for (unsigned int i = 0; i < count; i++)
+		vector[i] = (char *)pages + i * PAGE;
+	ret = transfer_pages(swap->fd, false, vector, count, offset_of(slot));
+	for (unsigned int i = 0; i < count && ret == 0; i++) {
+		if (sum_of(vector[i], slot + i, gfn + i) != swap->sums[slot + i])
+			ret = -EBADMSG;
+	}
 	return ret;
 }
 

@@ -11,11 +11,14 @@
  * refused: it would be overwritten. It is locked while it is in use and empty afterwards; one that
  * is left by a process that was killed is taken again, and what it holds is not looked at.
  *
- * Callers serialise taking and freeing; reads and writes of different slots may go side by side.
+ * All but opening and closing may be done by several threads at a time; a slot is read, written and
+ * freed by who has it. A clone's pages are in the slots of who was cloned: such a slot is free when
+ * both have freed it.
  */
 #ifndef EPT_SWAP_H
 #define EPT_SWAP_H
 
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,10 +36,12 @@ struct ept_swap {
 	bool begun;   /* that block is written */
 	const char *path;
 	uint64_t slots;
+	pthread_mutex_t lock; /* guards what is below but the checksums of slots that are taken */
 	uint64_t used;
 	uint64_t next;	 /* where the search for free slots goes on */
 	uint64_t *taken; /* a bit a slot */
 	uint32_t *sums;	 /* a checksum a slot */
+	uint8_t *others; /* who has it beside the first, a byte a slot */
 };
 
 /*
@@ -57,6 +62,9 @@ int ept_swap_take(struct ept_swap *swap, unsigned int wanted, uint64_t *first);
 /* Who has taken too many frees the last one first: the next search begins there then. */
 void ept_swap_free(struct ept_swap *swap, uint64_t slot);
 
+/* One more who has a slot that is taken, and frees it. At most 255. */
+void ept_swap_share(struct ept_swap *swap, uint64_t slot);
+
 /*
  * Writes `count` pages to the slots from `first` on, at most EPT_SWAP_RUN: pages[i] is that of
  * gfns[i]. 0, or the negative errno of the device: then none of them is to be relied on.
@@ -64,12 +72,18 @@ void ept_swap_free(struct ept_swap *swap, uint64_t slot);
 int ept_swap_write(struct ept_swap *swap, uint64_t first, unsigned int count, void *const *pages,
 		   const uint64_t *gfns);
 
-/* Reads a page back. The negative errno of the device, or -EBADMSG if it is not what was written.
+/*
+ * Reads `count` pages in a row back, at most EPT_SWAP_RUN, those of guest frames from `gfn` on. The
+ * negative errno of the device, or -EBADMSG if one of them is not what was written.
  */
-int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, void *page);
+int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, unsigned int count,
+		  void *pages);
 
 /* Whether a page is all zeros. */
 bool ept_swap_is_zero(const void *page);
+
+/* Slots in use. */
+uint64_t ept_swap_used(struct ept_swap *swap);
 
 /* Bytes of memory held for the slots. */
 uint64_t ept_swap_bytes(const struct ept_swap *swap);

@@ -47,15 +47,21 @@ static struct ept_run *find(struct ept_transit *transit, uint64_t gfn)
 	return run;
 }
 
+bool ept_transit_has_others(const struct ept_transit *transit, uint64_t gfn, uint64_t first,
+			    uint64_t pages)
+{
+	for (unsigned int i = 0; i < transit->count; i++) {
+		if (transit->runs[i].gfn != gfn && meets(&transit->runs[i], first, pages))
+			return true;
+	}
+	return false;
+}
+
 bool ept_transit_widen(struct ept_transit *transit, uint64_t gfn, uint64_t first, uint64_t pages)
 {
-	struct ept_run *own = find(transit, gfn);
-
-	for (unsigned int i = 0; i < transit->count; i++) {
-		if (&transit->runs[i] != own && meets(&transit->runs[i], first, pages))
-			return false;
-	}
-	*own = (struct ept_run){.gfn = first, .pages = pages};
+	if (ept_transit_has_others(transit, gfn, first, pages))
+		return false;
+	*find(transit, gfn) = (struct ept_run){.gfn = first, .pages = pages};
 	return true;
 }
 

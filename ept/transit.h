@@ -42,6 +42,10 @@ int ept_transit_add(struct ept_transit *transit, uint64_t gfn, uint64_t pages);
  */
 bool ept_transit_widen(struct ept_transit *transit, uint64_t gfn, uint64_t first, uint64_t pages);
 
+/* Whether others than the caller, whose run begins with `gfn`, have a part of a run. */
+bool ept_transit_has_others(const struct ept_transit *transit, uint64_t gfn, uint64_t first,
+			    uint64_t pages);
+
 /* The run that begins with this page has arrived: wakes all who wait. */
 void ept_transit_remove(struct ept_transit *transit, uint64_t gfn);
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "ept/ept.h"
+#include "ept/part.h"
 
 static struct hpt_key large_key(uint64_t gfn)
 {
@@ -93,7 +94,7 @@ int ept_block_merge(struct ept *ept, uint64_t gfn)
 	uint64_t entry = hpt_entry(frame, HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED);
 
 	if (ept->config.host_pages == EPT_4K || block_of(ept, gfn)->resident < HPT_LARGE_PAGES ||
-	    !is_ram(ept, start))
+	    !is_ram(ept, start) || (ept->family->users && !ept_block_is_alone(ept, start)))
 		return 0;
 	if (hpt_unmap_range(&ept->table, hpt_key(0, start, HPT_4K), HPT_LARGE_PAGES) < 0)
 		return 0; /* it stays as it is */

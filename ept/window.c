@@ -26,14 +26,21 @@
 #define PROTECTS (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 #define MODES	 (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
 
+/* UFFD_FEATURE_WP_UNPOPULATED, of headers since Linux 6.4: came with UFFDIO_CONTINUE_MODE_WP. */
+#define FEATURE_LINUX_6_4 (UINT64_C(1) << 13)
+
 /* How often an install is tried while the kernel says that the address space changes. */
 #define TRIES 100000
 
 uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa)
 {
 	uint64_t block = window->blocks[(gpa - window->start) >> EPT_BLOCK_SHIFT] - UINT64_C(1);
+	uint64_t frame = block * EPT_BLOCK_PAGES + (gpa >> HPT_PAGE_SHIFT) % EPT_BLOCK_PAGES;
 
-	return block * EPT_BLOCK_PAGES + (gpa >> HPT_PAGE_SHIFT) % EPT_BLOCK_PAGES;
+	if (window->layers)
+		frame += window->layers[(gpa - window->start) >> HPT_PAGE_SHIFT] *
+			 window->layer_frames;
+	return frame;
 }
 
 /* The system call wants privilege, the device only its own file permissions. */
@@ -93,7 +100,7 @@ int ept_userfaultfd(bool protects, uint64_t *features, const char **what)
 	return ret;
 }
 
-static int reserve(struct ept_window *window, const char **what)
+int ept_window_reserve(struct ept_window *window, const char **what)
 {
 	uintptr_t first;
 
@@ -127,7 +134,8 @@ int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool 
 	window->uffd = ept_userfaultfd(protects, &features, what);
 	if (window->uffd < 0)
 		return window->uffd;
-	ret = reserve(window, what);
+	window->protects_late = !(features & FEATURE_LINUX_6_4);
+	ret = ept_window_reserve(window, what);
 	if (ret < 0)
 		close(window->uffd);
 	return ret;
@@ -136,6 +144,8 @@ int ept_window_open(struct ept_window *window, gpa_t start, uint64_t size, bool 
 void ept_window_close(struct ept_window *window)
 {
 	munmap(window->reserved, window->reserved_size);
+	if (window->layers)
+		munmap(window->layers, window->size >> HPT_PAGE_SHIFT);
 	close(window->uffd);
 	free(window->blocks);
 }
@@ -186,7 +196,7 @@ int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const 
 	return ret;
 }
 
-int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write)
+int ept_window_read(struct ept_window *window, void **place, bool *is_write)
 {
 	struct uffd_msg message;
 	ssize_t got;
@@ -200,8 +210,7 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write)
 		return -EPROTO;
 	*is_write =
 		message.arg.pagefault.flags & (UFFD_PAGEFAULT_FLAG_WRITE | UFFD_PAGEFAULT_FLAG_WP);
-	*gpa = (message.arg.pagefault.address - (uintptr_t)window->base + window->start) &
-	       ~(HPT_PAGE_SIZE - 1);
+	*place = (void *)(uintptr_t)message.arg.pagefault.address;
 	return 1;
 }
 
@@ -214,9 +223,9 @@ static void wake(struct ept_window *window, const void *place, uint64_t size)
 		;
 }
 
-void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages)
+void ept_window_wake(struct ept_window *window, void *place, unsigned int pages)
 {
-	wake(window, ept_window_place(window, gpa), pages * HPT_PAGE_SIZE);
+	wake(window, place, pages * HPT_PAGE_SIZE);
 }
 
 static bool protects_late(const struct ept_window *window)
@@ -231,12 +240,13 @@ static bool protects_late(const struct ept_window *window)
 static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uint64_t mode)
 {
 	unsigned int done = 0;
+	bool one = false; /* at a time: the pages are of several mappings */
 
 	for (int tries = 0; done < pages && tries < TRIES; tries++) {
 		struct uffdio_continue call = {
 			.range = {.start = (uintptr_t)ept_window_place(window,
 								       gpa + done * HPT_PAGE_SIZE),
-				  .len = (pages - done) * HPT_PAGE_SIZE},
+				  .len = (one ? 1 : pages - done) * HPT_PAGE_SIZE},
 			.mode = mode | UFFDIO_CONTINUE_MODE_DONTWAKE};
 		int error = ioctl(window->uffd, UFFDIO_CONTINUE, &call) < 0 ? errno : 0;
 
@@ -244,6 +254,8 @@ static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uin
 			done += (unsigned int)((uint64_t)call.mapped / HPT_PAGE_SIZE);
 		else if (error == EEXIST)
 			done++;
+		else if (error == ENOENT && !one && pages - done > 1)
+			one = true;
 		else if (error && error != EAGAIN && error != EINTR)
 			return -error;
 		else
@@ -296,9 +308,10 @@ int ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
 	return -EAGAIN;
 }
 
-static int map_single(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
+static int map_frames(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame,
+		      uint64_t size)
 {
-	if (mmap(ept_window_place(window, gpa), HPT_PAGE_SIZE, PROT_READ | PROT_WRITE,
+	if (mmap(ept_window_place(window, gpa), size, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd,
 		 (off_t)(frame << HPT_PAGE_SHIFT)) == MAP_FAILED)
 		return errno == ENOMEM ? -ENOSPC : -errno;
@@ -311,7 +324,7 @@ static int map_other(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 	int ret = -ENOSPC;
 
 	if (window->mappings + 2 <= window->mappings_limit)
-		ret = map_single(window, memfd, gpa, frame);
+		ret = map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
 	window->mappings += ret == 0 ? 2 : 0;
 	return ret;
 }
@@ -341,7 +354,7 @@ int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 
 int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
 {
-	int ret = map_single(window, memfd, gpa, frame);
+	int ret = map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
 
 	if (ret == 0) {
 		window->mappings -= 2;

@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "ept/pool.h"
+#include "hpt/entry.h"
 
 /* A guest-physical address: an integer of its own, never a pointer. */
 typedef uint64_t gpa_t;
@@ -42,6 +43,9 @@ struct ept_window {
 	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
 	bool protects;		     /* pages may be protected from writes */
 	bool protects_late;	     /* but not at the moment at which they appear; atomic */
+	/* Where there may be clones: which layer of the pool each page shows; else NULL. */
+	uint8_t *layers;
+	uint64_t layer_frames;
 };
 
 /* The gPA's place in the window. */
@@ -60,8 +64,8 @@ static inline bool ept_window_block(const struct ept_window *window, gpa_t gpa, 
 }
 
 /*
- * The frame that ept_window_install() puts at `gpa` unless a single page was mapped over it. `gpa`
- * must be in a mapped block.
+ * The frame that ept_window_install() puts at `gpa` unless a single page was mapped over it by
+ * ept_window_remap() or _share(). `gpa` must be in a mapped block.
  */
 uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa);
 
@@ -98,10 +102,23 @@ int ept_window_map(struct ept_window *window, int memfd, gpa_t start, uint64_t s
 int ept_window_arm(struct ept_window *window, gpa_t start, uint64_t size, const char **what);
 
 /*
- * Takes the next miss: 1, the gPA of its page and whether it was a write, 0 if there is none
- * waiting, or negative errno.
+ * Takes the next miss: 1, where it was and whether it was a write, 0 if there is none waiting, or
+ * negative errno.
  */
-int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write);
+int ept_window_read(struct ept_window *window, void **place, bool *is_write);
+
+/* Whether it is in the window, which may have been elsewhere. */
+static inline bool ept_window_has(const struct ept_window *window, const void *place)
+{
+	return (uintptr_t)place - (uintptr_t)window->base < window->size;
+}
+
+/* The page of a place in the window. */
+static inline gpa_t ept_window_gpa(const struct ept_window *window, const void *place)
+{
+	return (gpa_t)((const char *)place - window->base + (int64_t)window->start) &
+	       ~(HPT_PAGE_SIZE - 1);
+}
 
 /*
  * Puts the frames of `pages` pages in a row, of one block, into the page tables; nothing happens to
@@ -114,7 +131,7 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write);
  * runs beside this one may write unseen (protects_late).
  */
 int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect);
-void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
+void ept_window_wake(struct ept_window *window, void *place, unsigned int pages);
 
 /*
  * Protects pages that are in the page tables, so that the next write is a miss; or lets them be
@@ -147,6 +164,39 @@ int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
  * in the page tables. Who touches it meanwhile gets that frame. 0, or negative errno: it is lost.
  */
 int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame);
+
+/*
+ * Gives a window a page for each of which it may show another layer of the pool, whose layers have
+ * so many frames; all show the first. Before anything is mapped. -ENOMEM.
+ */
+int ept_window_layers(struct ept_window *window, uint64_t layer_frames);
+
+/*
+ * Makes pages in a row, of one block, show the layer that window->layers says: their frames are
+ * present, and are installed. Who touches them meanwhile gets these frames. 0, or negative errno:
+ * what they show is not known.
+ */
+int ept_window_show(struct ept_window *window, int memfd, gpa_t gpa, unsigned int pages);
+
+/* For the files of the window: its blocks, none mapped, and its place. -ENOMEM and *what. */
+int ept_window_reserve(struct ept_window *window, const char **what);
+
+/* How many mappings [gpa, gpa + size) takes, which is all mapped. */
+unsigned int ept_window_pieces(const struct ept_window *window, gpa_t gpa, uint64_t size);
+
+/*
+ * A window like another, at another place and with nothing in its page tables: its blocks and
+ * layers are the other's. Descriptor and what has been mapped so far are not; ept_window_map_like()
+ * maps a range as the other has it, ept_window_arm() does the rest. -ENOMEM and *what.
+ */
+int ept_window_like(struct ept_window *window, const struct ept_window *other, const char **what);
+/* The same, but for *window itself: another place for it, the descriptor and all else are its own.
+ */
+int ept_window_elsewhere(struct ept_window *moved, const struct ept_window *window,
+			 const char **what);
+
+int ept_window_map_like(struct ept_window *window, int memfd, gpa_t start, uint64_t size,
+			const char **what);
 
 /*
  * Makes every access to the block of `gpa` fail, those that wait included: KVM_RUN returns, a

@@ -23,8 +23,10 @@
  *   -- ARG...         the program's further arguments; in them and in name=, bytes up to space,
  *                     '%' and bytes from 127 on stand as %XX; an empty argument stands as %
  *
- * The program, a static ELF, is the first PVH module. Every frame of RAM that the start of the
- * world does not name as used is zero when the guest first touches it, and the kernel relies on it.
+ * The program, a static ELF, is the first PVH module; the second, if there is one, is the initial
+ * archive, a cpio of the format newc (guest/archive.h). Both lie in one range of RAM. Every frame
+ * of RAM that the start of the world does not name as used is zero when the guest first touches it,
+ * and the kernel relies on it.
  */
 #ifndef GUEST_ABI_H
 #define GUEST_ABI_H

@@ -135,6 +135,30 @@ static void check_slab(void)
 	      start);
 }
 
+static struct boot_range range_of(const struct pvh_module *module)
+{
+	return (struct boot_range){module->address, module->address + module->size};
+}
+
+/* What lies between the two is nobody's, so they may as well be one. */
+static void read_modules(const struct pvh_module *module, uint32_t count)
+{
+	boot.module = boot.modules = range_of(&module[0]);
+	if (count == 1)
+		return;
+	boot.archive = range_of(&module[1]);
+	if (boot.archive.start < boot.module.start)
+		boot.modules.start = boot.archive.start;
+	if (boot.archive.end > boot.module.end)
+		boot.modules.end = boot.archive.end;
+	for (unsigned int i = 0; i < boot.ram_count; i++) {
+		if (boot.modules.start >= boot.ram[i].start && boot.modules.end <= boot.ram[i].end)
+			return;
+	}
+	panic("modules: found them from %lx to %lx, wanted both in one range of RAM",
+	      boot.modules.start, boot.modules.end);
+}
+
 /* Its registers are in one page, and no RAM. */
 static void check_disk(void)
 {
@@ -159,11 +183,8 @@ void boot_read(uint32_t start_info)
 	memory = direct(info->memory_map);
 	for (uint32_t i = 0; i < info->memory_map_count; i++)
 		add_ram(&memory[i]);
-	if (info->module_count) {
-		const struct pvh_module *module = direct(info->modules);
-
-		boot.module = (struct boot_range){module->address, module->address + module->size};
-	}
+	if (info->module_count)
+		read_modules(direct(info->modules), info->module_count);
 	boot.name = boot.arguments = "";
 	if (info->command_line)
 		read_command_line(direct(info->command_line));

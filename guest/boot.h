@@ -17,8 +17,10 @@ struct boot {
 	struct boot_range ram[BOOT_RANGES]; /* ascending */
 	unsigned int ram_count;
 	uint64_t ram_pages;
-	struct boot_range module; /* the program's ELF, bytes; {0, 0}: there is none */
-	struct boot_range slab;	  /* for the stage-1 table alone; {0, 0}: there is none */
+	struct boot_range module;  /* the program's ELF, bytes; {0, 0}: there is none */
+	struct boot_range archive; /* the initial archive, bytes; {0, 0}: there is none */
+	struct boot_range modules; /* from the first byte of either to the last of either */
+	struct boot_range slab;	   /* for the stage-1 table alone; {0, 0}: there is none */
 	uint64_t window_pages;
 	int organisation; /* enum hpt_organisation */
 	uint64_t tsc_khz; /* 0: not told */

@@ -53,7 +53,7 @@ HPT_INLINE int first_touch(struct space *space, struct hpt_key key, const struct
 			return -ENOMEM;
 	} else {
 		gpa = region_frame(region, key.vpn) << HPT_PAGE_SHIFT;
-		if (rights == &rights_of[ACCESS_WRITE])
+		if (rights == &rights_of[ACCESS_WRITE] || region_is_copied(region))
 			return -EFAULT;
 		allows &= ~HPT_WRITE;
 	}

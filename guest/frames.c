@@ -3,6 +3,7 @@
 #include "guest/frames.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "guest/boot.h"
 #include "guest/console.h"
@@ -52,7 +53,7 @@ void frames_push(uint64_t *list, uint64_t gpa)
 
 static uint64_t module_end(void)
 {
-	return (boot.module.end + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
+	return (boot.modules.end + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
 }
 
 static bool in_home(uint64_t gpa)
@@ -62,7 +63,7 @@ static bool in_home(uint64_t gpa)
 
 static bool in_module(uint64_t gpa)
 {
-	return gpa + HPT_PAGE_SIZE > boot.module.start && gpa < boot.module.end;
+	return gpa + HPT_PAGE_SIZE > boot.modules.start && gpa < boot.modules.end;
 }
 
 /* The lowest gPA that the program's frames may come down to in the present range. */
@@ -90,7 +91,7 @@ static void leave_slab(void)
 	uint64_t next = (kernel_next + HPT_PAGE_SIZE - 1) & ~(HPT_PAGE_SIZE - 1);
 
 	if (boot.slab.start < next || boot.slab.end > boot.ram[home].end ||
-	    (in_home(boot.module.start) && boot.module.start < boot.slab.end))
+	    (in_home(boot.modules.start) && boot.modules.start < boot.slab.end))
 		panic("slab: found %lx to %lx, wanted it between the kernel's end, at %lx, and the "
 		      "module or the end of its RAM",
 		      boot.slab.start, boot.slab.end, next);
@@ -112,11 +113,11 @@ void frames_start(void)
 	if (boot.slab.end)
 		leave_slab();
 	/* The kernel's memory goes where there is more room: before the module or behind it. */
-	if (in_home(boot.module.start)) {
-		if (boot.module.start - kernel_next < kernel_limit - boot.module.end)
+	if (in_home(boot.modules.start)) {
+		if (boot.modules.start - kernel_next < kernel_limit - boot.modules.end)
 			kernel_next = module_end();
 		else
-			kernel_limit = boot.module.start;
+			kernel_limit = boot.modules.start;
 	}
 	set_stop();
 }
@@ -136,7 +137,7 @@ uint64_t frames_next_run(void)
 
 	while (frames_next <= frames_stop) {
 		if (frames_next > user_floor() && in_module(frames_next - HPT_PAGE_SIZE)) {
-			frames_next = boot.module.start & ~(HPT_PAGE_SIZE - 1);
+			frames_next = boot.modules.start & ~(HPT_PAGE_SIZE - 1);
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
@@ -170,8 +171,17 @@ void frames_keep(uint64_t bytes)
 
 bool frames_in_module(uint64_t gpa, uint64_t pages)
 {
-	return gpa >= boot.module.start && gpa < boot.module.end &&
-	       pages <= (module_end() - gpa) / HPT_PAGE_SIZE;
+	return gpa >= boot.modules.start && gpa < boot.modules.end &&
+	       (pages - 1) < (module_end() - gpa + HPT_PAGE_SIZE - 1) / HPT_PAGE_SIZE;
+}
+
+void frames_copy_module(uint64_t gpa, uint64_t source)
+{
+	uint64_t size = HPT_PAGE_SIZE;
+
+	if (source % HPT_PAGE_SIZE && !frames_in_module(source, 2))
+		size -= source % HPT_PAGE_SIZE;
+	memcpy(direct(gpa), direct(source), size);
 }
 
 void frames_put(uint64_t gpa)

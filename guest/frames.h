@@ -62,10 +62,18 @@ extern uint64_t frames_spare;
 /* Programs get no frames of the next so many bytes that the kernel's memory will grow by. */
 void frames_keep(uint64_t bytes);
 
-/* Whether so many pages from `gpa` on lie in the boot module, which ends with a whole page. */
+/*
+ * Whether so many pages from `gpa` on lie in the boot modules, which end with a whole page; of the
+ * last one a part may not.
+ */
 bool frames_in_module(uint64_t gpa, uint64_t pages);
 
-/* Gives a program's frame back. Frames of the boot module are not ours to reuse and are ignored. */
+/* A page of the modules that begins anywhere, as far as they go, to a frame that is zero behind it.
+ */
+void frames_copy_module(uint64_t gpa, uint64_t source);
+
+/* Gives a program's frame back. Frames of the boot modules are not ours to reuse and are ignored.
+ */
 void frames_put(uint64_t gpa);
 
 /* How many more frames there are for the program. */

@@ -2,6 +2,7 @@
 /* The order of the kernel's start. */
 #include <stdint.h>
 
+#include "guest/archive.h"
 #include "guest/boot.h"
 #include "guest/clock.h"
 #include "guest/console.h"
@@ -9,6 +10,7 @@
 #include "guest/disk.h"
 #include "guest/exec.h"
 #include "guest/frames.h"
+#include "guest/node.h"
 #include "guest/publish.h"
 #include "guest/stage1.h"
 #include "guest/swap.h"
@@ -27,5 +29,7 @@ void kernel_main(uint32_t start_info)
 	disk_start();
 	swap_start();
 	clock_start();
+	node_start();
+	archive_start();
 	trap_probe_syscall(exec_start);
 }

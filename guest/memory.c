@@ -116,7 +116,7 @@ static int unmap_range(const struct range *range)
 static bool is_backed(const struct region *region)
 {
 	return !region->frame ||
-	       frames_in_module(region->frame << HPT_PAGE_SHIFT, region->end - region->start);
+	       frames_in_module(region_source(region, region->start), region->end - region->start);
 }
 
 int memory_add(struct space *space, uint64_t vpn, uint64_t pages, uint64_t protection,

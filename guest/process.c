@@ -242,6 +242,7 @@ static int fill_child(struct process *child, struct task *task, uint64_t flags)
 	child->group = parent->group;
 	memcpy(child->actions, parent->actions, HPT_PAGE_SIZE);
 	memcpy(child->name, parent->name, sizeof(child->name));
+	child->image = parent->image;
 	child->files = files_copy(parent->files, flags & CLONE_FILES);
 	return child->files ? give_space(child, task, flags) : -ENOMEM;
 }
@@ -354,10 +355,41 @@ void task_end(uint32_t status)
 	vectors_put(process->space, task->vectors);
 	if (is_last)
 		end_process(process, process->is_ending ? process->status : status);
+	if (process->executor == task)
+		process->executor = NULL;
 	schedule_end();
 	free_task(task);
 	if (is_last)
 		tell_parent(process);
+	else if (process->executor && process->thread_count == 1)
+		schedule_wake(process->executor, 0);
+}
+
+/* Threads that wait, or run elsewhere, come to see that they are to end. */
+static void attend_threads(const struct process *process, const struct task *but)
+{
+	for (struct task *task = process->threads; task; task = task->next_thread) {
+		if (task == but)
+			continue;
+		if (task->state == TASK_WAITING)
+			schedule_wake(task, 0);
+		else if (task->cpu != cpu.number)
+			apic_send(task->cpu, VECTOR_ATTEND);
+	}
+}
+
+int64_t process_end_others(void)
+{
+	struct process *process = current_process();
+	struct task *task = cpu.task;
+
+	process->executor = process->thread_count > 1 ? task : NULL;
+	if (process->executor) {
+		attend_threads(process, task);
+		return schedule_wait_again(NULL, 0);
+	}
+	task->number = process->number;
+	return 0;
 }
 
 void process_end(struct process *process, uint32_t status)
@@ -368,12 +400,7 @@ void process_end(struct process *process, uint32_t status)
 		end_guest(process, status);
 	process->is_ending = true;
 	process->status = status;
-	for (struct task *task = process->threads; task; task = task->next_thread) {
-		if (task->state == TASK_WAITING)
-			schedule_wake(task, 0);
-		else if (task->cpu != cpu.number)
-			apic_send(task->cpu, VECTOR_ATTEND);
-	}
+	attend_threads(process, NULL);
 }
 
 static bool matches(const struct process *process, int32_t wanted)

@@ -23,6 +23,7 @@
 #define TASKS_MAX     4096
 
 struct files;
+struct node;
 
 enum task_state { TASK_READY, TASK_WAITING };
 
@@ -60,6 +61,8 @@ struct task {
 	uint64_t signal_mask;
 	uint64_t signals; /* pending ones, bit number - 1 */
 	uint64_t saved_mask;
+	/* Of a call that begins anew: what it has done already, and until when it waits at most. */
+	uint64_t progress, until;
 	struct signal_fault_at fault;
 	uint64_t stack; /* for handlers that want it; size 0: none */
 	uint64_t stack_size;
@@ -89,6 +92,8 @@ struct process {
 	unsigned int thread_count;
 	struct space *space;
 	struct files *files;
+	struct node *image;	       /* what it executes */
+	struct task *executor;	       /* the thread that executes a program: the others end */
 	struct wait_queue waiters;     /* its tasks in wait4() */
 	struct wait_queue vforked;     /* the task that waits until this one ends or executes */
 	struct signal_action *actions; /* of its signals: a page */
@@ -125,6 +130,20 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 
 /* The process needs its parent's memory no more, if it had it: who waits in vfork() goes on. */
 void process_release_parent(struct process *process);
+
+/* A thread that is to end as soon as it would go on. */
+static inline bool task_is_ending(const struct task *task)
+{
+	const struct process *process = task->process;
+
+	return process->is_ending || (process->executor && process->executor != task);
+}
+
+/*
+ * The current thread remains alone of its process, and has the process's number: WAIT_AGAIN as long
+ * as there are others, or 0.
+ */
+int64_t process_end_others(void);
 
 struct process *process_find(uint32_t number);
 struct task *task_find(uint32_t number);

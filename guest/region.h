@@ -18,7 +18,12 @@ struct region {
 	uint64_t start;
 	uint64_t end;
 	uint64_t rights; /* HPT_PRESENT and HPT_USER, HPT_WRITE, HPT_NOEXEC; 0: none */
-	uint64_t frame;	 /* of page `start`, for pages that lie in a module; 0: fresh ones */
+	/*
+	 * Of page `start`, for pages that lie in a module; 0: fresh ones. What does not begin at a
+	 * page there is copied when it is touched: then REGION_OFFSET and what is above it say how
+	 * far into the frame.
+	 */
+	uint64_t frame;
 	uint64_t first_touches;
 } __attribute__((aligned(64)));
 
@@ -39,6 +44,14 @@ struct regions {
 		uint64_t high;
 	} searched;
 };
+
+#define REGION_OFFSET 48
+
+/* For `frame`: where in a module a region's first page is. */
+static inline uint64_t region_place(uint64_t gpa)
+{
+	return gpa >> HPT_PAGE_SHIFT | (gpa & (HPT_PAGE_SIZE - 1)) << REGION_OFFSET;
+}
 
 /* In a region's rights: its pages are those of a segment (segment.h), which forks share. */
 #define REGION_SHARED HPT_SOFT
@@ -92,6 +105,21 @@ static inline struct region *region_find(struct regions *set, uint64_t vpn)
 static inline uint64_t region_frame(const struct region *region, uint64_t vpn)
 {
 	return region->frame ? region->frame + (vpn - region->start) : 0;
+}
+
+/* Whether what `frame` says is no frame that could be mapped. */
+static inline bool region_is_copied(const struct region *region)
+{
+	return region->frame >> REGION_OFFSET;
+}
+
+/* Where a page of a region in a module lies there, gPA. */
+static inline uint64_t region_source(const struct region *region, uint64_t vpn)
+{
+	uint64_t frame = region_frame(region, vpn);
+
+	return (frame & ((UINT64_C(1) << REGION_OFFSET) - 1)) << HPT_PAGE_SHIFT |
+	       frame >> REGION_OFFSET;
 }
 
 /*

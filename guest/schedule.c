@@ -250,11 +250,12 @@ static __attribute__((noreturn)) void resume(struct task *task)
 {
 	for (;;) {
 		take_space(task);
-		if (task->process->is_ending) {
+		if (task_is_ending(task)) {
 			task_end(task->process->status);
 			schedule();
 		}
-		if (signal_is_pending(task)) {
+		/* Who executes a program has begun to end the others: that is not given up. */
+		if (signal_is_pending(task) && !task->process->executor) {
 			if (!signal_deliver(task))
 				schedule();
 			if (task->saves_vectors)
@@ -373,7 +374,7 @@ void schedule_tick(void)
 static bool stays(const struct task *task)
 {
 	if (task->state == TASK_WAITING || task->saves_vectors || cpu.vectors != task ||
-	    task->process->is_ending || signal_is_pending(task))
+	    task_is_ending(task) || signal_is_pending(task))
 		return false;
 	return !cpu.ready || clock_now() < cpu.turn_ends;
 }
@@ -395,7 +396,7 @@ void schedule_leave(struct trap_frame *frame)
 		save_vectors(task);
 	if (task->state == TASK_WAITING)
 		schedule();
-	if (task->process->is_ending || signal_is_pending(task) || cpu.vectors != task)
+	if (task_is_ending(task) || signal_is_pending(task) || cpu.vectors != task)
 		resume(task);
 	append(&cpu, task);
 	schedule();

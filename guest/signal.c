@@ -231,6 +231,31 @@ bool signal_deliver(struct task *task)
 	return false;
 }
 
+int signal_set_for_call(uint64_t set, uint64_t size)
+{
+	struct task *task = current_task();
+	uint64_t mask;
+
+	if (size != SET_SIZE)
+		return -EINVAL;
+	if (user_read(&mask, set, sizeof(mask)))
+		return -EFAULT;
+	if (!task->has_mask)
+		task->saved_mask = task->signal_mask;
+	task->has_mask = true;
+	task->signal_mask = mask & ~NEVER_BLOCKED;
+	return 0;
+}
+
+void signal_end_call(void)
+{
+	struct task *task = current_task();
+
+	if (task->has_mask)
+		task->signal_mask = task->saved_mask;
+	task->has_mask = false;
+}
+
 int64_t signal_suspend(uint64_t set, uint64_t size)
 {
 	struct task *task = current_task();

@@ -38,6 +38,13 @@ int64_t signal_action(int number, uint64_t action, uint64_t old, uint64_t size);
 int64_t signal_mask(int how, uint64_t set, uint64_t old, uint64_t size);
 
 /* kill() and tgkill(), of the current task; 0 asks only whether there is somebody. */
+/*
+ * The mask that a call has while it waits: set once, however often the call begins anew, and undone
+ * when it ends, or by the handler of the signal that interrupts it. -EINVAL, -EFAULT.
+ */
+int signal_set_for_call(uint64_t set, uint64_t size);
+void signal_end_call(void);
+
 int64_t signal_kill(int32_t process, int number);
 int64_t signal_kill_task(int32_t process, int32_t task, int number);
 

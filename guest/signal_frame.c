@@ -129,10 +129,14 @@ static void end_call(struct task *task, uint64_t flags)
 	if (!task->redo)
 		return;
 	task->redo = false;
-	if (flags & RESTART || task->restarts)
+	/* What has been done in part is done. */
+	if (task->progress)
+		task->frame.rax = task->progress;
+	else if (flags & RESTART || task->restarts)
 		task->frame.cpu.rip -= SYSCALL_LENGTH;
 	else
 		task->frame.rax = (uint64_t)-EINTR;
+	task->progress = task->until = 0;
 }
 
 int signal_push_frame(struct task *task, int number)

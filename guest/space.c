@@ -245,20 +245,23 @@ static int map_shared(struct space *space, uint64_t vpn, uint64_t entry)
 	return error;
 }
 
-/* A page that is nowhere yet. A write to one of a module gets a copy at once. */
+/*
+ * A page that is nowhere yet. A write to one of a module gets a copy at once, and so does any
+ * access to one that lies across two frames of it.
+ */
 static int make(struct space *space, struct region *region, uint64_t vpn, enum access access)
 {
-	uint64_t frame = region_frame(region, vpn) << HPT_PAGE_SHIFT;
+	uint64_t frame = region->frame ? region_source(region, vpn) : 0;
 	uint64_t entry = (region->rights & RIGHTS_MASK) | rights_of[access].leave;
 	uint64_t gpa = frame;
 	int error;
 
-	if (!frame || access == ACCESS_WRITE) {
+	if (!frame || access == ACCESS_WRITE || region_is_copied(region)) {
 		gpa = frames_get();
 		if (!gpa)
 			return -ENOMEM;
 		if (frame)
-			memcpy(direct(gpa), direct(frame), HPT_PAGE_SIZE);
+			frames_copy_module(gpa, frame);
 	} else {
 		entry &= ~HPT_WRITE;
 	}

@@ -1,21 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of system calls, and those that are only a few lines. Memory's are in memory.c, output
- * in output.c, signals in signal.c, time in clock.c, waiting for words in futex.c.
+ * The table of system calls, and those that are only a few lines. Those of memory are in memory.c,
+ * of files in file_calls.c, signals in signal.c, time in clock.c, waiting for words in futex.c.
  */
 #include "guest/system_call.h"
 
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "guest/clock.h"
 #include "guest/cpu.h"
 #include "guest/cpu_area.h"
+#include "guest/file_calls.h"
+#include "guest/files.h"
 #include "guest/futex.h"
 #include "guest/layout.h"
 #include "guest/memory.h"
-#include "guest/output.h"
 #include "guest/process.h"
 #include "guest/publish.h"
 #include "guest/random.h"
@@ -27,8 +29,10 @@
 #define CLONE_OF_VFORK	 0x4100 /* CLONE_VM, CLONE_VFORK */
 #define ARCH_SET_FS	 0x1002
 #define ARCH_GET_FS	 0x1003
-#define PATH_SIZE	 4096
+#define NAME_SET	 15 /* of prctl() */
+#define NAME_GET	 16
 #define LIMIT_STACK	 3
+#define LIMIT_FILES	 7
 #define LIMITS		 16
 #define RANDOM_FLAGS	 7
 #define RANDOM_CONFLICT	 6 /* GRND_RANDOM with GRND_INSECURE */
@@ -64,60 +68,6 @@ static int64_t sys_mremap(struct trap_frame *f)
 static int64_t sys_madvise(struct trap_frame *f)
 {
 	return memory_advise(f->rdi, f->rsi, f->rdx);
-}
-
-static int64_t sys_read(struct trap_frame *f)
-{
-	return output_read((int32_t)f->rdi, f->rsi, f->rdx);
-}
-
-static int64_t sys_write(struct trap_frame *f)
-{
-	return output_write((int32_t)f->rdi, f->rsi, f->rdx);
-}
-
-static int64_t sys_writev(struct trap_frame *f)
-{
-	return output_write_vector((int32_t)f->rdi, f->rsi, (uint32_t)f->rdx);
-}
-
-static int64_t sys_close(struct trap_frame *f)
-{
-	return output_close((int32_t)f->rdi);
-}
-
-static int64_t sys_lseek(struct trap_frame *f)
-{
-	return output_is_open((int32_t)f->rdi) ? -ESPIPE : -EBADF;
-}
-
-static int64_t sys_ioctl(struct trap_frame *f)
-{
-	return output_is_open((int32_t)f->rdi) ? -ENOTTY : -EBADF;
-}
-
-/* There are no files: a path is read, as Linux would, and not found. */
-static int64_t find_path(uint64_t gva)
-{
-	char byte = 1;
-
-	for (unsigned int i = 0; i < PATH_SIZE; i++) {
-		if (user_read(&byte, gva + i, 1))
-			return -EFAULT;
-		if (!byte)
-			return -ENOENT;
-	}
-	return -ENAMETOOLONG;
-}
-
-static int64_t sys_open(struct trap_frame *f)
-{
-	return find_path(f->rdi);
-}
-
-static int64_t sys_openat(struct trap_frame *f)
-{
-	return find_path(f->rsi);
 }
 
 static int64_t sys_getpid(struct trap_frame *f)
@@ -354,6 +304,8 @@ static int64_t give_limit(uint64_t which, uint64_t gva)
 		return -EINVAL;
 	if ((uint32_t)which == LIMIT_STACK)
 		limit[0] = UINT64_C(8) << 20;
+	if ((uint32_t)which == LIMIT_FILES)
+		limit[0] = limit[1] = FILES_MAX;
 	return user_write(gva, limit, sizeof(limit));
 }
 
@@ -377,6 +329,26 @@ static int64_t sys_prlimit(struct trap_frame *f)
 	return f->r10 ? give_limit(f->rsi, f->r10) : 0;
 }
 
+/* Only the process's name. */
+static int64_t sys_prctl(struct trap_frame *f)
+{
+	struct process *process = current_process();
+	char name[sizeof(process->name)] = {0};
+
+	if ((uint32_t)f->rdi == NAME_GET)
+		return user_write(f->rsi, process->name, sizeof(process->name));
+	if ((uint32_t)f->rdi != NAME_SET)
+		return -EINVAL;
+	for (unsigned int i = 0; i < sizeof(name) - 1; i++) {
+		if (user_read(&name[i], f->rsi + i, 1))
+			return -EFAULT;
+		if (!name[i])
+			break;
+	}
+	memcpy(process->name, name, sizeof(name));
+	return 0;
+}
+
 static int64_t sys_set_robust_list(struct trap_frame *f)
 {
 	return f->rsi == ROBUST_HEAD_SIZE ? 0 : -EINVAL;
@@ -392,6 +364,10 @@ static const handler handlers[] = {
 	[1] = sys_write,
 	[2] = sys_open,
 	[3] = sys_close,
+	[4] = sys_stat,
+	[5] = sys_fstat,
+	[6] = sys_lstat,
+	[7] = sys_poll,
 	[8] = sys_lseek,
 	[9] = sys_mmap,
 	[10] = sys_mprotect,
@@ -401,20 +377,34 @@ static const handler handlers[] = {
 	[14] = sys_rt_sigprocmask,
 	[15] = sys_rt_sigreturn,
 	[16] = sys_ioctl,
+	[17] = sys_pread64,
+	[18] = sys_pwrite64,
+	[19] = sys_readv,
 	[20] = sys_writev,
+	[21] = sys_access,
+	[22] = sys_pipe,
 	[24] = sys_sched_yield,
 	[25] = sys_mremap,
 	[28] = sys_madvise,
+	[32] = sys_dup,
+	[33] = sys_dup2,
 	[34] = sys_pause,
 	[35] = sys_nanosleep,
 	[39] = sys_getpid,
 	[56] = sys_clone,
 	[57] = sys_fork,
 	[58] = sys_vfork,
+	[59] = sys_execve,
 	[60] = sys_exit,
 	[61] = sys_wait4,
 	[62] = sys_kill,
 	[63] = sys_uname,
+	[72] = sys_fcntl,
+	[79] = sys_getcwd,
+	[80] = sys_chdir,
+	[81] = sys_fchdir,
+	[89] = sys_readlink,
+	[95] = sys_umask,
 	[96] = sys_gettimeofday,
 	[97] = sys_getrlimit,
 	[102] = sys_zero, /* getuid */
@@ -425,11 +415,13 @@ static const handler handlers[] = {
 	[127] = sys_rt_sigpending,
 	[130] = sys_rt_sigsuspend,
 	[131] = sys_sigaltstack,
+	[157] = sys_prctl,
 	[158] = sys_arch_prctl,
 	[186] = sys_gettid,
 	[200] = sys_tkill,
 	[202] = sys_futex,
 	[204] = sys_sched_getaffinity,
+	[217] = sys_getdents64,
 	[218] = sys_set_tid_address,
 	[228] = sys_clock_gettime,
 	[229] = sys_clock_getres,
@@ -437,10 +429,18 @@ static const handler handlers[] = {
 	[231] = sys_exit_group,
 	[234] = sys_tgkill,
 	[257] = sys_openat,
+	[262] = sys_newfstatat,
+	[267] = sys_readlinkat,
+	[269] = sys_faccessat,
+	[271] = sys_ppoll,
 	[273] = sys_set_robust_list,
+	[292] = sys_dup3,
+	[293] = sys_pipe2,
 	[302] = sys_prlimit,
 	[309] = sys_getcpu,
 	[318] = sys_getrandom,
+	[332] = sys_statx,
+	[439] = sys_faccessat2,
 };
 
 void system_call(struct trap_frame *frame)
@@ -456,6 +456,9 @@ void system_call(struct trap_frame *frame)
 		published.unknown_last = number;
 	}
 	/* Who has ended has no registers any more. */
-	if (cpu.task && result != WAIT_AGAIN && result != WAIT_DONE)
+	if (!cpu.task || result == WAIT_AGAIN)
+		return;
+	cpu.task->progress = cpu.task->until = 0;
+	if (result != WAIT_DONE)
 		frame->rax = (uint64_t)result;
 }

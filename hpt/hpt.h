@@ -142,6 +142,13 @@ int hpt_create(struct hpt *table, const struct hpt_config *config);
 /* Gives all memory back; no reader is left. The frames that entries name belong to the caller. */
 void hpt_destroy(struct hpt *table);
 
+/*
+ * Makes *copy the table of a copy of another's memory, byte by byte at the same addresses, that
+ * `memory` reaches; it stays where it is until hpt_destroy(). Nobody is told of its changes, and it
+ * has no readers beside the writer: -EINVAL where the other, or the memory, has.
+ */
+int hpt_adopt(struct hpt *copy, const struct hpt *from, const struct hpt_memory *memory);
+
 /* Who is told of changes from now on, in the place of whoever was; NULL: nobody. */
 void hpt_watch(struct hpt *table, hpt_changed changed, void *context);
 

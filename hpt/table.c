@@ -72,6 +72,16 @@ void hpt_destroy(struct hpt *table)
 	hpt_operations_of(table)->destroy(table);
 }
 
+int hpt_adopt(struct hpt *copy, const struct hpt *from, const struct hpt_memory *memory)
+{
+	if (from->shared || memory->retire)
+		return -EINVAL;
+	*copy = *from;
+	copy->memory = *memory;
+	hpt_watch(copy, NULL, NULL);
+	return 0;
+}
+
 void hpt_watch(struct hpt *table, hpt_changed changed, void *context)
 {
 	table->changed = changed;

@@ -21,7 +21,8 @@ testbed_suite() {
 	local pair=(--file tests/guest/cases.sh --file tests/guest/testbed.sh
 		--file tests/images/cases --file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
-		--file tests/guest/pressure.sh --file tests/guest/swap.sh --file tests/vmm/cpus.sh
+		--file tests/guest/pressure.sh --file tests/guest/swap.sh --file tests/guest/archive.sh --file tests/guest/tree.sh
+		--file tests/vmm/cpus.sh
 		--file build/tests/agree)
 	for program in build/tests/images/* build/tests/kernels/cpus*; do
 		pair+=(--file "$program")
@@ -65,10 +66,11 @@ if have_kvm; then
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 	suite pressure 300 tests/guest/pressure.sh build/images
 	suite swap 300 tests/guest/swap.sh build/images build/tests/images
+	suite guest-archive 300 tests/guest/archive.sh kvm
 	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
 	for name in guest-kvm guest-limits guest-pairs agree agree-window-64 walk-check pressure swap \
-		guest-snapshot; do
+		guest-archive guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

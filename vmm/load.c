@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -65,26 +66,27 @@ int load_check_command_line(size_t size, size_t most, struct message *message)
 			   size, most);
 }
 
-/* A program is the module of the built-in kernel. */
-static const char *module_name(const struct machine *machine)
+/* A program is the first module of the built-in kernel. */
+static bool is_program(const struct machine *machine, unsigned int module)
 {
-	return machine->config.pc ? "--initrd" : "program";
+	return !machine->config.pc && !module;
 }
 
-static int place_module(const struct machine *machine, uint64_t size, gpa_t *top,
+static int place_module(const struct machine *machine, unsigned int module, gpa_t *top,
 			struct message *message)
 {
+	uint64_t size = machine->config.modules[module].size;
 	uint64_t start, end;
 
 	image_bounds(machine->config.kernel, &start, &end);
 	if (machine->slab.size)
 		end = machine->slab.start + machine->slab.size;
 	if (size > *top || *top - size < ((end + PAGE_MASK) & ~PAGE_MASK))
-		return message_set(message, -ENOSPC, STATUS_DATA,
-				   "%s: found %" PRIu64
-				   " bytes, wanted at most the memory between 0x%" PRIx64
-				   " and 0x%" PRIx64 "; fix: a larger --mem",
-				   module_name(machine), size, end, *top);
+		return message_set(
+			message, -ENOSPC, STATUS_DATA,
+			"%s: found %" PRIu64 " bytes, wanted at most the memory between 0x%" PRIx64
+			" and 0x%" PRIx64 "; fix: a larger --mem",
+			is_program(machine, module) ? "program" : "--initrd", size, end, *top);
 	*top = (*top - size) & ~PAGE_MASK;
 	return 0;
 }
@@ -100,11 +102,12 @@ int load_modules(struct machine *machine, uint64_t limit, struct load_modules *m
 	for (unsigned int i = 0; i < config->module_count && !error; i++) {
 		const struct machine_module *module = &config->modules[i];
 
-		error = place_module(machine, module->size, &top, message);
+		error = place_module(machine, i, &top, message);
 		modules->start[i] = top;
 		if (!error)
 			error = load_bytes(machine, top, module->bytes, module->size,
-					   config->pc ? "the initrd" : "the program", message);
+					   is_program(machine, i) ? "the program" : "the initrd",
+					   message);
 	}
 	return error;
 }
@@ -184,8 +187,10 @@ static int copy_command_line(struct machine *machine, const char *keys)
 	return ept_copy_in(&machine->ept, PVH_COMMAND_LINE + length, text, strlen(text) + 1);
 }
 
-static int load_start_info(struct machine *machine, gpa_t module, struct message *message)
+static int load_start_info(struct machine *machine, const struct load_modules *modules,
+			   struct message *message)
 {
+	struct ept_range places[PVH_MODULES_MAX];
 	const struct machine_config *config = &machine->config;
 	struct ept_range memory[LOAD_PC_MEMORY_MAX];
 	unsigned int count = machine->range_count;
@@ -194,6 +199,9 @@ static int load_start_info(struct machine *machine, gpa_t module, struct message
 	gpa_t rsdp;
 	int error;
 
+	for (unsigned int i = 0; i < config->module_count; i++)
+		places[i] = (struct ept_range){.start = modules->start[i],
+					       .size = config->modules[i].size};
 	write_keys(machine, keys, sizeof(keys));
 	error = load_check_command_line(strlen(keys) + strlen(config->command_line),
 					PVH_COMMAND_MAX, message);
@@ -205,8 +213,7 @@ static int load_start_info(struct machine *machine, gpa_t module, struct message
 	/* What firmware has is no RAM then. */
 	if (rsdp)
 		count = load_pc_memory(machine, memory);
-	pvh_build(&boot, rsdp ? memory : machine->ranges, count, module,
-		  config->module_count ? config->modules[0].size : 0);
+	pvh_build(&boot, rsdp ? memory : machine->ranges, count, places, config->module_count);
 	boot.info.rsdp = rsdp;
 	error = ept_copy_in(&machine->ept, PVH_START_INFO, &boot, sizeof(boot));
 	if (!error)
@@ -222,7 +229,7 @@ static int load_pvh(struct machine *machine, struct message *message)
 	if (!error)
 		error = load_modules(machine, UINT64_MAX, &modules, message);
 	if (!error)
-		error = load_start_info(machine, modules.start[0], message);
+		error = load_start_info(machine, &modules, message);
 	if (error)
 		return error;
 	return kvm_set_pvh_state(&machine->kvm, (uint32_t)machine->config.kernel->entry,

@@ -81,6 +81,8 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.around = machine->config.around,
 		.host_pages = machine->config.host_pages,
 		.dedup = machine->config.dedup,
+		.clones = machine->config.clones,
+		.pages = machine->config.restore ? machine->config.restore->origin.page_count : 0,
 		.track = machine->config.sample_ns,
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
@@ -116,7 +118,7 @@ static int check_cpus(const struct machine *machine, struct message *message)
 			   machine->config.cpus, most);
 }
 
-static int create_vm(struct machine *machine, struct message *message)
+int machine_create_vm(struct machine *machine, struct message *message)
 {
 	const struct machine_config *config = &machine->config;
 	int error = kvm_open(&machine->kvm, message);
@@ -185,7 +187,7 @@ static int start_cpu(void *context, uint32_t number, const struct abi_cpu_start 
 	return 0;
 }
 
-static void make_devices(struct machine *machine)
+void machine_make_devices(struct machine *machine)
 {
 	const struct devices_pc pc = {
 		.interrupt = set_interrupt, .input = take_input, .context = machine};
@@ -206,7 +208,7 @@ static void make_devices(struct machine *machine)
  * What threads share. CPU 0 may run from the beginning, and so may all of a PC: KVM has them wait
  * until they are started by an interrupt.
  */
-static int make_gate(struct machine *machine, struct message *message)
+int machine_make_gate(struct machine *machine, struct message *message)
 {
 	unsigned int started = machine->config.pc ? machine->config.cpus : 1;
 
@@ -232,15 +234,15 @@ int machine_create(struct machine *machine, const struct machine_config *config,
 	machine->kvm = (struct kvm){.fd = -1, .vm = -1};
 	machine->working_set.interval_ns = config->sample_ns;
 	machine->range_count = machine_layout(config->mem, machine->ranges);
-	make_devices(machine);
+	machine_make_devices(machine);
 
-	error = make_gate(machine, message);
+	error = machine_make_gate(machine, message);
 	if (!error)
 		error = place_slab(machine, message);
 	if (!error)
 		error = create_second_stage(machine, message);
 	if (!error)
-		error = create_vm(machine, message);
+		error = machine_create_vm(machine, message);
 	if (!error)
 		error = config->restore ? snapshot_restore(config->restore, machine, message)
 					: load_guest(machine, message);

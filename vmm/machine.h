@@ -60,6 +60,7 @@ struct machine_config {
 	const char *swap;  /* the file where pages go for which that is too little; NULL: unnamed */
 	enum ept_pages host_pages;
 	bool dedup;	     /* pages of equal content share a frame */
+	bool clones;	     /* machine_clone() may be called (vmm/clone.h); not with `dedup` */
 	uint64_t sample_ns;  /* between samples of the working set; 0: none */
 	unsigned int around; /* pages that a first touch in a sequence may get; 0: as 1 */
 	enum hpt_organisation organisation; /* of the host table */
@@ -187,5 +188,10 @@ bool machine_mmio_read(struct machine *machine, gpa_t gpa, unsigned int size, vo
 bool machine_mmio_write(struct machine *machine, gpa_t gpa, unsigned int size, const void *data);
 
 void machine_destroy(struct machine *machine);
+
+/* For vmm/clone.c: what a machine is made of, around a second stage that it has. */
+void machine_make_devices(struct machine *machine);
+int machine_make_gate(struct machine *machine, struct message *message);
+int machine_create_vm(struct machine *machine, struct message *message);
 
 #endif

@@ -7,7 +7,7 @@ _Static_assert(PVH_START_INFO + sizeof(struct pvh_boot) <= PVH_COMMAND_LINE, "th
 _Static_assert(sizeof(struct pvh_start_info) == 56, "the layout of version 1");
 
 void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned int count,
-	       gpa_t module, uint64_t module_size)
+	       const struct ept_range *modules, unsigned int module_count)
 {
 	*boot = (struct pvh_boot){
 		.info =
@@ -19,11 +19,13 @@ void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned i
 				.memory_map_count = count,
 			},
 	};
-	if (module_size) {
-		boot->info.module_count = 1;
-		boot->info.modules = PVH_START_INFO + offsetof(struct pvh_boot, module);
-		boot->module.address = module;
-		boot->module.size = module_size;
+	if (module_count) {
+		boot->info.module_count = module_count;
+		boot->info.modules = PVH_START_INFO + offsetof(struct pvh_boot, modules);
+	}
+	for (unsigned int i = 0; i < module_count; i++) {
+		boot->modules[i].address = modules[i].start;
+		boot->modules[i].size = modules[i].size;
 	}
 	for (unsigned int i = 0; i < count; i++) {
 		boot->memory[i].address = ranges[i].start;

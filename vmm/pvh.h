@@ -20,17 +20,18 @@
 #define PVH_COMMAND_LINE 0x2000
 #define PVH_COMMAND_MAX	 (IMAGE_LOWEST - PVH_COMMAND_LINE - 1) /* bytes without the zero */
 
-#define PVH_RANGES_MAX 8
+#define PVH_MODULES_MAX 2 /* the built-in kernel's program, and its archive */
+#define PVH_RANGES_MAX	8
 
 /* As it lies at PVH_START_INFO. */
 struct pvh_boot {
 	struct pvh_start_info info;
-	struct pvh_module module;
+	struct pvh_module modules[PVH_MODULES_MAX];
 	struct pvh_memory memory[PVH_RANGES_MAX];
 };
 
-/* module_size = 0: there is no module. At most PVH_RANGES_MAX ranges. */
+/* At most PVH_RANGES_MAX ranges and PVH_MODULES_MAX modules. */
 void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned int count,
-	       gpa_t module, uint64_t module_size);
+	       const struct ept_range *modules, unsigned int module_count);
 
 #endif

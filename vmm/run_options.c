@@ -60,7 +60,7 @@ static const struct argp_option rows[] = {
 	 "a disk for the guest, which swaps to it: a file or block device of whole sectors of 512 bytes; what is in it is overwritten",
 	 0},
 	{"fault-around", OPTION_AROUND, "PAGES", 0,
-	 "pages, 1 to 64, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss; 64 cost least a page)",
+	 "pages, 1 to 512, that one stage-2 miss may bring where the guest touches one after the other (1: each page is a miss; 512 cost least a page)",
 	 0},
 	{"window", OPTION_WINDOW, "PAGES", 0,
 	 "entries of the stage-1 window, 16 to 1048576 (4096): the guest's TLB, so to speak", 0},
@@ -75,7 +75,9 @@ static const struct argp_option rows[] = {
 	 "where walks of --walk-check find it without stage 2",
 	 0},
 	{"initrd", OPTION_INITRD, "FILE", 0,
-	 "for a kernel: a file that it finds in memory; a multiboot kernel takes up to 8", 0},
+	 "a file that the kernel finds in memory: for a program a cpio archive (newc) of the files that "
+	 "it can open and execute; a multiboot kernel takes up to 8",
+	 0},
 	{"append", OPTION_APPEND, "TEXT", 0, "for a kernel: its command line", 0},
 	{"walk-check", OPTION_WALK_CHECK, "N", 0,
 	 "stop the guest now and then, walk N of its pages (1 to 65536) in software through both "

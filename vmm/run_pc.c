@@ -20,8 +20,11 @@ static bool is_pc(const struct run_options *options, const struct image *image)
 
 static int check_program(const struct run_options *options, struct message *message)
 {
-	if (options->initrd_count)
-		return refuse(message, "--initrd", "IMAGE is a program, wanted a kernel");
+	if (options->initrd_count > 1)
+		return message_set(message, -EINVAL, STATUS_USAGE,
+				   "--initrd: found %u files, wanted 1: IMAGE is a program, whose "
+				   "kernel takes one archive",
+				   options->initrd_count);
 	if (options->append)
 		return refuse(message, "--append",
 			      "IMAGE is a program, wanted a kernel; a program's arguments stand "
@@ -94,12 +97,34 @@ static int read_initrd(struct run_pc *pc, unsigned int i, const char *path,
 	return 0;
 }
 
+/* Behind the program there is the archive, if there is one: with something in it. */
+static int add_archive(struct run_pc *pc, const struct run_options *options,
+		       struct machine_config *config, struct message *message)
+{
+	struct machine_module *module = &config->modules[config->module_count];
+	int error;
+
+	if (!options->initrd_count)
+		return 0;
+	error = read_initrd(pc, 0, options->initrds[0], module, message);
+	if (error)
+		return error;
+	if (!module->size)
+		return message_set(message, -EINVAL, STATUS_DATA,
+				   "--initrd: %s: found 0 bytes, wanted a cpio archive",
+				   options->initrds[0]);
+	config->module_count++;
+	return 0;
+}
+
 int run_pc_prepare(struct run_pc *pc, const struct run_options *options, const struct image *image,
 		   struct machine_config *config, struct message *message)
 {
 	int error;
 
 	memset(pc, 0, sizeof(*pc));
+	if (image->kind == IMAGE_STATIC_PROGRAM)
+		return add_archive(pc, options, config, message);
 	if (!is_pc(options, image))
 		return 0;
 	error = check_host(image, message);

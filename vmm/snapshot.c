@@ -81,6 +81,20 @@ bool snapshot_is_due(const struct snapshot_request *request, const struct device
 	}
 }
 
+int snapshot_read_state(struct snapshot_state *state, const struct machine *machine,
+			struct message *message)
+{
+	device_state_read(&state->devices, &machine->devices);
+	return cpu_state_read(&state->cpu, &machine->kvm, 0, message);
+}
+
+int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
+			 struct message *message)
+{
+	device_state_write(&state->devices, &machine->devices);
+	return cpu_state_write(&state->cpu, &machine->kvm, 0, message);
+}
+
 static int read_state(struct snapshot_state *state, const struct snapshot_request *request,
 		      struct machine *machine, struct message *message)
 {
@@ -89,15 +103,13 @@ static int read_state(struct snapshot_state *state, const struct snapshot_reques
 	state->version = SNAPSHOT_STATE_VERSION;
 	state->kvm_kind = kvm_find_kind(&ignored);
 	state->config = request->config;
-	device_state_read(&state->devices, &machine->devices);
-	return cpu_state_read(&state->cpu, &machine->kvm, 0, message);
+	return snapshot_read_state(state, machine, message);
 }
 
-int snapshot_take(struct snapshot_request *request, struct machine *machine,
-		  struct message *message)
+static int write_snapshot(struct snapshot_request *request, struct machine *machine,
+			  struct message *message)
 {
 	struct snapshot_state *state = calloc(1, sizeof(*state));
-	uint64_t begin = now_ns();
 	const char *what;
 	int ret;
 
@@ -111,6 +123,16 @@ int snapshot_take(struct snapshot_request *request, struct machine *machine,
 				    request->path, what);
 	}
 	free(state);
+	return ret;
+}
+
+int snapshot_take(struct snapshot_request *request, struct machine *machine,
+		  struct message *message)
+{
+	uint64_t begin = now_ns();
+	int ret = request->instead ? request->instead(request->context, machine, message)
+				   : write_snapshot(request, machine, message);
+
 	request->is_taken = ret == 0;
 	request->took_ns = now_ns() - begin;
 	return ret;
@@ -213,6 +235,5 @@ int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 	if (ret < 0)
 		return message_set(message, ret, STATUS_UNAVAILABLE, "second stage: %s: %s", what,
 				   strerror(-ret));
-	device_state_write(&state->devices, &machine->devices);
-	return cpu_state_write(&state->cpu, &machine->kvm, 0, message);
+	return snapshot_write_state(state, machine, message);
 }

@@ -51,6 +51,8 @@ enum snapshot_when {
 	SNAPSHOT_AFTER, /* so long after it began to run */
 };
 
+struct machine;
+
 /* A snapshot that shall be taken of a machine (machine_config.snapshot). */
 struct snapshot_request {
 	enum snapshot_when when;
@@ -58,6 +60,13 @@ struct snapshot_request {
 	const char *path;
 	struct snapshot_config config;
 	struct ept_save save;
+	/*
+	 * If it is not NULL: called where the snapshot is due, the vCPU stopped as for
+	 * snapshot_take(), in place of writing a file. 0, or a negative errno and the message,
+	 * which ends the run.
+	 */
+	int (*instead)(void *context, struct machine *machine, struct message *message);
+	void *context;
 	bool is_taken;
 	uint64_t took_ns;
 };
@@ -67,8 +76,6 @@ struct snapshot {
 	struct ept_origin origin;
 	const struct snapshot_state *state; /* the origin's */
 };
-
-struct machine;
 
 /*
  * Parses WHEN:FILE into `request`: `start`, `exit` or a number of seconds. `text` lives as long. 0,
@@ -110,5 +117,14 @@ void snapshot_close(struct snapshot *snapshot);
  */
 int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 		     struct message *message);
+
+/*
+ * The state of a machine's vCPU and devices, without its memory, and a machine that gets it; of
+ * *state these parts alone. As cpu_state_read() and cpu_state_write().
+ */
+int snapshot_read_state(struct snapshot_state *state, const struct machine *machine,
+			struct message *message);
+int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
+			 struct message *message);
 
 #endif

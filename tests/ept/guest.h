@@ -110,11 +110,11 @@ static inline struct ept_counts guest_counts(struct ept *ept)
 			cr_assert_eq(counts->misses, snapshot.ledger.lookups);
 		cr_assert_eq(hpt_histogram_count(&snapshot.install_ns), counts->misses);
 	}
-	cr_assert_eq(counts->frames, counts->pinned + counts->touches + counts->around +
-					     counts->copies + counts->swaps_in + counts->zeros_in +
-					     counts->restored - counts->swaps_out -
-					     counts->zeros_out - counts->shared + counts->unshared +
-					     counts->shared_frames);
+	cr_assert_eq(counts->frames,
+		     counts->pinned + counts->cloned + counts->touches + counts->around +
+			     counts->copies + counts->swaps_in + counts->zeros_in +
+			     counts->restored - counts->swaps_out - counts->zeros_out -
+			     counts->shared + counts->unshared + counts->shared_frames);
 	cr_assert_eq(counts->slots, counts->swaps_out - counts->swaps_in);
 	cr_assert_leq(counts->frames, ept->pool.limit);
 	return *counts;

@@ -4,10 +4,12 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
@@ -30,7 +32,9 @@ static const char *const names[INJECT_CALLS] = {
 	[INJECT_CONTINUE] = "continue", [INJECT_WAKE] = "wake",
 	[INJECT_MADVISE] = "madvise",	[INJECT_MMAP] = "mmap",
 	[INJECT_MPROTECT] = "mprotect", [INJECT_POLL] = "poll",
-	[INJECT_READ] = "read",
+	[INJECT_READ] = "read",		[INJECT_API] = "api",
+	[INJECT_THREAD] = "thread",	[INJECT_TRUNCATE] = "ftruncate",
+	[INJECT_EVENT] = "eventfd",	[INJECT_MEMFD] = "memfd_create",
 };
 
 const char *inject_name(enum inject_call call)
@@ -155,6 +159,7 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
 	}
 	if ((request == UFFDIO_WAKE && fails(INJECT_WAKE)) ||
 	    (request == UFFDIO_REGISTER && fails(INJECT_REGISTER)) ||
+	    (request == UFFDIO_API && fails(INJECT_API)) ||
 	    (request == UFFDIO_WRITEPROTECT && fails(INJECT_PROTECT)))
 		return -1;
 	return __real_ioctl(fd, request, argument);
@@ -192,4 +197,37 @@ ssize_t __wrap_read(int fd, void *buffer, size_t size)
 		return -1;
 	got = __real_read(fd, buffer, size);
 	return got < 0 ? got : got / 2;
+}
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument);
+int __real_ftruncate(int fd, off_t size);
+int __wrap_ftruncate(int fd, off_t size);
+int __real_eventfd(unsigned int value, int flags);
+int __wrap_eventfd(unsigned int value, int flags);
+int __real_memfd_create(const char *name, unsigned int flags);
+int __wrap_memfd_create(const char *name, unsigned int flags);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*run)(void *),
+			  void *argument)
+{
+	return fails(INJECT_THREAD) ? how
+				    : __real_pthread_create(thread, attributes, run, argument);
+}
+
+int __wrap_ftruncate(int fd, off_t size)
+{
+	return fails(INJECT_TRUNCATE) ? -1 : __real_ftruncate(fd, size);
+}
+
+int __wrap_eventfd(unsigned int value, int flags)
+{
+	return fails(INJECT_EVENT) ? -1 : __real_eventfd(value, flags);
+}
+
+int __wrap_memfd_create(const char *name, unsigned int flags)
+{
+	return fails(INJECT_MEMFD) ? -1 : __real_memfd_create(name, flags);
 }

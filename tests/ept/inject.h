@@ -22,6 +22,11 @@ enum inject_call {
 	INJECT_MPROTECT,
 	INJECT_POLL,
 	INJECT_READ, /* of userfaultfd */
+	INJECT_API,  /* ioctl(UFFDIO_API) */
+	INJECT_THREAD,
+	INJECT_TRUNCATE,
+	INJECT_EVENT,
+	INJECT_MEMFD,
 	INJECT_CALLS,
 };
 

@@ -5,7 +5,8 @@
 #
 # Runs programs in a guest whose RAM is less than they touch, half of it and an eighth, with a disk:
 # their output is what it is natively, each lookup that found a page on the disk brought one page in,
-# and no request failed. IMAGES and TESTS are the folders of the programs. Prints TAP. Plain sh,
+# and no request failed. IMAGES and TESTS are the folders of the programs; without
+# the label testbed it is a part of that. Prints TAP. Plain sh,
 # since it runs in the testbed as well.
 set -u
 
@@ -63,23 +64,38 @@ compare() {
 	head -n 8 "$work/error" | sed 's/^/# /'
 }
 
+# An emulated ring 0 swaps a thousand pages a second at best: there a part of it, and less memory.
+little() {
+	compare 4M 500 -- "$images/touch" 4M --order random
+	compare 4M 100 --guest-table adaptive -- "$images/touch" 3M
+	compare 4M 100 -- "$tests/forks" 200 1
+}
+
+all() {
+	for table in radix chained open bucket clustered cuckoo adaptive; do
+		compare 4M 1000 --guest-table $table -- "$images/touch" 8M --order random
+	done
+	compare 4M 8000 -- "$images/touch" 24M
+	compare 4M 1000 --window 16 --seed 1 -- "$images/touch" 8M --order strided --stride 64
+	compare 4M 1000 --host-mem 2M -- "$images/touch" 8M
+	compare 4M 500 -- "$images/gups" 8M --updates 2000
+	compare 4M 500 -- "$images/sort" 13000
+	compare 4M 10 -- "$tests/torture" --seed 3
+	compare 4M 10 --guest-table adaptive -- "$tests/torture"
+	compare 4M 1000 -- "$tests/forks" 400 2
+	compare 6M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 600 1 7
+	compare 4M 10 -- "$tests/memory" map unmap fixed protect remap advise brk heap
+}
+
 truncate -s 64M "$work/disk"
-for table in radix chained open bucket clustered cuckoo adaptive; do
-	compare 4M 1000 --guest-table $table -- "$images/touch" 8M --order random
-done
-compare 4M 8000 -- "$images/touch" 24M
-compare 4M 1000 --window 16 --seed 1 -- "$images/touch" 8M --order strided --stride 64
-compare 4M 1000 --host-mem 2M -- "$images/touch" 8M
-compare 4M 500 -- "$images/gups" 8M --updates 2000
-compare 4M 500 -- "$images/sort" 13000
-compare 4M 10 -- "$tests/torture" --seed 3
-compare 4M 10 --guest-table adaptive -- "$tests/torture"
-compare 4M 1000 -- "$tests/forks" 400 2
-compare 6M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 600 1 7
-compare 4M 10 -- "$tests/memory" map unmap fixed protect remap advise brk heap
+if [ "$label" = testbed ]; then
+	all
+else
+	little
+fi
 # A disk that is full is memory that is exhausted.
 truncate -s 1M "$work/disk"
-twostage run --timeout 60 --mem 4M --disk "$work/disk" --json "$work/json" "$images/touch" -- 8M \
+twostage run --timeout 120 --mem 4M --disk "$work/disk" --json "$work/json" "$images/touch" -- 8M \
 	>"$work/out" 2>"$work/error" </dev/null
 status=$?
 number=$((number + 1))

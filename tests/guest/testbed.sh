@@ -22,5 +22,6 @@ done
 sh walk_check.sh /build/images/touch testbed
 sh pressure.sh /build/images testbed
 sh swap.sh /build/images /files testbed
+sh archive.sh testbed
 sh snapshot.sh /build/images/touch ./steady testbed
 sh cpus.sh . testbed

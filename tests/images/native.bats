@@ -182,9 +182,9 @@ argv[7]: --no-option" ]
 	refused "$images/sort" --seed "'x'" --seed x
 }
 
-@test "memory, syscalls and edges: every check holds, every run prints the same" {
+@test "memory, syscalls, edges and pipes: every check holds, every run prints the same" {
 	local probe first
-	for probe in memory syscalls edges; do
+	for probe in memory syscalls edges pipes; do
 		run "$probes/$probe"
 		echo "$output"
 		[ "$status" -eq 0 ]

@@ -32,6 +32,32 @@ static inline const char *report_error_name(int error)
 	switch (error) {
 	case 0:
 		return "success";
+	case E2BIG:
+		return "E2BIG";
+	case EACCES:
+		return "EACCES";
+	case ECHILD:
+		return "ECHILD";
+	case EISDIR:
+		return "EISDIR";
+	case ELOOP:
+		return "ELOOP";
+	case EMFILE:
+		return "EMFILE";
+	case ENAMETOOLONG:
+		return "ENAMETOOLONG";
+	case ENOEXEC:
+		return "ENOEXEC";
+	case ENOTDIR:
+		return "ENOTDIR";
+	case ENXIO:
+		return "ENXIO";
+	case EPIPE:
+		return "EPIPE";
+	case ERANGE:
+		return "ERANGE";
+	case ESPIPE:
+		return "ESPIPE";
 	case EAGAIN:
 		return "EAGAIN";
 	case EBADF:

@@ -50,7 +50,7 @@ boot() {
 }
 
 @test "options of kernels do not go together with programs, 64" {
-	usage "--initrd: IMAGE is a program, wanted a kernel" --initrd "$program" "$program"
+	usage "--initrd: found 2 files, wanted 1: IMAGE is a program" --initrd a --initrd b "$program"
 	usage "--append: IMAGE is a program, wanted a kernel; a program's arguments stand behind --" \
 		--append words "$program"
 	usage "--append: IMAGE is a program" --append= "$program"
@@ -80,6 +80,8 @@ boot() {
 
 @test "an initrd that cannot be read, 66" {
 	boot 66 --initrd /nowhere/initrd "$images/sound-multiboot-elf"
+	[[ $stderr == *"--initrd: /nowhere/initrd: file: found none that can be read"* ]]
+	boot 66 --initrd /nowhere/initrd "$program"
 	[[ $stderr == *"--initrd: /nowhere/initrd: file: found none that can be read"* ]]
 	boot 66 --initrd / "$kernels/hello"
 	[[ $stderr == *"--initrd: /: file: found a directory, wanted a regular file"* ]]

@@ -24,22 +24,26 @@ Test(pvh, field_offsets_are_those_of_the_interface)
 	cr_expect_eq(sizeof(struct pvh_memory), 24);
 }
 
-Test(pvh, a_machine_with_a_module)
+Test(pvh, a_machine_with_modules)
 {
+	const struct ept_range modules[] = {{.start = 0xff00000, .size = 12345},
+					    {.start = 0xfe00000, .size = 678}};
 	struct ept_range ranges[EPT_RANGES_MAX];
 	unsigned int count = machine_layout(256 * MIB, ranges);
 	struct pvh_boot boot;
 	uint64_t base = PVH_START_INFO;
 
-	pvh_build(&boot, ranges, count, 0xff00000, 12345);
+	pvh_build(&boot, ranges, count, modules, 2);
 	cr_expect_eq(boot.info.magic, 0x336ec578);
 	cr_expect_eq(boot.info.version, 1);
 	cr_expect_eq(boot.info.flags, 0);
-	cr_expect_eq(boot.info.module_count, 1);
-	cr_expect_eq(boot.info.modules, base + offsetof(struct pvh_boot, module));
-	cr_expect_eq(boot.module.address, 0xff00000);
-	cr_expect_eq(boot.module.size, 12345);
-	cr_expect_eq(boot.module.command_line, 0);
+	cr_expect_eq(boot.info.module_count, 2);
+	cr_expect_eq(boot.info.modules, base + offsetof(struct pvh_boot, modules));
+	cr_expect_eq(boot.modules[0].address, 0xff00000);
+	cr_expect_eq(boot.modules[0].size, 12345);
+	cr_expect_eq(boot.modules[0].command_line, 0);
+	cr_expect_eq(boot.modules[1].address, 0xfe00000);
+	cr_expect_eq(boot.modules[1].size, 678);
 	cr_expect_eq(boot.info.command_line, PVH_COMMAND_LINE);
 	cr_expect_eq(boot.info.rsdp, 0);
 	cr_expect_eq(boot.info.memory_map, base + offsetof(struct pvh_boot, memory));
@@ -54,7 +58,7 @@ Test(pvh, no_module_is_no_list)
 	struct ept_range ranges[EPT_RANGES_MAX];
 	struct pvh_boot boot;
 
-	pvh_build(&boot, ranges, machine_layout(4 * GIB, ranges), 0, 0);
+	pvh_build(&boot, ranges, machine_layout(4 * GIB, ranges), NULL, 0);
 	cr_expect_eq(boot.info.module_count, 0);
 	cr_expect_eq(boot.info.modules, 0);
 	cr_expect_eq(boot.info.memory_map_count, 2);
