@@ -154,6 +154,15 @@ struct abi_page {
 	uint64_t copies; /* pages touched first by the kernel, for a system call or the loader */
 	uint64_t forks;
 	uint64_t pages_copied; /* written for the first time while another process had them */
+	/* Of pages on the disk (guest/swap.h); swapped_lookups = swap_ins where the disk is read.
+	 */
+	uint64_t swapped_lookups; /* accesses whose lookup found where the page is on the disk */
+	uint64_t swap_ins;	  /* pages that were read from there, */
+	uint64_t swap_outs;	  /* and written */
+	uint64_t swap_spared;	  /* were to go, but were touched in time */
+	uint64_t swap_errors;	  /* requests that the disk answered with an error */
+	uint64_t swap_slots;	  /* pages that the disk has room for */
+	uint64_t swap_slots_used;
 	uint64_t pages_taken;  /* the same, when no other had them any more: not copied */
 	uint64_t window_pages; /* of all CPUs */
 	uint64_t window_resident;

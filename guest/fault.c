@@ -253,6 +253,8 @@ void fault_unresolved(struct trap_frame *frame)
 	published.protection++;
 	if (error == -ENOMEM)
 		process_killed(&frame->cpu, SIGNAL_KILL, "guest memory exhausted", gva);
+	else if (error == -EIO)
+		process_killed(&frame->cpu, SIGNAL_BUS, "the disk cannot be read", gva);
 	else
 		signal_fault(frame, SIGNAL_SEGMENTATION, "page fault", gva);
 }

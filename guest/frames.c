@@ -15,8 +15,9 @@
 
 extern char kernel_start[], kernel_end[];
 
-static uint64_t kernel_next;		 /* gPA: kernel memory is taken from here upwards, ... */
-static uint64_t kernel_limit;		 /* ... up to here at most */
+static uint64_t kernel_next;  /* gPA: kernel memory is taken from here upwards, ... */
+static uint64_t kernel_kept;  /* gPA: no program's frames below it, where kernel_next is */
+static uint64_t kernel_limit; /* ... up to here at most */
 static uint64_t kernel_free[SIZES_LOG2]; /* lists by log2 of the size, linked through the blocks */
 static unsigned int home;  /* the range that the kernel is in; those below are left alone */
 static unsigned int range; /* the program's frames are taken from this range, ... */
@@ -25,6 +26,7 @@ uint64_t frames_stop;	   /* ... and above this one */
 static uint64_t arena_next, arena_end; /* kernel pages one by one: most of what it needs */
 static uint64_t user_free;	       /* list, linked through the frames */
 static uint64_t user_free_count;
+uint64_t frames_spare;
 
 void frames_clear(uint64_t gpa, size_t size)
 {
@@ -67,7 +69,9 @@ static bool in_module(uint64_t gpa)
 /* The lowest gPA that the program's frames may come down to in the present range. */
 static uint64_t user_floor(void)
 {
-	return range == home ? kernel_next : boot.ram[range].start;
+	if (range > home)
+		return boot.ram[range].start;
+	return kernel_kept > kernel_next ? kernel_kept : kernel_next;
 }
 
 /*
@@ -118,6 +122,15 @@ void frames_start(void)
 	set_stop();
 }
 
+/* A frame that was in use, or 0. */
+static uint64_t get_used(void)
+{
+	if (user_free_count <= frames_spare)
+		return 0;
+	user_free_count--;
+	return frames_pop(&user_free);
+}
+
 uint64_t frames_next_run(void)
 {
 	uint64_t gpa;
@@ -128,16 +141,32 @@ uint64_t frames_next_run(void)
 		} else if (range > home) {
 			frames_next = boot.ram[--range].end;
 		} else {
-			gpa = frames_pop(&user_free);
-			if (gpa) {
-				user_free_count--;
+			gpa = get_used();
+			if (gpa)
 				frames_clear(gpa, HPT_PAGE_SIZE);
-			}
 			return gpa;
 		}
 		set_stop();
 	}
 	return frames_next -= HPT_PAGE_SIZE;
+}
+
+uint64_t frames_take(void)
+{
+	uint64_t gpa = get_used();
+
+	return gpa ? gpa : frames_get();
+}
+
+void frames_keep(uint64_t bytes)
+{
+	uint64_t end = kernel_limit < frames_next || range > home ? kernel_limit : frames_next;
+
+	/* Half of what there is at the most: something is the program's. */
+	if (bytes > (end - kernel_next) / 2)
+		bytes = (end - kernel_next) / 2;
+	kernel_kept = (kernel_next + bytes) & ~(HPT_PAGE_SIZE - 1);
+	set_stop();
 }
 
 bool frames_in_module(uint64_t gpa, uint64_t pages)
@@ -169,7 +198,9 @@ uint64_t frames_left(void)
 
 	for (unsigned int i = home; i < range; i++)
 		left += boot.ram[i].end - (i == home ? kernel_next : boot.ram[i].start);
-	return left / HPT_PAGE_SIZE + user_free_count;
+	if (user_free_count > frames_spare)
+		left += (user_free_count - frames_spare) * HPT_PAGE_SIZE;
+	return left / HPT_PAGE_SIZE;
 }
 
 int frames_get_block(size_t size, uint64_t *gpa)
@@ -212,8 +243,10 @@ int frames_get_kernel(void *context, size_t size, uint64_t *gpa)
 	}
 	if (size > HPT_PAGE_SIZE)
 		return frames_get_block(size, gpa);
-	if (arena_next == arena_end && new_arena())
-		return -ENOMEM;
+	if (arena_next == arena_end && new_arena()) {
+		*gpa = frames_get();
+		return *gpa ? 0 : -ENOMEM;
+	}
 	*gpa = arena_next;
 	arena_next += HPT_PAGE_SIZE;
 	return 0;

@@ -51,6 +51,18 @@ static inline uint64_t frames_get(void)
 }
 
 /*
+ * The same, whatever the frame holds: for whoever overwrites all of it. Frames that were in use
+ * come first.
+ */
+uint64_t frames_take(void);
+
+/* Frames that were in use and are not handed out: for whoever sets it to 0 for a moment. */
+extern uint64_t frames_spare;
+
+/* Programs get no frames of the next so many bytes that the kernel's memory will grow by. */
+void frames_keep(uint64_t bytes);
+
+/*
  * Whether so many pages from `gpa` on lie in the boot modules, which end with a whole page; of the
  * last one a part may not.
  */
@@ -78,7 +90,10 @@ void frames_clear(uint64_t gpa, size_t size);
 /* Kernel memory that is never given back: a zeroed, naturally aligned block. 0 or -ENOMEM. */
 int frames_get_block(size_t size, uint64_t *gpa);
 
-/* Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. */
+/*
+ * Kernel memory, as struct hpt_memory wants it: zeroed, naturally aligned. A page may be a frame
+ * that a program could have had, where nothing else is left.
+ */
 int frames_get_kernel(void *context, size_t size, uint64_t *gpa);
 void frames_put_kernel(void *context, uint64_t gpa, size_t size);
 

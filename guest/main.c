@@ -13,6 +13,7 @@
 #include "guest/node.h"
 #include "guest/publish.h"
 #include "guest/stage1.h"
+#include "guest/swap.h"
 #include "guest/trap.h"
 
 void kernel_main(uint32_t start_info);
@@ -26,6 +27,7 @@ void kernel_main(uint32_t start_info)
 	stage1_start();
 	publish_start();
 	disk_start();
+	swap_start();
 	clock_start();
 	node_start();
 	archive_start();

@@ -7,6 +7,7 @@
 
 #include "guest/boot.h"
 #include "guest/frames.h"
+#include "guest/swap.h"
 
 /* By frame number: entries beyond the first; NULL: there was no fork yet. */
 static uint16_t *more;
@@ -42,6 +43,8 @@ static bool is_counted(uint64_t entry)
 void share_taken(void *context, uint64_t entry)
 {
 	(void)context;
+	if (entry & HPT_SWAPPED)
+		swap_taken(entry);
 	if (!is_counted(entry))
 		return;
 	if ((entry & HPT_FRAME_MASK) == first)
@@ -53,12 +56,19 @@ void share_taken(void *context, uint64_t entry)
 void share_dropped(void *context, uint64_t entry)
 {
 	(void)context;
+	if (entry & HPT_SWAPPED)
+		swap_dropped(entry);
 	if (!is_counted(entry))
 		return;
 	if (more[hpt_frame(entry)])
 		more[hpt_frame(entry)]--;
 	else
 		frames_put(entry & HPT_FRAME_MASK);
+}
+
+bool share_is_only(uint64_t entry)
+{
+	return !(more && more[hpt_frame(entry)]) && !frames_in_module(entry & HPT_FRAME_MASK, 1);
 }
 
 uint64_t share_references(void *context, uint64_t entry)

@@ -15,6 +15,7 @@
 #include "guest/segment.h"
 #include "guest/share.h"
 #include "guest/stage1.h"
+#include "guest/swap.h"
 #include "guest/window.h"
 
 /* What a change of rights changes: a page stays present, for nobody if need be. */
@@ -98,7 +99,10 @@ int space_share(struct space *space)
 
 struct space *space_fork(struct space *parent)
 {
-	struct space *space = get_space();
+	struct space *space;
+
+	swap_prepare();
+	space = get_space();
 
 	if (!space)
 		return NULL;
@@ -132,7 +136,10 @@ static uint64_t drop_page(void *context, struct hpt_key key, uint64_t entry)
 {
 	(void)context;
 	(void)key;
-	frames_put(hpt_frame(entry) << HPT_PAGE_SHIFT);
+	if (entry & HPT_SWAPPED)
+		swap_dropped(entry);
+	else
+		frames_put(hpt_frame(entry) << HPT_PAGE_SHIFT);
 	return 0;
 }
 
@@ -190,24 +197,25 @@ bool space_lookup(const struct space *space, uint64_t vpn, uint64_t *entry)
 	return true;
 }
 
-static int change(struct space *space, uint64_t vpn, uint64_t clear, uint64_t set)
+/* Of the page's entry in the table: an ancestor's, if the space has none of its own. */
+static struct hpt_key key_of(const struct space *space, uint64_t vpn)
 {
 	struct hpt_space_found found;
 
-	if (space_is_alone(space))
-		return hpt_change(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), clear, set);
-	if (hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
-		return -ENOENT;
-	return hpt_change(&stage1, found.key, clear, set);
+	if (!space_is_alone(space) && !hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
+		return found.key;
+	return hpt_key(space->pages.asid, vpn, HPT_4K);
+}
+
+static int change(struct space *space, uint64_t vpn, uint64_t clear, uint64_t set)
+{
+	return hpt_change(&stage1, key_of(space, vpn), clear, set);
 }
 
 void space_note_dirty(struct space *space, uint64_t vpn)
 {
-	struct hpt_key key = hpt_key(space->pages.asid, vpn, HPT_4K);
-	struct hpt_space_found found;
+	struct hpt_key key = key_of(space, vpn);
 
-	if (!space_is_alone(space) && !hpt_space_lookup(&space->pages, vpn, HPT_4K, &found, NULL))
-		key = found.key;
 	/* A run of pages that has no memory to be one no more is dirty as a whole. */
 	if (hpt_change(&stage1, key, 0, HPT_DIRTY) == -ENOMEM)
 		hpt_mark(&stage1, key, HPT_DIRTY);
@@ -232,7 +240,7 @@ static int map_shared(struct space *space, uint64_t vpn, uint64_t entry)
 
 	share_first(entry);
 	error = segment_map(space, vpn,
-			    (entry & ~RIGHTS_MASK) | HPT_PRESENT | HPT_USER | HPT_WRITE);
+			    (entry & ~RIGHTS_MASK) | HPT_PRESENT | HPT_USER | HPT_WRITE | HPT_SOFT);
 	share_first(0);
 	return error;
 }
@@ -340,15 +348,22 @@ static int reach_write(struct space *space, const struct region *region, uint64_
 	return error ? error : change(space, vpn, 0, HPT_ACCESSED | HPT_DIRTY);
 }
 
-int space_reach(struct space *space, uint64_t vpn, enum access access, uint64_t *entry)
+/* As far as there are frames for it. */
+static int reach(struct space *space, struct region *region, uint64_t vpn, enum access access,
+		 uint64_t *entry)
 {
-	struct region *region = region_find(&space->regions, vpn);
 	uint64_t leave = rights_of[access].leave;
+	bool known = space_lookup(space, vpn, entry);
 	int error = 0;
 
-	if (!region || !rights_allow(region->rights & RIGHTS_MASK, access))
-		return -EFAULT;
-	if (!space_lookup(space, vpn, entry))
+	if (known && *entry & HPT_SWAPPED) {
+		published.swapped_lookups++;
+		error = swap_in(key_of(space, vpn), *entry);
+		if (error)
+			return error;
+		space_lookup(space, vpn, entry);
+	}
+	if (!known)
 		error = make(space, region, vpn, access);
 	else if (access == ACCESS_WRITE && !(*entry & HPT_WRITE) &&
 		 !(region->rights & REGION_SHARED))
@@ -362,6 +377,19 @@ int space_reach(struct space *space, uint64_t vpn, enum access access, uint64_t 
 	if (region->rights & REGION_SHARED)
 		*entry = (*entry & ~RIGHTS_MASK) | (region->rights & RIGHTS_MASK);
 	return 0;
+}
+
+int space_reach(struct space *space, uint64_t vpn, enum access access, uint64_t *entry)
+{
+	struct region *region = region_find(&space->regions, vpn);
+	int error;
+
+	if (!region || !rights_allow(region->rights & RIGHTS_MASK, access))
+		return -EFAULT;
+	do
+		error = reach(space, region, vpn, access, entry);
+	while (error == -ENOMEM && !frames_left() && swap_make_room());
+	return error;
 }
 
 void space_unmap(struct space *space, uint64_t start, uint64_t end)
@@ -385,7 +413,7 @@ static uint64_t protect_page(void *context, struct hpt_key key, uint64_t entry)
 	uint64_t rights = *(const uint64_t *)context;
 
 	(void)key;
-	if (frames_in_module(entry & HPT_FRAME_MASK, 1))
+	if (hpt_resident(entry) && frames_in_module(entry & HPT_FRAME_MASK, 1))
 		rights &= ~HPT_WRITE;
 	return (entry & ~CHANGED) | (rights & CHANGED);
 }

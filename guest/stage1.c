@@ -23,6 +23,9 @@
 /* Set beforehand: nobody asks whether the kernel has touched its own pages. */
 #define TOUCHED (HPT_ACCESSED | HPT_DIRTY)
 
+/* Where there is a disk, so many times the pages of RAM are expected; for more the table grows. */
+#define SWAPPED_SHARE 4
+
 extern char kernel_start[], kernel_rodata[], kernel_data[], kernel_end[];
 extern char boot_cpu_area[];
 extern const char trap_page_text[], trap_page_text_end[];
@@ -120,7 +123,7 @@ void stage1_start(void)
 {
 	struct hpt_config config = {
 		.organisation = (enum hpt_organisation)boot.organisation,
-		.pages = boot.ram_pages,
+		.pages = boot.ram_pages * (boot.disk ? SWAPPED_SHARE : 1),
 		.memory = {.get = slab_get, .put = slab_put, .offset = DIRECT_BASE},
 	};
 

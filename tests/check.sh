@@ -22,7 +22,7 @@ testbed_suite() {
 		--file tests/images/cases --file tests/images/cases_cpus
 		--file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
-		--file tests/guest/pressure.sh --file tests/guest/archive.sh --file tests/guest/tree.sh
+		--file tests/guest/pressure.sh --file tests/guest/swap.sh --file tests/guest/archive.sh --file tests/guest/tree.sh
 		--file tests/vmm/cpus.sh
 		--file build/tests/agree)
 	for program in build/tests/images/* build/tests/kernels/cpus*; do
@@ -69,11 +69,12 @@ if have_kvm; then
 	suite agree-window-64 300 build/tests/agree build/images/touch 8M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 	suite pressure 300 tests/guest/pressure.sh build/images
+	suite swap 300 tests/guest/swap.sh build/images build/tests/images
 	suite guest-archive 300 tests/guest/archive.sh kvm
 	suite guest-snapshot 200 tests/guest/snapshot.sh build/images/touch build/tests/images/steady
 else
 	for name in guest-kvm guest-cpus guest-limits guest-pairs agree agree-window-64 walk-check \
-		pressure guest-archive guest-snapshot; do
+		pressure swap guest-archive guest-snapshot; do
 		skip_suite $name "/dev/kvm is missing or unusable"
 	done
 fi

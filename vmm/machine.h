@@ -135,8 +135,8 @@ struct machine {
 	struct console err;
 	struct devices devices;
 	struct input input;				  /* of a PC, while it runs */
-	struct machine_counts vcpu_counts[KVM_VCPUS_MAX]; /* of each by its own thread */
 	struct virtio_block disk;			  /* only with config.disk */
+	struct machine_counts vcpu_counts[KVM_VCPUS_MAX]; /* of each by its own thread */
 	struct working_set working_set;
 	uint64_t run_ns; /* how long machine_run() took */
 	struct pin pin;

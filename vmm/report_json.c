@@ -143,12 +143,9 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "rescues", number(counts->rescues));
 	set(object, "swapped_faults", number(counts->swapped));
 	set(object, "fault_around_pages", number(counts->around));
-	set(object, "swap_ins", number(counts->swaps_in));
-	set(object, "swap_outs", number(counts->swaps_out));
 	set(object, "zero_ins", number(counts->zeros_in));
 	set(object, "zero_outs", number(counts->zeros_out));
 	set(object, "restored_pages", number(counts->restored));
-	set(object, "swap_slots", number(counts->slots));
 	set(object, "shared_frames", number(counts->shared_frames));
 	set(object, "sharings", number(counts->shared));
 	set(object, "unsharings", number(counts->unshared));
@@ -226,6 +223,18 @@ static json_t *exits_json(const struct report *report)
 	return object;
 }
 
+/* What the built-in kernel does with its disk. */
+static void set_swap(json_t *object, const struct abi_page *page)
+{
+	set(object, "swapped_lookups", number(page->swapped_lookups));
+	set(object, "swapped_in", number(page->swap_ins));
+	set(object, "swapped_out", number(page->swap_outs));
+	set(object, "spared", number(page->swap_spared));
+	set(object, "swap_errors", number(page->swap_errors));
+	set(object, "slots", number(page->swap_slots));
+	set(object, "slots_used", number(page->swap_slots_used));
+}
+
 static json_t *disk_json(const struct report *report)
 {
 	const struct virtio_block_counts *counts = &report->disk;
@@ -242,6 +251,8 @@ static json_t *disk_json(const struct report *report)
 	set(object, "failed", number(counts->failed));
 	set(object, "unsupported", number(counts->unsupported));
 	set(object, "ignored_accesses", number(report->disk_ignored));
+	if (report->has_stage1)
+		set_swap(object, &report->page);
 	set(object, "broken", report->disk_broken ? text(report->disk_broken) : json_null());
 	return object;
 }

@@ -165,6 +165,13 @@ static void print_disk(FILE *stream, const struct report *report)
 		" failed; %" PRIu64 " bytes read, %" PRIu64 " written\n",
 		counts->reads, counts->writes, counts->flushes,
 		counts->failed + counts->unsupported, counts->bytes_read, counts->bytes_written);
+	if (report->has_stage1)
+		fprintf(stream,
+			"disk: the guest kernel swapped %" PRIu64 " pages out and %" PRIu64
+			" in, %" PRIu64 " lookups found one there; %" PRIu64 " of %" PRIu64
+			" slots are in use\n",
+			report->page.swap_outs, report->page.swap_ins, report->page.swapped_lookups,
+			report->page.swap_slots_used, report->page.swap_slots);
 	if (report->disk_broken)
 		fprintf(stream, "disk: broken by the guest: %s\n", report->disk_broken);
 }

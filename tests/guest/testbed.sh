@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages, walks of
-# both tables beside the machine, less host memory than the guest touches, snapshots, several CPUs.
+# both tables beside the machine, less host memory than the guest touches, less RAM than
+# programs touch, snapshots, several CPUs.
 # Prints TAP.
 set -u
 cd /files || exit 1
@@ -21,6 +22,7 @@ done
 ./agree /build/images/touch 8M 64
 sh walk_check.sh /build/images/touch testbed
 sh pressure.sh /build/images testbed
+sh swap.sh /build/images /files testbed
 sh archive.sh testbed
 sh snapshot.sh /build/images/touch ./steady testbed
 sh cpus.sh . testbed
