@@ -36,8 +36,20 @@ static inline const char *report_error_name(int error)
 		return "E2BIG";
 	case EACCES:
 		return "EACCES";
+	case EAGAIN:
+		return "EAGAIN";
+	case EBADF:
+		return "EBADF";
 	case ECHILD:
 		return "ECHILD";
+	case EEXIST:
+		return "EEXIST";
+	case EFAULT:
+		return "EFAULT";
+	case EINTR:
+		return "EINTR";
+	case EINVAL:
+		return "EINVAL";
 	case EISDIR:
 		return "EISDIR";
 	case ELOOP:
@@ -46,46 +58,32 @@ static inline const char *report_error_name(int error)
 		return "EMFILE";
 	case ENAMETOOLONG:
 		return "ENAMETOOLONG";
+	case ENOENT:
+		return "ENOENT";
 	case ENOEXEC:
 		return "ENOEXEC";
+	case ENOMEM:
+		return "ENOMEM";
+	case ENOSYS:
+		return "ENOSYS";
 	case ENOTDIR:
 		return "ENOTDIR";
+	case ENOTTY:
+		return "ENOTTY";
 	case ENXIO:
 		return "ENXIO";
+	case EOPNOTSUPP:
+		return "EOPNOTSUPP";
+	case EPERM:
+		return "EPERM";
 	case EPIPE:
 		return "EPIPE";
 	case ERANGE:
 		return "ERANGE";
 	case ESPIPE:
 		return "ESPIPE";
-	case EAGAIN:
-		return "EAGAIN";
-	case EBADF:
-		return "EBADF";
-	case ECHILD:
-		return "ECHILD";
-	case EINTR:
-		return "EINTR";
-	case EPERM:
-		return "EPERM";
 	case ESRCH:
 		return "ESRCH";
-	case EEXIST:
-		return "EEXIST";
-	case EFAULT:
-		return "EFAULT";
-	case EINVAL:
-		return "EINVAL";
-	case ENOENT:
-		return "ENOENT";
-	case ENOMEM:
-		return "ENOMEM";
-	case ENOSYS:
-		return "ENOSYS";
-	case ENOTTY:
-		return "ENOTTY";
-	case EOPNOTSUPP:
-		return "EOPNOTSUPP";
 	case ETIMEDOUT:
 		return "ETIMEDOUT";
 	default:
