@@ -16,7 +16,8 @@ BUILD := build
 
 PACKAGES := gcc make libc6-dev libjansson-dev musl-tools \
 	clang clang-format libcriterion-dev libelf-dev libssl-dev bats jq shellcheck \
-	qemu-system-x86 busybox-static cpio xz-utils gnuplot-nox liblzma-dev zlib1g-dev valgrind
+	qemu-system-x86 busybox-static cpio xz-utils gnuplot-nox liblzma-dev zlib1g-dev valgrind \
+	libldns-dev nsd dnsutils dnsperf
 
 # Tables of others for `make bench-tables`, each of which may be missing.
 PEER_PACKAGES := g++ pkg-config libhts-dev libglib2.0-dev liburcu-dev libabsl-dev robin-map-dev \
@@ -36,7 +37,9 @@ GUEST_FLAGS := $(COMMON) -ffreestanding -mgeneral-regs-only -mno-red-zone -fno-s
 	-fno-tree-vectorize -fno-jump-tables -mcmodel=kernel -ffunction-sections
 IMAGE_FLAGS := $(COMMON) -D_GNU_SOURCE -static
 VMM_LIBS := -ljansson
-BENCH_LIBS := -llzma -lz -lm
+# ldns, and what its DNSSEC needs (which is not called), are linked into the program: loading them
+# would double the time that every command takes to start.
+BENCH_LIBS := -llzma -lz -lm -Wl,-Bstatic -lldns -lcrypto -Wl,-Bdynamic
 TEST_LIBS := -lcriterion -lelf -lcrypto -ljansson $(BENCH_LIBS)
 
 rooms_of = $(patsubst %.c,$(BUILD)/obj/$(1)/%.o,$(wildcard $(2:%=%/*.c)))
@@ -49,7 +52,8 @@ BENCH_TABLES := $(addprefix bench/,tables.c lookups.c ranges.c sealed.c growth.c
 BENCH_WALKS := $(wildcard bench/walks*.c)
 BENCH_STAGE2 := $(wildcard bench/stage2*.c)
 BENCH_LIB_OBJECTS := $(patsubst %.c,$(BUILD)/obj/host/%.o,\
-	$(filter-out $(BENCH_TABLES) $(BENCH_WALKS) $(BENCH_STAGE2),$(wildcard bench/*.c)))
+	$(filter-out $(BENCH_TABLES) $(BENCH_WALKS) $(BENCH_STAGE2) bench/resolver.c,\
+	$(wildcard bench/*.c)))
 BENCH_LIB := $(BUILD)/bench.a
 VMM_OBJECTS := $(filter-out %/main.o,$(call rooms_of,host,vmm)) $(BUILD)/obj/host/vmm/embed.o
 GUEST_OBJECTS := $(call rooms_of,guest,guest hpt) \
@@ -79,7 +83,7 @@ UNIT_TESTS := $(BUILD)/tests/hpt $(BUILD)/tests/ept $(BUILD)/tests/vmm $(BUILD)/
 	bench-walks bench-stage2 testbed install clean help lint format tests unit-tests sanitized FORCE
 .DELETE_ON_ERROR:
 
-all: $(BUILD)/twostage $(IMAGES)
+all: $(BUILD)/twostage $(BUILD)/resolver $(IMAGES)
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -184,6 +188,11 @@ $(BENCH_LIB): $(BENCH_LIB_OBJECTS)
 	@$(AR) rcs $@ $^
 
 $(BUILD)/twostage: $(BUILD)/obj/host/vmm/main.o $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
+	@echo '  LD   $@'
+	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
+
+# The resolver of the experiment `consistency`, for dig and dnsperf.
+$(BUILD)/resolver: $(BUILD)/obj/host/bench/resolver.o $(BENCH_LIB) $(VMM_OBJECTS) $(LIB_OBJECTS)
 	@echo '  LD   $@'
 	@$(CC) -pthread $^ -o $@ $(VMM_LIBS) $(BENCH_LIBS)
 
@@ -349,7 +358,8 @@ $(BUILD)/tests/interleave_hpt: $(call rooms_of,interleave,hpt) \
 
 # Programs from sources as well, by clang, whose runtime is a package of its own.
 FUZZ_SECONDS ?= 60
-FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image $(BUILD)/fuzz/trace
+FUZZERS := $(BUILD)/fuzz/table $(BUILD)/fuzz/image $(BUILD)/fuzz/trace \
+	$(BUILD)/fuzz/dns
 FUZZ_FLAGS = $(filter-out -MMD -MP,$(HOST_FLAGS)) -DFUZZ_ENGINE \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 
@@ -358,6 +368,9 @@ $(BUILD)/fuzz/table: tests/hpt/fuzz_table.c $(wildcard tests/hpt/model.* hpt/*.[
 $(BUILD)/fuzz/image: tests/vmm/fuzz_image.c tests/vmm/image_invariants.c $(wildcard vmm/image*.[ch])
 $(BUILD)/fuzz/trace: tests/bench/fuzz_trace.c tests/bench/trace_fixture.c \
 	tests/bench/trace_golden.c $(wildcard tests/bench/trace_*.h bench/trace*.[ch]) vmm/message.c
+$(BUILD)/fuzz/dns: tests/bench/fuzz_dns.c tests/bench/dns_invariants.c \
+	$(wildcard tests/bench/dns_*.h bench/dns_*.h) bench/dns_message.c bench/dns_wire.c \
+	bench/dns_cache.c bench/dns_resolver.c bench/arena.c $(wildcard hpt/*.[ch])
 $(FUZZERS): Makefile
 	@mkdir -p $(@D)
 	@test -e "$$($(CLANG) -print-file-name=libclang_rt.fuzzer-x86_64.a)" || \

@@ -35,6 +35,17 @@ size_t arena_bytes(const struct arena *arena)
 	return arena->used - HUGE;
 }
 
+uint64_t arena_changed(const struct arena *arena, const char *before, size_t bytes)
+{
+	static const char zeros[HPT_LINE_SIZE];
+	const char *now = arena_start(arena);
+	uint64_t changed = 0;
+
+	for (size_t at = 0; at < arena_bytes(arena); at += HPT_LINE_SIZE)
+		changed += !!memcmp(now + at, at < bytes ? before + at : zeros, HPT_LINE_SIZE);
+	return changed;
+}
+
 void arena_end(struct arena *arena)
 {
 	munmap(arena->reserved, arena->size + HUGE);

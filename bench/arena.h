@@ -23,6 +23,12 @@ int arena_begin(struct arena *arena, size_t size);
 char *arena_start(const struct arena *arena);
 size_t arena_bytes(const struct arena *arena);
 
+/*
+ * How many lines of what was given are not what they were when `before` was copied from
+ * arena_start(), `bytes` of it; what has been given since was zero.
+ */
+uint64_t arena_changed(const struct arena *arena, const char *before, size_t bytes);
+
 /* Gives the reservation back. */
 void arena_end(struct arena *arena);
 

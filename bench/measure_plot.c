@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* The chart of `twostage measure`: see measure_print.h. */
-#include <errno.h>
 #include <math.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "bench/measure_print.h"
-#include "vmm/status.h"
+#include "bench/plot.h"
 
 #define WIDTH_MIN   900
 #define WIDTH_A_ROW 34
+#define HEIGHT	    640
 
 static void write_rows(FILE *gnuplot, const struct measure_row *rows, size_t count)
 {
@@ -28,28 +25,9 @@ static void write_rows(FILE *gnuplot, const struct measure_row *rows, size_t cou
 	fputs("END\n", gnuplot);
 }
 
-/* A name in single quotes, in which gnuplot has the quote twice. */
-static void write_quoted(FILE *gnuplot, const char *text)
+static void write_script(FILE *gnuplot, const struct measure_row *rows, size_t count)
 {
-	fputc('\'', gnuplot);
-	for (; *text; text++) {
-		if (*text == '\'')
-			fputc('\'', gnuplot);
-		fputc(*text, gnuplot);
-	}
-	fputc('\'', gnuplot);
-}
-
-static void write_script(FILE *gnuplot, const char *file, const struct measure_row *rows,
-			 size_t count)
-{
-	size_t width = WIDTH_MIN + count * WIDTH_A_ROW;
-
-	fprintf(gnuplot, "set terminal svg size %zu,640 font 'sans,12' background '#ffffff'\n",
-		width);
-	fputs("set output ", gnuplot);
-	write_quoted(gnuplot, file);
-	fputs("\nset title 'two-stage translation: nanoseconds, and the limits of one and two "
+	fputs("set title 'two-stage translation: nanoseconds, and the limits of one and two "
 	      "dependent loads'\n"
 	      "set ylabel 'ns a translation'\n"
 	      "set yrange [0:*]\n"
@@ -70,24 +48,11 @@ static void write_script(FILE *gnuplot, const char *file, const struct measure_r
 int measure_plot(const char *file, const struct measure_row *rows, size_t count,
 		 struct message *message)
 {
-	FILE *gnuplot;
-	int status;
+	struct plot plot;
+	int error = plot_begin(&plot, file, WIDTH_MIN + count * WIDTH_A_ROW, HEIGHT, message);
 
-	if (access(file, W_OK) && errno != ENOENT)
-		return message_set(message, -errno, STATUS_NOINPUT, "%s: cannot write: %s", file,
-				   strerror(errno));
-	fflush(NULL);
-	gnuplot = popen("gnuplot", "w");
-	if (!gnuplot)
-		return message_set(message, -errno, STATUS_UNAVAILABLE,
-				   "gnuplot: cannot be started: %s", strerror(errno));
-	write_script(gnuplot, file, rows, count);
-	status = pclose(gnuplot);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
-		return message_set(message, -ENOENT, STATUS_UNAVAILABLE,
-				   "gnuplot is missing; fix: apt-get install gnuplot-nox");
-	if (status || access(file, R_OK))
-		return message_set(message, -EIO, STATUS_NOINPUT, "%s: gnuplot could not write it",
-				   file);
-	return 0;
+	if (error)
+		return error;
+	write_script(plot.gnuplot, rows, count);
+	return plot_end(&plot, file, message);
 }

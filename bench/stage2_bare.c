@@ -196,7 +196,7 @@ static int handle_miss(struct bare *bare, gpa_t gpa)
 						 : new_pages(bare, gfn, &pages);
 	}
 	if (ret == 0)
-		ret = ept_window_install(&bare->window, gpa, pages);
+		ret = ept_window_install(&bare->window, gpa, pages, false);
 	if (ret == 0)
 		ept_window_wake(&bare->window, gpa, pages);
 	return ret;

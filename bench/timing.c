@@ -6,6 +6,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <x86intrin.h>
+
+#define CALIBRATION_NS 5000000
 
 void timing_pin(void)
 {
@@ -48,4 +51,25 @@ double timing_median(double *samples, size_t count)
 {
 	qsort(samples, count, sizeof(*samples), compare);
 	return count % 2 ? samples[count / 2] : (samples[count / 2 - 1] + samples[count / 2]) / 2;
+}
+
+double timing_least(const double *samples, size_t count)
+{
+	double least = samples[0];
+
+	for (size_t i = 1; i < count; i++)
+		least = samples[i] < least ? samples[i] : least;
+	return least;
+}
+
+double timing_cycles_a_ns(void)
+{
+	uint64_t start = timing_now_ns();
+	uint64_t ticks = __rdtsc();
+	uint64_t now;
+
+	do {
+		now = timing_now_ns();
+	} while (now - start < CALIBRATION_NS);
+	return (double)(__rdtsc() - ticks) / (double)(now - start);
 }

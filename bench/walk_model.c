@@ -7,6 +7,9 @@
 #include "hpt/bucket.h"
 #include "hpt/cuckoo.h"
 
+/* Of the sum: what is left beyond them is nothing where l is below 100. */
+#define OVERFLOW_TERMS 256
+
 /* A search that finds its page. */
 struct search {
 	double refs;
@@ -19,14 +22,12 @@ static struct search sequential(double probes, double pages)
 	return (struct search){.refs = probes, .steps = probes, .pages = pages};
 }
 
-/* The share of the keys of a bucket of b slots, of which l are taken on average, that overflow it.
- */
-static double poisson_overflow(double l, unsigned int b)
+double walk_model_overflow(double l, unsigned int b)
 {
 	double term = exp(-l);
 	double over = 0;
 
-	for (unsigned int k = 1; k < 64; k++) {
+	for (unsigned int k = 1; k < OVERFLOW_TERMS; k++) {
 		term *= l / k;
 		if (k > b)
 			over += (k - b) * term;
@@ -58,7 +59,7 @@ static struct search search_size(const struct walk_model_table *table, bool larg
 		return sequential(1 + (slots - 1) / 4, 1);
 	case HPT_BUCKET:
 		return sequential(
-			1 + (table->even ? 0 : poisson_overflow(a * BUCKET_SLOTS, BUCKET_SLOTS)),
+			1 + (table->even ? 0 : walk_model_overflow(a * BUCKET_SLOTS, BUCKET_SLOTS)),
 			1);
 	case HPT_CUCKOO:
 		return (struct search){.refs = CUCKOO_WAYS, .steps = 1, .pages = CUCKOO_WAYS};

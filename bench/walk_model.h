@@ -45,6 +45,12 @@ struct walk_model {
 struct walk_model walk_model(const struct form_kind *form, const struct walk_model_table *guest,
 			     const struct walk_model_table *host);
 
+/*
+ * The share of the keys of a bucket of b slots, to which l keys belong on average, that overflow
+ * it, where the hash is random: sum over k > b of (k - b) Poisson(l; k) / l. l is below 100.
+ */
+double walk_model_overflow(double l, unsigned int b);
+
 /* By how much a count may differ from its model, as a share of it: the formulas are for random
  * keys. */
 #define WALK_MODEL_TOLERANCE 0.15

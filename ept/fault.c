@@ -328,6 +328,8 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	gpa_t first = fill->first << HPT_PAGE_SHIFT;
 	bool own = has_own_frame(ept, gpa, fill->entry);
 	uint64_t frame = ept_fill_frame(fill);
+	bool is_dirty = fill->is_write || fill->entry & HPT_DIRTY;
+	bool protect = ept->config.track && !is_dirty;
 	int ret = 0;
 
 	if (fill->found == EPT_NEW || own)
@@ -335,16 +337,13 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	if (ret == 0 && own && fill->found == EPT_LOADED)
 		ret = ept_window_remap(&ept->window, ept->pool.fd, gpa, frame);
 	else if (ret == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages);
+		ret = ept_window_install(&ept->window, first, fill->pages, protect);
 	/* The frame of an entry that came from elsewhere may not be present. */
 	if (ret == -EFAULT && ept_pool_populate(&ept->pool, frame, fill->pages) == 0)
-		ret = ept_window_install(&ept->window, first, fill->pages);
-	/*
-	 * Nobody is woken yet, so a page that is read is protected before it is seen; of several
-	 * vCPUs another one may just have written it, which is then seen as a read.
-	 */
-	if (ret == 0 && ept->config.track)
-		ret = ept_window_protect(&ept->window, first, fill->pages, !fill->is_write);
+		ret = ept_window_install(&ept->window, first, fill->pages, protect);
+	/* It may have been there, protected. */
+	if (ret == 0 && ept->config.track && is_dirty)
+		ret = ept_window_protect(&ept->window, first, fill->pages, false);
 	switch (ret) {
 	case 0:
 		return NULL;

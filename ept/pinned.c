@@ -55,7 +55,7 @@ static int fill_block(struct ept *ept, gpa_t gpa, const char **what)
 	if (ret < 0 || ept->config.track)
 		return ret;
 	*what = "pinned guest memory: the kernel did not install it in the window";
-	return ept_window_install(&ept->window, gpa, EPT_BLOCK_PAGES);
+	return ept_window_install(&ept->window, gpa, EPT_BLOCK_PAGES, false);
 }
 
 int ept_pinned_fill(struct ept *ept, const char **what)

@@ -25,8 +25,7 @@ static uint64_t look(void *context, struct hpt_key key, uint64_t entry)
 	sample->accessed += entry & HPT_ACCESSED ? pages : 0;
 	sample->dirty += entry & HPT_DIRTY ? pages : 0;
 	/* A shared page is watched for its first write alone: it would not miss. */
-	if (visit->keep || ept_is_shared_frame(&visit->ept->dedup, hpt_frame(entry)) ||
-	    ept_transit_has(&visit->ept->transit, key.vpn, pages))
+	if (visit->keep || ept_is_shared_frame(&visit->ept->dedup, hpt_frame(entry)))
 		return entry;
 	return entry & ~(HPT_ACCESSED | HPT_DIRTY);
 }
@@ -38,6 +37,9 @@ int ept_take_sample(struct ept *ept, struct ept_sample *sample)
 
 	*sample = (struct ept_sample){0};
 	pthread_mutex_lock(&ept->lock);
+	/* Who misses is stopped, but what a handler has begun for him ends in the window. */
+	while (ept->transit.count)
+		ept_transit_wait(&ept->transit, &ept->lock);
 	for (unsigned int i = 0; i < ept->config.range_count; i++) {
 		if (ept_window_take_out(&ept->window, ept->config.ranges[i].start,
 					ept->config.ranges[i].size) < 0)

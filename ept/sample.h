@@ -8,6 +8,11 @@
  * pages out of the window, not their frames: who is touched again misses, which sets A, and with
  * `track` in ept_config a page that is only read is protected, so that its first write misses and
  * sets D.
+ *
+ * So D is exact, however many vCPUs there are, on a kernel that protects a page as it installs it
+ * (Linux 6.4). On others a page is protected right after that; of several vCPUs one that writes in
+ * between is not seen, so D may be too small there, by what one CPU writes to pages that another
+ * reads for the first time at that moment.
  */
 #ifndef EPT_SAMPLE_H
 #define EPT_SAMPLE_H
@@ -25,9 +30,10 @@ struct ept_sample {
 };
 
 /*
- * Takes a sample, while nobody runs the guest. -ENOMEM: the table has no memory to part pages that
- * share a word (adaptive); then some pages go on as before and count once more.
- * -EIO: the kernel did not take pages out of the window, and all of them do.
+ * Takes a sample, while nobody runs the guest; misses that are being handled come first. -ENOMEM:
+ * the table has no memory to part pages that share a word (adaptive); then some pages go on as
+ * before and count once more. -EIO: the kernel did not take pages out of the window, and all of
+ * them do.
  */
 int ept_take_sample(struct ept *ept, struct ept_sample *sample);
 

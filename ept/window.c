@@ -18,6 +18,10 @@
 #define USERFAULTFD_IOC_NEW _IO(0xAA, 0x00)
 #endif
 
+#ifndef UFFDIO_CONTINUE_MODE_WP /* headers before Linux 6.4 */
+#define UFFDIO_CONTINUE_MODE_WP (UINT64_C(1) << 1)
+#endif
+
 #define FEATURES (UFFD_FEATURE_MISSING_SHMEM | UFFD_FEATURE_MINOR_SHMEM)
 #define PROTECTS (UFFD_FEATURE_PAGEFAULT_FLAG_WP | UFFD_FEATURE_WP_HUGETLBFS_SHMEM)
 #define MODES	 (UFFDIO_REGISTER_MODE_MISSING | UFFDIO_REGISTER_MODE_MINOR)
@@ -215,11 +219,16 @@ void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages)
 	wake(window, ept_window_place(window, gpa), pages * HPT_PAGE_SIZE);
 }
 
+static bool protects_late(const struct ept_window *window)
+{
+	return __atomic_load_n(&window->protects_late, __ATOMIC_RELAXED);
+}
+
 /*
  * The kernel installs page after page and ends at the first that it cannot: one that is there
  * already (passed over here), or all of them while the address space changes (tried again).
  */
-int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
+static int install(struct ept_window *window, gpa_t gpa, unsigned int pages, uint64_t mode)
 {
 	unsigned int done = 0;
 
@@ -228,7 +237,7 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 			.range = {.start = (uintptr_t)ept_window_place(window,
 								       gpa + done * HPT_PAGE_SIZE),
 				  .len = (pages - done) * HPT_PAGE_SIZE},
-			.mode = UFFDIO_CONTINUE_MODE_DONTWAKE};
+			.mode = mode | UFFDIO_CONTINUE_MODE_DONTWAKE};
 		int error = ioctl(window->uffd, UFFDIO_CONTINUE, &call) < 0 ? errno : 0;
 
 		if (call.mapped > 0)
@@ -241,6 +250,23 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages)
 			sched_yield();
 	}
 	return done < pages ? -EAGAIN : 0;
+}
+
+/* A kernel that does not know the mode refuses it, whatever the pages are. */
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
+{
+	int ret;
+
+	if (!protect)
+		return install(window, gpa, pages, 0);
+	if (!protects_late(window)) {
+		ret = install(window, gpa, pages, UFFDIO_CONTINUE_MODE_WP);
+		if (ret != -EINVAL)
+			return ret;
+		__atomic_store_n(&window->protects_late, true, __ATOMIC_RELAXED);
+	}
+	ret = install(window, gpa, pages, 0);
+	return ret < 0 ? ret : ept_window_protect(window, gpa, pages, true);
 }
 
 int ept_window_protect(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect)
@@ -296,7 +322,7 @@ int ept_window_remap(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 
 	if (ret == 0)
 		ret = arm(window, gpa, HPT_PAGE_SIZE);
-	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1, false);
 }
 
 /*
@@ -321,7 +347,7 @@ int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t
 		window->mappings -= 2;
 		ret = arm(window, gpa, HPT_PAGE_SIZE);
 	}
-	return ret < 0 ? ret : ept_window_install(window, gpa, 1);
+	return ret < 0 ? ret : ept_window_install(window, gpa, 1, false);
 }
 
 /*

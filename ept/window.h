@@ -41,6 +41,7 @@ struct ept_window {
 	unsigned int mappings;	     /* made so far */
 	unsigned int mappings_limit; /* EPT_WINDOW_MAPPINGS */
 	bool protects;		     /* pages may be protected from writes */
+	bool protects_late;	     /* but not at the moment at which they appear; atomic */
 };
 
 /* The gPA's place in the window. */
@@ -107,8 +108,12 @@ int ept_window_read(struct ept_window *window, gpa_t *gpa, bool *is_write);
  * those that are there. Who waits for them waits on until ept_window_wake(), so that counts and
  * times can be taken before a vCPU on the same CPU runs. -EFAULT if a frame is not present in the
  * memfd, other errors are final.
+ *
+ * With `protect`, in a window that can, the next write is a miss: from the moment on at which the
+ * page is there, if the kernel has that (Linux 6.4); else a moment later, in which a thread that
+ * runs beside this one may write unseen (protects_late).
  */
-int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages);
+int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages, bool protect);
 void ept_window_wake(struct ept_window *window, gpa_t gpa, unsigned int pages);
 
 /*

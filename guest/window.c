@@ -161,19 +161,6 @@ static void make_room(struct window *window, uint64_t tables)
 	}
 }
 
-/* The word of `gva` at `level`, or NULL where nothing leads there. */
-static uint64_t *walk(uint64_t *table, uint64_t gva, int level)
-{
-	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
-		uint64_t word = table[window_index(gva, at)];
-
-		if (!word)
-			return NULL;
-		table = window_table(word);
-	}
-	return &table[window_index(gva, level)];
-}
-
 /* Walks to the word of `gva` at `level`, making the tables on the way. */
 HPT_INLINE uint64_t *reach(struct window *window, uint64_t *table, uint64_t gva, int level)
 {
@@ -193,7 +180,7 @@ HPT_INLINE uint64_t *reach(struct window *window, uint64_t *table, uint64_t gva,
 void window_enter_gib(uint64_t gva)
 {
 	struct window *window = &cpu.window;
-	uint64_t *word = walk(window->root, gva, 1);
+	uint64_t *word = window_walk(window->root, gva, 1);
 
 	if (!word) {
 		make_room(window, LEAF_TABLES + PATH_TABLES);
@@ -375,7 +362,7 @@ void window_start(void)
 	struct window *window = &cpu.window;
 
 	make_room(window, TABLES_MIN);
-	trap_word = *walk(window->kernel_root, TRAP_PAGE, 1);
+	trap_word = *window_walk(window->kernel_root, TRAP_PAGE, 1);
 	window->is_running = true;
 	load(window);
 }

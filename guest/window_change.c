@@ -62,6 +62,16 @@ static void change_below(const struct changes *changes, uint64_t *table, int lev
 	}
 }
 
+/* One page, as most are: without a search for words in use. */
+static void change_one(const struct changes *changes, uint64_t *root)
+{
+	uint64_t gva = changes->start << HPT_PAGE_SHIFT;
+	uint64_t *word = window_walk(root, gva, 0);
+
+	if (word && *word)
+		change_page(changes, window_slot_of(changes->window, word, window_index(gva, 0)));
+}
+
 static void change(struct space *space, uint64_t start, uint64_t end, enum change change)
 {
 	for (unsigned int i = 0; i < cpu_count; i++) {
@@ -70,7 +80,10 @@ static void change(struct space *space, uint64_t start, uint64_t end, enum chang
 
 		if (!space->root[i] || start >= end)
 			continue;
-		change_below(&changes, space->root[i], WINDOW_LEVELS - 1, 0);
+		if (end - start == 1)
+			change_one(&changes, space->root[i]);
+		else
+			change_below(&changes, space->root[i], WINDOW_LEVELS - 1, 0);
 		if (i != cpu.number && window->space == space)
 			window->is_stale = true;
 	}

@@ -124,6 +124,19 @@ static inline struct window_slot *window_slot_of(const struct window *window, co
 	return (struct window_slot *)((uint64_t)window->slots + offset);
 }
 
+/* The word of `gva` at `level`, or NULL where nothing leads there. */
+static inline uint64_t *window_walk(uint64_t *table, uint64_t gva, int level)
+{
+	for (int at = WINDOW_LEVELS - 1; at > level; at--) {
+		uint64_t word = table[window_index(gva, at)];
+
+		if (!word)
+			return NULL;
+		table = window_table(word);
+	}
+	return &table[window_index(gva, level)];
+}
+
 /* Where the directory of `gva` is kept once it was used. */
 static inline struct window_directory *window_directory(uint64_t gva)
 {

@@ -22,9 +22,9 @@ testbed_suite() {
 		--file tests/images/cases --file tests/images/cases_cpus
 		--file tests/guest/pairs --file tests/guest/windows
 		--file tests/guest/walk_check.sh --file tests/guest/snapshot.sh
-		--file tests/guest/pressure.sh
+		--file tests/guest/pressure.sh --file tests/vmm/cpus.sh
 		--file build/tests/agree)
-	for program in build/tests/images/*; do
+	for program in build/tests/images/* build/tests/kernels/cpus*; do
 		pair+=(--file "$program")
 	done
 	suite testbed-guest 860 build/testbed/run --timeout 840 "${pair[@]}" -- sh /files/testbed.sh
@@ -51,6 +51,8 @@ bats_suite snapshot 200 tests/vmm/snapshot.bats
 bats_suite kernels 120 tests/vmm/kernels.bats
 bats_suite cpus 120 tests/vmm/cpus.bats
 bats_suite measure 300 tests/bench/measure.bats
+bats_suite experiment 300 tests/bench/experiment.bats
+bats_suite dns 300 tests/bench/dns.bats
 bats_suite bad-images 120 tests/vmm/bad_images.bats
 bats_suite guest-qemu 300 tests/guest/qemu.bats
 suite fault-cost 300 tests/guest/fault_cost.sh

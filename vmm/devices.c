@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "guest/abi.h"
+#include "vmm/acpi.h"
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
@@ -16,12 +17,11 @@
 #define PORT_PIC2_MASK 0xa1
 
 /*
- * The two ways to reset a PC that need no ACPI: a command of the keyboard controller that pulses
- * the processor's reset line, and the reset control register of chipsets.
+ * The two ways to reset a PC, with ACPI or without: a command of the keyboard controller that
+ * pulses the processor's reset line, and the reset control register of chipsets.
  */
 #define PORT_KEYBOARD  0x64
 #define KEYBOARD_RESET 0xfe
-#define PORT_RESET     0xcf9
 #define RESET_CPU      0x04
 
 /* The ISA interrupts of serial ports. */
@@ -244,7 +244,7 @@ static bool is_reset(const struct devices *devices, uint16_t port, unsigned int 
 {
 	return devices->is_pc && size == 1 &&
 	       ((port == PORT_KEYBOARD && value == KEYBOARD_RESET) ||
-		(port == PORT_RESET && value & RESET_CPU));
+		(port == ACPI_PORT_RESET && value & RESET_CPU));
 }
 
 /* The first one counts, as another CPU may write there before it is stopped. */
@@ -257,15 +257,33 @@ static void leave(struct devices *devices, uint8_t status, const char *reason)
 	devices->exit_reason = reason;
 }
 
+/* The register of power management at a port (acpi.h), or NULL. */
+static uint8_t *find_power(struct devices *devices, uint16_t port)
+{
+	if (!devices->is_pc || port < ACPI_PORT_STATUS || port >= ACPI_PORT_END)
+		return NULL;
+	return &devices->power[port - ACPI_PORT_STATUS];
+}
+
+static bool is_power_off(const struct devices *devices, uint16_t port, unsigned int size,
+			 const uint8_t *bytes)
+{
+	return devices->is_pc && port == ACPI_PORT_CONTROL && size >= 2 &&
+	       bytes[1] & ACPI_SLEEP >> 8;
+}
+
 /* A serial port is eight bits wide: a wider access is one to each of the ports it covers. */
 static void write_byte(struct devices *devices, uint16_t port, uint8_t value)
 {
 	unsigned int offset;
 	struct serial *serial = find_serial(devices, port, &offset);
+	uint8_t *power = find_power(devices, port);
 
 	if (serial)
 		serial_write(serial, offset, value);
-	else if (!is_interrupt_mask(port))
+	else if (power && port >= ACPI_PORT_ENABLE)
+		*power = value;
+	else if (!power && !is_interrupt_mask(port))
 		devices->unknown_ports++;
 }
 
@@ -273,9 +291,12 @@ static uint8_t read_byte(struct devices *devices, uint16_t port)
 {
 	unsigned int offset;
 	struct serial *serial = find_serial(devices, port, &offset);
+	const uint8_t *power = find_power(devices, port);
 
 	if (serial)
 		return serial_read(serial, offset);
+	if (power)
+		return *power;
 	if (!is_interrupt_mask(port))
 		devices->unknown_ports++;
 	return 0xff;
@@ -289,6 +310,8 @@ void devices_write(struct devices *devices, uint16_t port, unsigned int size, co
 		leave(devices, bytes[0], "exit");
 	} else if (is_reset(devices, port, size, bytes[0])) {
 		leave(devices, 0, "reset");
+	} else if (is_power_off(devices, port, size, bytes)) {
+		leave(devices, 0, "power off");
 	} else if (is_doorbell(devices, port)) {
 		write_doorbell(devices, port, size, data);
 	} else {

@@ -5,7 +5,8 @@
  * ones and ignore writes, too, but are counted.
  *
  * A kernel that others wrote finds a PC instead (devices_make_pc()): serial ports with interrupts
- * and input, debug exit, the two ports by which PCs are reset, and no doorbells. Interrupt
+ * and input, debug exit, the two ports by which PCs are reset, the registers of power management,
+ * and no doorbells. Interrupt
  * controllers and timer are KVM's then, whose ports never come here.
  *
  * What a doorbell says is the guest's word: it is checked field by field, and what is wrong is
@@ -43,8 +44,9 @@ struct devices {
 	struct serial com2;
 	bool exited;
 	uint8_t exit_status;
-	const char *exit_reason; /* static text: "exit", or "reset" */
+	const char *exit_reason; /* static text: "exit", "reset" or "power off" */
 	bool is_pc;
+	uint8_t power[6]; /* of a PC: the registers of power management (acpi.h) */
 	struct devices_pc pc;
 	devices_start_fn *start_cpu; /* NULL: there is one CPU */
 	unsigned int cpus;

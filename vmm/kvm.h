@@ -32,6 +32,7 @@ struct kvm {
 	int vm;
 	struct kvm_vcpu vcpus[KVM_VCPUS_MAX]; /* number i has the local APIC of ID i */
 	unsigned int vcpu_count;
+	unsigned int cpus; /* that CPUID tells of; 0: one. Set before vCPUs are made */
 	size_t run_size;
 	uint32_t slots; /* memory slots in use */
 	bool has_apics; /* kvm_create_interrupts() was called */

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "guest/abi.h"
+#include "vmm/acpi.h"
 #include "vmm/pvh.h"
 #include "vmm/status.h"
 
@@ -108,6 +109,37 @@ int load_modules(struct machine *machine, uint64_t limit, struct load_modules *m
 	return error;
 }
 
+static bool is_in_the_way(const struct image *kernel)
+{
+	for (unsigned int i = 0; i < kernel->segment_count; i++) {
+		const struct image_segment *segment = &kernel->segments[i];
+
+		if (segment->address < ACPI_END &&
+		    segment->address + segment->memory_size > ACPI_START)
+			return true;
+	}
+	return false;
+}
+
+int load_acpi(struct machine *machine, gpa_t *rsdp, struct message *message)
+{
+	const struct machine_config *config = &machine->config;
+	uint8_t bytes[ACPI_SIZE];
+
+	*rsdp = 0;
+	if (!config->pc || config->cpus == 1)
+		return 0;
+	if (is_in_the_way(config->kernel))
+		return message_set(message, -EADDRINUSE, STATUS_DATA,
+				   "--cpus: found %u and a kernel with bytes between 0x%" PRIx64
+				   " and 0x%" PRIx64 ", wanted none there: the tables of the CPUs "
+				   "lie there",
+				   config->cpus, ACPI_START, ACPI_END);
+	*rsdp = ACPI_START;
+	return load_bytes(machine, ACPI_START, bytes, acpi_build(bytes, config->cpus),
+			  "the ACPI tables", message);
+}
+
 unsigned int load_pc_memory(const struct machine *machine,
 			    struct ept_range memory[LOAD_PC_MEMORY_MAX])
 {
@@ -155,8 +187,11 @@ static int copy_command_line(struct machine *machine, const char *keys)
 static int load_start_info(struct machine *machine, gpa_t module, struct message *message)
 {
 	const struct machine_config *config = &machine->config;
+	struct ept_range memory[LOAD_PC_MEMORY_MAX];
+	unsigned int count = machine->range_count;
 	struct pvh_boot boot;
 	char keys[160];
+	gpa_t rsdp;
 	int error;
 
 	write_keys(machine, keys, sizeof(keys));
@@ -164,8 +199,15 @@ static int load_start_info(struct machine *machine, gpa_t module, struct message
 					PVH_COMMAND_MAX, message);
 	if (error)
 		return error;
-	pvh_build(&boot, machine->ranges, machine->range_count, module,
+	error = load_acpi(machine, &rsdp, message);
+	if (error)
+		return error;
+	/* What firmware has is no RAM then. */
+	if (rsdp)
+		count = load_pc_memory(machine, memory);
+	pvh_build(&boot, rsdp ? memory : machine->ranges, count, module,
 		  config->module_count ? config->modules[0].size : 0);
+	boot.info.rsdp = rsdp;
 	error = ept_copy_in(&machine->ept, PVH_START_INFO, &boot, sizeof(boot));
 	if (!error)
 		error = copy_command_line(machine, keys);

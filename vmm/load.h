@@ -48,6 +48,12 @@ int load_multiboot(struct machine *machine, struct message *message);
 #define LOAD_HIGH_START	   UINT64_C(0x100000)
 #define LOAD_PC_MEMORY_MAX (EPT_RANGES_MAX + 1)
 
+/*
+ * Puts the ACPI tables of a PC with several CPUs where they belong (acpi.h); nothing to do for
+ * others. *rsdp is their gPA, or 0. Status 65 if the kernel has bytes there.
+ */
+int load_acpi(struct machine *machine, gpa_t *rsdp, struct message *message);
+
 unsigned int load_pc_memory(const struct machine *machine,
 			    struct ept_range memory[LOAD_PC_MEMORY_MAX]);
 

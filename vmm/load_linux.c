@@ -91,7 +91,8 @@ static void copy_header(struct boot_params *zero_page, const struct machine_conf
 	memcpy(&zero_page->hdr, file + IMAGE_LINUX_HEADER, size);
 }
 
-static int load_zero_page(struct machine *machine, gpa_t initrd, struct message *message)
+static int load_zero_page(struct machine *machine, gpa_t initrd, gpa_t rsdp,
+			  struct message *message)
 {
 	const struct machine_config *config = &machine->config;
 	struct ept_range memory[LOAD_PC_MEMORY_MAX];
@@ -100,6 +101,7 @@ static int load_zero_page(struct machine *machine, gpa_t initrd, struct message 
 	copy_header(&zero_page, config);
 	zero_page.hdr.type_of_loader = LOADER_UNKNOWN;
 	zero_page.hdr.cmd_line_ptr = COMMAND_LINE;
+	zero_page.acpi_rsdp_addr = rsdp;
 	if (config->module_count) {
 		zero_page.hdr.ramdisk_image = (uint32_t)initrd;
 		zero_page.hdr.ramdisk_size = (uint32_t)config->modules[0].size;
@@ -122,6 +124,7 @@ int load_linux(struct machine *machine, struct message *message)
 		.descriptors = DESCRIPTORS,
 	};
 	struct load_modules modules;
+	gpa_t rsdp = 0;
 	int error = load_kernel(machine, message);
 
 	if (!error)
@@ -134,6 +137,8 @@ int load_linux(struct machine *machine, struct message *message)
 	if (!error)
 		error = load_command_line(machine, message);
 	if (!error)
-		error = load_zero_page(machine, modules.start[0], message);
+		error = load_acpi(machine, &rsdp, message);
+	if (!error)
+		error = load_zero_page(machine, modules.start[0], rsdp, message);
 	return error ? error : kvm_set_linux_state(&machine->kvm, &state, message);
 }

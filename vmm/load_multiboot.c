@@ -154,12 +154,16 @@ int load_multiboot(struct machine *machine, struct message *message)
 		.loader = "twostage",
 	};
 	int error = load_kernel(machine, message);
+	gpa_t rsdp;
 
 	describe_memory(machine, &block);
 	if (!error)
 		error = describe_modules(machine, &block, message);
 	if (!error)
 		error = load_texts(machine, &block, message);
+	/* Its kernels look for the tables where firmware has them. */
+	if (!error)
+		error = load_acpi(machine, &rsdp, message);
 	if (!error)
 		error = load_bytes(machine, BLOCK, &block, sizeof(block), "the boot structures",
 				   message);

@@ -131,6 +131,7 @@ static int create_vm(struct machine *machine, struct message *message)
 		error = kvm_add_memory(
 			&machine->kvm, machine->ranges[i].start, machine->ranges[i].size,
 			ept_window_address(&machine->ept, machine->ranges[i].start), message);
+	machine->kvm.cpus = config->cpus;
 	for (unsigned int i = 0; i < config->cpus && !error; i++)
 		error = kvm_create_vcpu(&machine->kvm, message);
 	return error;

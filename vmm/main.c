@@ -20,6 +20,8 @@ static const struct command commands[] = {
 	{"measure", "measure walks through both stages, in software, over real tables",
 	 cmd_measure},
 	{"replay", "walk both stages for every access of a memory trace", cmd_replay},
+	{"experiment", "answer questions about hashed page tables, beside their models",
+	 cmd_experiment},
 	{"inspect", "say what a file is and whether it can be launched", cmd_inspect},
 	{"info", "say which KVM this is and what that means for timings", cmd_info},
 	{"version", "print the version", cmd_version},
@@ -32,7 +34,7 @@ static void print_commands(FILE *stream)
 {
 	fputs("usage: twostage COMMAND [OPTION...]\n\ncommands:\n", stream);
 	for (size_t i = 0; i < COMMANDS; i++)
-		fprintf(stream, "  %-10s%s\n", commands[i].name, commands[i].help);
+		fprintf(stream, "  %-12s%s\n", commands[i].name, commands[i].help);
 	fputs("\n`twostage COMMAND --help' explains a command.\n", stream);
 }
 

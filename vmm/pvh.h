@@ -20,14 +20,16 @@
 #define PVH_COMMAND_LINE 0x2000
 #define PVH_COMMAND_MAX	 (IMAGE_LOWEST - PVH_COMMAND_LINE - 1) /* bytes without the zero */
 
+#define PVH_RANGES_MAX 8
+
 /* As it lies at PVH_START_INFO. */
 struct pvh_boot {
 	struct pvh_start_info info;
 	struct pvh_module module;
-	struct pvh_memory memory[EPT_RANGES_MAX];
+	struct pvh_memory memory[PVH_RANGES_MAX];
 };
 
-/* module_size = 0: there is no module. At most EPT_RANGES_MAX ranges. */
+/* module_size = 0: there is no module. At most PVH_RANGES_MAX ranges. */
 void pvh_build(struct pvh_boot *boot, const struct ept_range *ranges, unsigned int count,
 	       gpa_t module, uint64_t module_size);
 

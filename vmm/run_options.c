@@ -316,7 +316,7 @@ static const struct argp argp = {
 	       "publishes as the built-in one does, and the ARGs, or TEXT, are its command line. A Linux or multiboot kernel, and a PVH kernel "
 	       "that is given --initrd or --append, finds a PC with interrupt controllers and a "
 	       "timer, and standard input at its first serial port; it ends with the byte that it "
-	       "writes to port 0xf4, or with 0 by a reset.\n\n"
+	       "writes to port 0xf4, or with 0 by a reset or by being switched off.\n\n"
 	       "Exit status, where it is not the guest's own: 64 usage, 65 the image is malformed, "
 	       "66 a file cannot be read or written (standard output too), 69 KVM or userfaultfd "
 	       "is missing, 70 internal error, 124 timeout, 125 the guest died. With --json, "

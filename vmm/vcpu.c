@@ -19,6 +19,7 @@ struct vcpu {
 	unsigned int number;
 	struct kvm_vcpu *kvm;
 	struct machine_counts *counts;
+	bool comes_back; /* by its own wish */
 };
 
 static void lock(struct vcpu *vcpu)
@@ -42,6 +43,7 @@ static void end(struct vcpu *vcpu, struct machine_exit *how)
 static void come_back(struct vcpu *vcpu)
 {
 	__atomic_store_n(&vcpu->kvm->run->immediate_exit, 1, __ATOMIC_RELAXED);
+	vcpu->comes_back = true;
 }
 
 /* The keeper shall do something while all vCPUs are out: none goes in again before that. */
@@ -166,9 +168,14 @@ static bool give_up(struct vcpu *vcpu, int error)
 	return false;
 }
 
+/* An entry by which the vCPU has just come back is none that the guest would see. */
 static bool handle_interruption(struct vcpu *vcpu)
 {
-	vcpu->counts->interruptions++;
+	if (vcpu->comes_back)
+		vcpu->counts->entries--;
+	else
+		vcpu->counts->interruptions++;
+	vcpu->comes_back = false;
 	__atomic_store_n(&vcpu->kvm->run->immediate_exit, 0, __ATOMIC_RELAXED);
 	return gate_is_open(&vcpu->machine->gate);
 }

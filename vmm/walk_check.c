@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 
 #include "ept/walk_ideal.h"
@@ -361,11 +362,37 @@ bool walk_check_page(struct walk_check *check, struct machine *machine, uint64_t
 	}
 }
 
+/* Whether a vCPU that is stopped can have left the kernel's tables half changed. */
+static bool is_in_kernel(const struct machine *machine, unsigned int vcpu)
+{
+	struct kvm_mp_state state = {0};
+	struct kvm_sregs special;
+	int fd = machine->kvm.vcpus[vcpu].fd;
+
+	if (ioctl(fd, KVM_GET_MP_STATE, &state) == 0 && state.mp_state != KVM_MP_STATE_RUNNABLE)
+		return false;
+	return ioctl(fd, KVM_GET_SREGS, &special) < 0 || special.ss.dpl != 3;
+}
+
+static bool is_busy(struct machine *machine, unsigned int vcpu)
+{
+	for (unsigned int i = 0; i < machine->kvm.vcpu_count; i++) {
+		if (i != vcpu && gate_is_started(&machine->gate, i) && is_in_kernel(machine, i))
+			return true;
+	}
+	return false;
+}
+
 bool walk_check_stop(struct walk_check *check, struct machine *machine, unsigned int vcpu)
 {
 	uint64_t lied = check->counts.lied;
 	struct walk_choice choice;
 
+	if (is_busy(machine, vcpu)) {
+		check->counts.busy++;
+		check->next = check->exits + 1;
+		return true;
+	}
 	if (!walk_check_begin(check, machine, vcpu))
 		return true;
 	choice = (struct walk_choice){

@@ -6,9 +6,11 @@
  * and of the pool's frame for stage 2, and the VMM's own lookups for both.
  *
  * When: at port exits, and at no others. The guest has left of its own accord then, so that its
- * table and window are whole, and no vCPU waits for a miss; a timer would break in on both
- * (DESIGN.md). Of the exits from the publishing of the table on, the 1st, 2nd, 4th, 8th and so on,
- * and that of the guest's end: the same ones in each run of a program.
+ * table and window are whole, and it waits for no miss; a timer would break in on both
+ * (DESIGN.md). Other CPUs are stopped wherever they are, so a check is put off to the next exit
+ * while one of them is in the kernel, which may be in the middle of a change. Of the exits from the
+ * publishing of the table on, the 1st, 2nd, 4th, 8th and so on, and that of the guest's end: the
+ * same ones in each run of a program.
  *
  * Nothing is touched by it: no page of guest memory, and none of the counts that a run reports.
  */
@@ -37,6 +39,7 @@ struct walk_check_cost {
 struct walk_check_counts {
 	uint64_t pages; /* at a stop, as asked for */
 	uint64_t stops;
+	uint64_t busy; /* more, that were put off */
 	/* Stops at which nothing was walked, and why (static text) at the last of them. */
 	uint64_t no_table;	/* the guest has published none */
 	uint64_t invalid_table; /* it has published one that cannot be */
@@ -98,8 +101,10 @@ void walk_check_destroy(struct walk_check *check);
 /* To be called at each port exit, once it is served: whether a check is due. */
 bool walk_check_is_due(struct walk_check *check, const struct machine *machine);
 
-/* One check, in the address space and the window of a vCPU. False if a walk was wrong: which stands
- * in wrong_gva and wrong_text. */
+/*
+ * One check, in the address space and the window of a vCPU; none if another one is in the kernel.
+ * False if a walk was wrong: which stands in wrong_gva and wrong_text.
+ */
 bool walk_check_stop(struct walk_check *check, struct machine *machine, unsigned int vcpu);
 
 /*

@@ -43,6 +43,8 @@ void walk_check_print(FILE *stream, const struct walk_check_counts *counts)
 {
 	fprintf(stream, "\n%-18s %14" PRIu64 "  at %" PRIu64 " stops\n", "walks", counts->walks,
 		counts->stops);
+	if (counts->busy)
+		print_row(stream, "put off", counts->busy, "since another CPU was in the kernel");
 	if (counts->no_table || counts->invalid_table)
 		fprintf(stream, "%-18s %14" PRIu64 "  stops: %s\n", "nothing to walk",
 			counts->no_table + counts->invalid_table, counts->no_table_why);
@@ -126,6 +128,7 @@ json_t *walk_check_json(const struct walk_check_counts *counts)
 
 	set(object, "pages", counts->pages);
 	set(object, "stops", counts->stops);
+	set(object, "stops_put_off", counts->busy);
 	set(object, "stops_without_table", counts->no_table);
 	set(object, "stops_with_invalid_table", counts->invalid_table);
 	set_reason(object, "no_table_reason", counts->no_table_why,

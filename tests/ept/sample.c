@@ -2,6 +2,13 @@
 /* Samples: which pages the guest touched and wrote since the last one. */
 #include "tests/ept/guest.h"
 
+#include <fcntl.h>
+#include <pthread.h>
+#include <unistd.h>
+
+#define TOGETHER 1500 /* pages that are read and written at once */
+#define ROUNDS	 4
+
 static struct ept ept;
 
 static void create(enum hpt_organisation organisation, enum ept_pages pages, uint64_t size)
@@ -69,5 +76,74 @@ EACH_ORGANISATION(a_whole_block_counts_as_all_of_its_pages)
 	expect(1024, 1024, 512);
 	cr_assert_eq(guest_load(&ept, 2 * MIB), 1);
 	expect(1024, 512, 0);
+	ept_destroy(&ept);
+}
+
+/*
+ * Reads one page after the other, while another thread waits for each to appear in the page tables
+ * and writes it at once, when it may not be protected yet.
+ */
+static void *read_pages(void *context)
+{
+	(void)context;
+	for (uint64_t i = 0; i < TOGETHER; i++)
+		(void)guest_load(&ept, i * PAGE);
+	return NULL;
+}
+
+static bool is_present(int pagemap, gpa_t gpa)
+{
+	uintptr_t page = (uintptr_t)ept_window_address(&ept, gpa) / PAGE;
+	uint64_t word;
+
+	cr_assert_eq(pread(pagemap, &word, sizeof(word), (off_t)(page * sizeof(word))),
+		     sizeof(word));
+	return word >> 63;
+}
+
+static void write_behind(int pagemap)
+{
+	pthread_t reader;
+
+	cr_assert_eq(pthread_create(&reader, NULL, read_pages, NULL), 0);
+	for (uint64_t i = 0; i < TOGETHER; i++) {
+		while (!is_present(pagemap, i * PAGE))
+			continue;
+		guest_store(&ept, i * PAGE, i + 1);
+	}
+	cr_assert_eq(pthread_join(reader, NULL), 0);
+}
+
+Test(ept, no_write_right_behind_a_read_is_missed, .timeout = 60)
+{
+	struct ept_config config = guest_config(HPT_CLUSTERED, 8 * MIB);
+	int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+
+	cr_assert_geq(pagemap, 0);
+	config.track = true;
+	config.handlers = 2;
+	guest_create(&ept, &config);
+	(void)guest_load(&ept, 7 * MIB);
+	if (ept.window.protects_late)
+		cr_skip_test("this kernel protects a page only after it has installed it");
+	for (int round = 0; round < ROUNDS; round++) {
+		write_behind(pagemap);
+		expect(TOGETHER + 1, TOGETHER + !round, TOGETHER);
+	}
+	ept_destroy(&ept);
+	close(pagemap);
+}
+
+Test(ept, a_page_that_is_written_stays_so_when_it_comes_back, .timeout = 30)
+{
+	create(HPT_CLUSTERED, EPT_4K, 8 * MIB);
+	guest_store(&ept, 0, 1);
+	/* As the kernel may do. */
+	cr_assert_eq(ept_window_take_out(&ept.window, 0, PAGE), 0);
+	cr_assert_eq(guest_load(&ept, 0), 1);
+	guest_store(&ept, 0, 2);
+	cr_expect_eq(guest_counts(&ept).dirtied, 0);
+	cr_expect_eq(guest_counts(&ept).misses, 2, "it was not protected again");
+	expect(1, 1, 1);
 	ept_destroy(&ept);
 }

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 # Runs inside the testbed, in one boot: the cases, the pairs, the agreement of both stages, walks of
-# both tables beside the machine, less host memory than the guest touches, snapshots. Prints TAP.
+# both tables beside the machine, less host memory than the guest touches, snapshots, several CPUs.
+# Prints TAP.
 set -u
 cd /files || exit 1
 
@@ -21,3 +22,4 @@ done
 sh walk_check.sh /build/images/touch testbed
 sh pressure.sh /build/images testbed
 sh snapshot.sh /build/images/touch ./steady testbed
+sh cpus.sh . testbed

@@ -66,7 +66,7 @@ dumped() { # TEXT
 
 @test "--help lists the commands" {
 	run -0 "$twostage" --help
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		[[ $output == *"  $command "* ]]
 	done
 }
@@ -77,7 +77,7 @@ dumped() { # TEXT
 		# shellcheck disable=SC2086 # words
 		"$twostage" $how | cmp - "$BATS_TEST_TMPDIR/all"
 	done
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		"$twostage" $command --help >"$BATS_TEST_TMPDIR/one"
 		"$twostage" help $command | cmp - "$BATS_TEST_TMPDIR/one"
 		"$twostage" $command -h | cmp - "$BATS_TEST_TMPDIR/one"
@@ -86,7 +86,7 @@ dumped() { # TEXT
 }
 
 @test "every command has --help" {
-	for command in run measure replay inspect info version; do
+	for command in run measure replay experiment inspect info version; do
 		run -0 "$twostage" $command --help
 		[[ $output == "Usage: "*"$command"* ]]
 	done

@@ -46,6 +46,13 @@ timer" ]
 		"$BATS_TEST_TMPDIR/json"
 }
 
+@test "the timer and another CPU interrupt a program in ring 3" {
+	need_kvm
+	guest 0 --cpus 2 "$kernels/cpus_user"
+	[ "$output" = "timer
+other" ]
+}
+
 @test "a CPU that is not there, or runs already, is not started" {
 	need_kvm
 	guest 124 --timeout 0.5 "$kernels/cpu_exits"
@@ -80,4 +87,46 @@ timer" ]
 	guest 124 --cpus 3 --timeout 0.5 "$kernels/cpus_spin"
 	[[ $stderr == *"timeout"*"CPU 0:"*"registers"*"CPU 1:"*"registers"*"CPU 2:"*"registers"* ]]
 	jq -e '.run_ns < 3000000000' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "walks are not checked while another CPU may be in the middle of a change" {
+	need_kvm
+	guest 0 --cpus 3 --walk-check 8 "$kernels/cpu_numbers"
+	jq -c .walk_check "$BATS_TEST_TMPDIR/json"
+	jq -e '.walk_check | .stops_put_off > 0 and .wrong == 0' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "four CPUs that touch the same pages at once: one frame each, and no store is lost" {
+	need_kvm
+	guest 0 --cpus 4 "$kernels/cpus_memory"
+	jq -c .stage2 "$BATS_TEST_TMPDIR/json"
+	jq -e '.stage2 | .first_touches >= 3072 and .first_touches < 3100 and
+		.frames == .first_touches + .copies' "$BATS_TEST_TMPDIR/json"
+	for options in "--host-mem 6M" "--host-mem 4M --fault-around 16" "--dedup" "--dedup --host-mem 6M" \
+		"--host-pages 2m" "--host-pages mixed --host-mem 8M" "--working-set 0.02"; do
+		echo "$options"
+		# shellcheck disable=SC2086 # words
+		guest 0 --cpus 4 $options "$kernels/cpus_memory"
+	done
+}
+
+@test "the working set of two CPUs has all that both have written" {
+	need_kvm
+	guest 0 --cpus 4 --working-set 0.02 "$kernels/cpus_memory"
+	jq -c .working_set "$BATS_TEST_TMPDIR/json"
+	jq -e '.working_set | (map(.dirty) | add) > 3072 and all(.dirty <= .accessed)' "$BATS_TEST_TMPDIR/json"
+}
+
+@test "a miss that cannot be resolved ends all CPUs with a message, 125" {
+	need_kvm
+	mkdir "$BATS_TEST_TMPDIR/full"
+	mount -t tmpfs -o size=4M none "$BATS_TEST_TMPDIR/full" 2>/dev/null || skip "no tmpfs can be mounted"
+	guest 125 --cpus 4 --host-mem 4M --swap "$BATS_TEST_TMPDIR/full/swap" "$kernels/cpus_memory" || {
+		umount "$BATS_TEST_TMPDIR/full"
+		return 1
+	}
+	umount "$BATS_TEST_TMPDIR/full"
+	jq -c .exit "$BATS_TEST_TMPDIR/json"
+	jq -e '.exit | .by == "vmm" and .gpa >= 0' "$BATS_TEST_TMPDIR/json"
+	[[ $stderr == *"the access that failed"*"CPU "*"registers"*"CPU "*"registers"* ]]
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "guest/abi.h"
+#include "vmm/acpi.h"
 #include "vmm/devices.h"
 
 static struct console out, err;
@@ -167,4 +168,34 @@ Test(devices_pc, without_a_pc_nothing_is_fed_or_reset)
 	cr_expect_not(devices.exited);
 	cr_expect_eq(last_interrupt, 0);
 	cr_expect_eq(devices.unknown_ports, 2);
+}
+
+Test(devices_pc, power_management_has_no_event_and_keeps_what_is_written)
+{
+	uint16_t value = 0x0321;
+
+	devices_write(&devices, ACPI_PORT_ENABLE, 2, &value);
+	devices_write(&devices, ACPI_PORT_STATUS, 2, &value);
+	devices_write(&devices, ACPI_PORT_CONTROL, 2, &value);
+	value = 0;
+	devices_read(&devices, ACPI_PORT_ENABLE, 2, &value);
+	cr_expect_eq(value, 0x0321);
+	devices_read(&devices, ACPI_PORT_CONTROL, 2, &value);
+	cr_expect_eq(value, 0x0321);
+	devices_read(&devices, ACPI_PORT_STATUS, 2, &value);
+	cr_expect_eq(value, 0);
+	cr_expect_eq(devices.unknown_ports, 0);
+	cr_expect_not(devices.exited);
+}
+
+Test(devices_pc, a_sleep_switches_it_off)
+{
+	uint16_t value = ACPI_SLEEP;
+
+	devices_write(&devices, ACPI_PORT_ENABLE, 2, &value);
+	cr_expect_not(devices.exited);
+	devices_write(&devices, ACPI_PORT_CONTROL, 2, &value);
+	cr_expect(devices.exited);
+	cr_expect_eq(devices.exit_status, 0);
+	cr_expect_str_eq(devices.exit_reason, "power off");
 }

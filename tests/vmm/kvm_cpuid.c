@@ -87,3 +87,31 @@ Test(kvm_cpuid, each_cpu_has_its_own_number, .timeout = 30)
 	kvm_close(&kvm);
 	free(cpuid);
 }
+
+Test(kvm_cpuid, several_cpus_are_cores_of_one_package, .timeout = 30)
+{
+	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + ENTRIES * sizeof(cpuid->entries[0]));
+
+	cr_assert(cpuid);
+	if (kvm_open(&kvm, &message) || kvm_create_vm(&kvm, &message))
+		cr_skip_test("%s", message.text);
+	cr_assert_eq(kvm_create_interrupts(&kvm, false, &message), 0, "%s", message.text);
+	kvm.cpus = 6;
+	cr_assert_eq(kvm_create_vcpu(&kvm, &message), 0, "%s", message.text);
+	cpuid->nent = ENTRIES;
+	cr_assert_eq(ioctl(kvm.vcpus[0].fd, KVM_GET_CPUID2, cpuid), 0);
+	cr_expect_eq(find(cpuid, 1)->ebx >> 16 & 0xff, 6);
+	cr_expect(find(cpuid, 1)->edx & 1u << 28);
+	for (uint32_t i = 0; i < cpuid->nent; i++) {
+		const struct kvm_cpuid_entry2 *entry = &cpuid->entries[i];
+
+		if (entry->function == 0xb && entry->index == 0)
+			cr_expect(entry->eax == 0 && entry->ebx == 1 && entry->ecx == 0x100);
+		if (entry->function == 0xb && entry->index == 1)
+			cr_expect(entry->eax == 3 && entry->ebx == 6 && entry->ecx == 0x201);
+		if (entry->function == 0x80000008)
+			cr_expect_eq(entry->ecx & 0xf0ff, 0x3005);
+	}
+	kvm_close(&kvm);
+	free(cpuid);
+}

@@ -5,42 +5,11 @@
  * With --cpus 2.
  */
 #include "cpus.inc"
-
-#define APIC		0xfee00000
-#define APIC_ID		0x20
-#define APIC_EOI	0xb0
-#define APIC_SPURIOUS	0xf0
-#define APIC_COMMAND	0x300
-#define APIC_COMMAND_TO 0x310
-#define APIC_TIMER	0x320
-#define APIC_COUNT	0x380
-#define APIC_DIVIDE	0x3e0
+#include "apic.inc"
 
 #define VECTOR_START	0x40 /* to CPU 1 */
 #define VECTOR_ANSWER	0x41 /* to CPU 0 */
 #define VECTOR_TIMER	0x42
-#define VECTOR_SPURIOUS 0xff
-
-.macro apic register value
-	movl $\value, \register(%rbp)
-.endm
-
-/* Enables the local APIC; rbp has its address from then on. */
-.macro apic_on
-	movl $APIC, %ebp
-	apic APIC_SPURIOUS, (0x100 | VECTOR_SPURIOUS)
-.endm
-
-/* The gate of a vector, to `handler`. */
-.macro gate vector handler
-	movl $gates + \vector * 16, %edi
-	movl $\handler, %eax
-	movw %ax, (%rdi)
-	movw $8, 2(%rdi)
-	movw $0x8e00, 4(%rdi)
-	shrl $16, %eax
-	movw %ax, 6(%rdi)
-.endm
 
 first:
 	gate VECTOR_START, on_start
@@ -119,17 +88,9 @@ text_timer:
 	.ascii "timer\n"
 
 	.data
-gates_of:
-	.word 4095
-	.quad gates
 is_up:
 	.long 0
 has_answer:
 	.long 0
 has_time:
 	.long 0
-
-	.bss
-	.balign 16
-gates:
-	.skip 4096

@@ -8,6 +8,7 @@ cd /files || exit 1
 # noxsave: QEMU's emulated SVM does not stop at XSETBV, so that CPUID does not follow what was set.
 # The rest saves time.
 APPEND="console=ttyS0 loglevel=0 noxsave mitigations=off nokaslr cryptomgr.notests acpi=off pci=off"
+OPTIONS=
 number=0
 
 # verdict NAME STATUS: one line of TAP; what a failed test saw follows
@@ -23,7 +24,8 @@ verdict() {
 
 # boot COMMANDS: types them at the guest's shell. Its output without carriage returns is in out.
 boot() {
-	echo "$1" | timeout 100 twostage run --mem 128M --timeout 90 --stats --json json \
+	# shellcheck disable=SC2086 # words
+	echo "$1" | timeout 100 twostage run --mem 128M --timeout 90 --stats --json json $OPTIONS \
 		--initrd initrd --append "$APPEND" vmlinuz >console 2>err
 	status=$?
 	tr -d '\r' <console >out
@@ -50,6 +52,20 @@ verdict "the console works by interrupts" $?
 grep -q '"stage1": null' json && grep -q '"reason": "exit"' json &&
 	[ "$(sed -n 's/^faults *- *//p' err)" -gt 10000 ]
 verdict "stage 1 is absent, stage 2 was filled by more than 10000 misses" $?
+
+# Several CPUs are found by ACPI, which tells how to switch off, too.
+APPEND=${APPEND%acpi=off pci=off}pci=off
+OPTIONS="--cpus 2"
+# shellcheck disable=SC2016 # the guest's shell computes it
+boot 'grep -c ^processor /proc/cpuinfo
+awk "/LOC:/ {print \"timers\", (\$2 > 0) + (\$3 > 0)}" /proc/interrupts
+for cpu in 0 1; do taskset $((cpu + 1)) awk "{print \"on\", \$39}" /proc/self/stat; done
+poweroff -f'
+[ $status -eq 0 ] && grep -q "ended by the guest: power off, status 0" err
+verdict "two CPUs are switched off with 0" $?
+line 2 && line "timers 2" && line "on 0" && line "on 1"
+verdict "a stock kernel has two CPUs, each with its timer, and runs programs on both" $?
+OPTIONS=
 
 boot 'reboot -f'
 [ $status -eq 0 ] && grep -q "ended by the guest: reset, status 0" err
