@@ -40,6 +40,8 @@
 	 CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID |      \
 	 CLONE_DETACHED | CLONE_CHILD_SETTID | CLONE_SIGNAL)
 
+#define FORK_FRAMES 32 /* that a process writes sooner or later, tables for them included */
+
 #define SIGNAL_STATUS 128
 #define STATUS_SIGNAL 0x7f /* of a wait status */
 
@@ -303,6 +305,9 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 			return -EINVAL;
 		return new_thread(frame, clone);
 	}
+	/* Copies are made when pages are written, and it is too late then to say no. */
+	if (!(flags & CLONE_VM) && frames_left() < (uint64_t)task_count * FORK_FRAMES)
+		return -ENOMEM;
 	/* A copy has of the vector registers what is in memory. */
 	if (!(flags & CLONE_VM) && !cpu.task->vectors_saved) {
 		error = vectors_prepare(current_process()->space);

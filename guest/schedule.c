@@ -357,7 +357,10 @@ static void idle(void)
 	published.asid[cpu.number] = 0;
 	cpu.is_idle = true;
 	unlock_kernel();
-	__asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
+	__asm__ volatile("sti\n\t"
+			 ".globl schedule_halt\nschedule_halt:\n\t"
+			 "hlt\n\tcli" ::
+				 : "memory");
 	lock_kernel();
 	cpu.is_idle = false;
 }

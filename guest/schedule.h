@@ -44,6 +44,12 @@ void schedule_leave(struct trap_frame *frame);
 /* Runs whoever can run; the current task's registers are where they belong, or it is gone. */
 __attribute__((noreturn)) void schedule(void);
 
+/*
+ * Where a CPU that idles halts. An interrupt that comes before that instruction, as it may where
+ * ring 0 is emulated and STI holds nothing back, must go on behind it (trap.c).
+ */
+extern const char schedule_halt[];
+
 /* The timer's interrupt. */
 void schedule_tick(void);
 

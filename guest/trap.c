@@ -20,6 +20,7 @@
 #include "guest/user.h"
 #include "guest/vectors.h"
 
+#define HALT_LENGTH   1
 #define FROM_USER     3
 #define USER_RFLAGS   0x244dd5 /* what a program may set: arithmetic flags, TF DF NT AC ID */
 #define RFLAGS_ALWAYS 0x202
@@ -132,7 +133,7 @@ void trap_in_kernel(const struct trap_cpu_frame *frame, uint64_t vector)
 }
 
 /* An interrupt that meets this CPU while it idles: schedule() goes on behind it. */
-static void woken(const struct trap_frame *frame)
+static void woken(struct trap_frame *frame)
 {
 	if (!cpu.is_idle || frame->vector < VECTOR_TIMER)
 		trap_in_kernel(&frame->cpu, frame->vector);
@@ -142,6 +143,8 @@ static void woken(const struct trap_frame *frame)
 		cpu.timer_set = 0;
 	if (frame->vector != VECTOR_SPURIOUS)
 		apic_done();
+	if (frame->cpu.rip == (uint64_t)schedule_halt)
+		frame->cpu.rip += HALT_LENGTH;
 }
 
 static void breakpoint(struct trap_frame *frame)

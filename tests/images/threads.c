@@ -19,7 +19,8 @@
 #define ROUNDS	1000
 #define PAGE	4096
 #define MS	1000000L
-#define MANY	20
+#define MANY	10
+#define TURNS	5
 
 #define FUTEX_WAIT	      0
 #define FUTEX_WAKE	      1
@@ -125,7 +126,7 @@ static void check_threads(struct report *report)
 
 static void *take_turns(void *argument)
 {
-	for (int i = 0; i < 50; i++) {
+	for (int i = 0; i < TURNS; i++) {
 		pthread_mutex_lock(&mutex);
 		while (turns % THREADS != (long)argument)
 			pthread_cond_wait(&changed, &mutex);
@@ -140,7 +141,7 @@ static void *meet(void *argument)
 {
 	long together = 0;
 
-	for (long i = 0; i < 20; i++) {
+	for (long i = 0; i < TURNS; i++) {
 		__atomic_fetch_add(&atomic_count, 1, __ATOMIC_SEQ_CST);
 		pthread_barrier_wait(&barrier);
 		together += __atomic_load_n(&atomic_count, __ATOMIC_SEQ_CST) == THREADS * (i + 1);
@@ -179,11 +180,11 @@ static void check_waits(struct report *report)
 
 	start(take_turns, THREADS);
 	join(THREADS);
-	report_value(report, "turns by a condition", turns, THREADS * 50);
+	report_value(report, "turns by a condition", turns, THREADS * TURNS);
 	atomic_count = 0;
 	pthread_barrier_init(&barrier, NULL, THREADS);
 	start(meet, THREADS);
-	report_value(report, "all meet at a barrier", join(THREADS), THREADS * 20);
+	report_value(report, "all meet at a barrier", join(THREADS), THREADS * TURNS);
 	sem_init(&semaphore, 0, 0);
 	start(post, 4);
 	while (got < 80 && sem_wait(&semaphore) == 0)
