@@ -155,8 +155,9 @@ int64_t clock_time_of_day(uint64_t time, uint64_t zone)
 	return zone ? user_write(zone, greenwich, sizeof(greenwich)) : 0;
 }
 
-int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva)
+int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva, uint64_t rest)
 {
+	struct task *task = current_task();
 	uint64_t ns;
 	int error;
 
@@ -165,7 +166,16 @@ int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva)
 	error = clock_take_time(gva, &ns);
 	if (error)
 		return error;
-	/* How long was left is told by nobody: what interrupts it ends the program. */
-	return schedule_wait(NULL, flags & SLEEP_UNTIL ? clock_when(number, ns) : clock_after(ns),
-			     0);
+	task->sleep_ends = flags & SLEEP_UNTIL ? clock_when(number, ns) : clock_after(ns);
+	task->tell_rest = flags & SLEEP_UNTIL ? 0 : rest;
+	return schedule_wait(NULL, task->sleep_ends, 0);
+}
+
+void clock_tell_rest(struct task *task)
+{
+	uint64_t now = clock_now();
+
+	if (task->frame.rax == (uint64_t)-EINTR)
+		give_time(task->tell_rest, task->sleep_ends > now ? task->sleep_ends - now : 0);
+	task->tell_rest = 0;
 }

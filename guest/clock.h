@@ -12,6 +12,8 @@
 /* Takes the counter's frequency from the command line, or measures it against the PIT. */
 void clock_start(void);
 
+struct task;
+
 /* Nanoseconds since clock_start(). */
 uint64_t clock_now(void);
 
@@ -27,6 +29,11 @@ int clock_take_time(uint64_t gva, uint64_t *ns);
 int64_t clock_get(uint32_t number, uint64_t gva);
 int64_t clock_resolution(uint32_t number, uint64_t gva);
 int64_t clock_time_of_day(uint64_t time, uint64_t zone);
-int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva);
+
+/* `rest`: where the time that is left goes if a signal interrupts a sleep for a length; or 0. */
+int64_t clock_sleep(uint32_t number, uint32_t flags, uint64_t gva, uint64_t rest);
+
+/* That, when the task is about to go on. */
+void clock_tell_rest(struct task *task);
 
 #endif

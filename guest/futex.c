@@ -10,6 +10,7 @@
 #include "guest/cpu_area.h"
 #include "guest/process.h"
 #include "guest/schedule.h"
+#include "guest/segment.h"
 #include "guest/user.h"
 
 #define WAIT		0
@@ -22,6 +23,11 @@
 /* Flags beside these commands. */
 #define PRIVATE	 128
 #define REALTIME 256
+
+static uint32_t clock_of(uint32_t operation)
+{
+	return operation & REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
+}
 
 /* All that wait, for whatever word. */
 static struct wait_queue waiters;
@@ -51,23 +57,28 @@ static int compare_word(uint64_t gva, uint32_t wanted)
 	return value == wanted ? 0 : -EAGAIN;
 }
 
-/*
- * What a word is, whoever has it mapped where: the page's entry in the table says it for pages that
- * are shared by forks, the space for the others.
- */
-static struct futex_word word_of(uint64_t gva)
+/* What a word is, whoever has it mapped where. */
+static struct futex_word word_of(uint64_t gva, bool private)
 {
-	return (struct futex_word){.gva = gva, .space = cpu.window.space};
+	const struct space *space = cpu.window.space;
+	const struct segment *segment;
+	uint64_t page;
+
+	segment = private ? NULL : segment_at(space, gva >> HPT_PAGE_SHIFT, &page);
+	if (!segment)
+		return (struct futex_word){.at = gva, .owner = space};
+	return (struct futex_word){.at = page << HPT_PAGE_SHIFT | (gva & (HPT_PAGE_SIZE - 1)),
+				   .owner = segment};
 }
 
 static bool same_word(const struct task *task, struct futex_word word)
 {
-	return task->futex.gva == word.gva && task->futex.space == word.space;
+	return task->futex.at == word.at && task->futex.owner == word.owner;
 }
 
 /* `timeout` is where the length of the wait stands, or, with WAIT_BITSET, its end. */
 static int64_t wait_word(uint64_t gva, uint32_t value, uint64_t timeout, uint32_t bits, bool until,
-			 uint32_t clock)
+			 uint32_t operation)
 {
 	struct task *task = current_task();
 	uint64_t ns = 0;
@@ -80,11 +91,13 @@ static int64_t wait_word(uint64_t gva, uint32_t value, uint64_t timeout, uint32_
 	/* Linux would wait for ever. */
 	if (!timeout && !task_first->next_task)
 		return -EDEADLK;
-	task->futex = word_of(gva);
+	task->futex = word_of(gva, operation & PRIVATE);
 	task->futex_bits = bits;
 	if (!timeout)
 		return schedule_wait(&waiters, 0, 0);
-	return schedule_wait(&waiters, until ? clock_when(clock, ns) : clock_after(ns), -ETIMEDOUT);
+	return schedule_wait(&waiters,
+			     until ? clock_when(clock_of(operation), ns) : clock_after(ns),
+			     -ETIMEDOUT);
 }
 
 /* Wakes up to `count` of those who wait for these bits of a word. */
@@ -105,20 +118,20 @@ static int64_t wake(struct futex_word word, uint32_t count, uint32_t bits)
 
 void futex_wake(uint64_t gva, uint32_t count)
 {
-	wake(word_of(gva), count, UINT32_MAX);
+	wake(word_of(gva, false), count, UINT32_MAX);
 }
 
 static int64_t wake_word(uint64_t gva, uint32_t count, uint32_t bits, bool private)
 {
 	int error = check_word(gva, private);
 
-	return error ? error : wake(word_of(gva), count, bits);
+	return error ? error : wake(word_of(gva, private), count, bits);
 }
 
 /* `more` of those who are not woken wait for another word from then on. */
 static int64_t requeue(uint64_t gva, uint32_t count, uint64_t other, uint32_t more, bool private)
 {
-	struct futex_word from = word_of(gva), to = word_of(other);
+	struct futex_word from = word_of(gva, private), to = word_of(other, private);
 	int error = check_word(gva, private);
 	int64_t woken;
 
@@ -141,19 +154,18 @@ int64_t futex(uint64_t gva, uint32_t operation, uint32_t value, uint64_t timeout
 	      uint32_t bits)
 {
 	uint32_t command = operation & ~(uint32_t)(PRIVATE | REALTIME);
-	uint32_t clock = operation & REALTIME ? CLOCK_REALTIME : CLOCK_MONOTONIC;
 	bool private = operation & PRIVATE;
 	int error;
 
-	if (clock == CLOCK_REALTIME && command != WAIT_BITSET)
+	if (operation & REALTIME && command != WAIT_BITSET)
 		return -ENOSYS;
 	if ((command == WAIT_BITSET || command == WAKE_BITSET) && !bits)
 		return -EINVAL;
 	switch (command) {
 	case WAIT:
-		return wait_word(gva, value, timeout, UINT32_MAX, false, clock);
+		return wait_word(gva, value, timeout, UINT32_MAX, false, operation);
 	case WAIT_BITSET:
-		return wait_word(gva, value, timeout, bits, true, clock);
+		return wait_word(gva, value, timeout, bits, true, operation);
 	case WAKE:
 		return wake_word(gva, value, UINT32_MAX, private);
 	case WAKE_BITSET:

@@ -46,7 +46,8 @@
 #define APIC_GPA 0xfee00000
 
 /*
- * The trap page: int3 for SYSCALL to land on, the probe that boot runs once, and what saves and
+ * The trap page: int3 for SYSCALL to land on, the probe that boot runs once
+ * (with what CPUID says in ring 3), and what saves and
  * restores vector registers at RDI, with and without XSAVE. Each ends with an int3.
  */
 #define TRAP_PAGE_INT3	  0

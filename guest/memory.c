@@ -20,6 +20,9 @@
 
 #define REMAP_MAYMOVE 1
 
+/* PROT_GROWSDOWN and PROT_GROWSUP: not both. */
+#define GROWS UINT64_C(0x3000000)
+
 #define ADVICE_RANDOM	1
 #define ADVICE_WILLNEED 3
 #define ADVICE_DONTNEED 4
@@ -219,10 +222,14 @@ int64_t memory_protect(uint64_t gva, uint64_t size, uint64_t protection)
 	uint64_t wanted_end;
 	int error;
 
-	if (gva & (HPT_PAGE_SIZE - 1) || protection & ~UINT64_C(7))
+	if (gva & (HPT_PAGE_SIZE - 1) || (protection & GROWS) == GROWS)
 		return -EINVAL;
 	if (!size)
 		return 0;
+	if (gva + (pages_of(size) << HPT_PAGE_SHIFT) <= gva)
+		return -ENOMEM;
+	if (protection & ~UINT64_C(7))
+		return -EINVAL;
 	if (size > USER_END || range_of(gva, size, &range))
 		return -ENOMEM;
 	/* As on Linux, what lies before a hole is changed. */
@@ -289,12 +296,18 @@ int64_t memory_remap(uint64_t gva, uint64_t old_size, uint64_t new_size, uint64_
 	struct region *region;
 	int error;
 
-	if (flags & ~(uint64_t)REMAP_MAYMOVE || !new_size || !old_size || gva & (HPT_PAGE_SIZE - 1))
+	/* Sizes are rounded up, and what wraps is 0 then. */
+	if (flags & ~(uint64_t)REMAP_MAYMOVE || !(pages_of(new_size) << HPT_PAGE_SHIFT) ||
+	    gva & (HPT_PAGE_SIZE - 1))
+		return -EINVAL;
+	region = region_find(current_regions(), gva >> HPT_PAGE_SHIFT);
+	if (!region)
+		return -EFAULT;
+	if (!(pages_of(old_size) << HPT_PAGE_SHIFT))
 		return -EINVAL;
 	if (new_size > USER_END || old_size > USER_END)
 		return -ENOMEM;
-	region = region_find(current_regions(), gva >> HPT_PAGE_SHIFT);
-	if (range_of(gva, old_size, &old) || !region)
+	if (range_of(gva, old_size, &old))
 		return -EFAULT;
 	more = (struct range){old.end, old.start + pages_of(new_size)};
 	less = (struct range){more.end, old.end};

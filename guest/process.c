@@ -69,13 +69,24 @@ static void put_page(void *page)
 		frames_put_kernel(NULL, (uint64_t)page - DIRECT_BASE, HPT_PAGE_SIZE);
 }
 
+/* Who has ended, but is still to be waited for, has no task any more. */
+static struct process *find_ended_child(const struct process *parent, uint32_t number)
+{
+	struct process *child = parent->children;
+
+	while (child && !(child->has_ended && child->number == number))
+		child = child->next_sibling;
+	return child;
+}
+
 struct process *process_find(uint32_t number)
 {
-	struct task *task = task_first;
+	struct process *found = NULL;
 
-	while (task && task->process->number != number)
-		task = task->next_task;
-	return task ? task->process : NULL;
+	for (struct task *task = task_first; task && !found; task = task->next_task)
+		found = task->process->number == number ? task->process
+							: find_ended_child(task->process, number);
+	return found;
 }
 
 struct task *task_find(uint32_t number)
@@ -184,6 +195,11 @@ static void set_up(struct task *task, const struct trap_frame *frame, const stru
 		task->frame.cpu.rsp = clone->stack;
 	task->fs_base = clone->flags & CLONE_SETTLS ? clone->fs_base : cpu.task->fs_base;
 	task->signal_mask = cpu.task->signal_mask;
+	/* Two tasks on one stack would be the end of both. */
+	if ((clone->flags & (CLONE_VM | CLONE_VFORK)) != CLONE_VM) {
+		task->stack = cpu.task->stack;
+		task->stack_size = cpu.task->stack_size;
+	}
 	task->clear_child = clone->flags & CLONE_CHILD_CLEARTID ? clone->child_word : 0;
 	task->tell_child = clone->flags & CLONE_CHILD_SETTID ? clone->child_word : 0;
 }
@@ -223,9 +239,11 @@ static int give_space(struct process *child, struct task *task, uint64_t flags)
 	unsigned int place = cpu.task->vectors;
 
 	if (flags & CLONE_VM) {
+		int error = vectors_get(space, &task->vectors);
+
 		child->space = space;
-		space->users++;
-		return vectors_get(space, &task->vectors);
+		space->users += !error;
+		return error;
 	}
 	child->space = space_fork(space);
 	if (!child->space)
@@ -257,6 +275,8 @@ static int64_t new_child(const struct trap_frame *frame, const struct clone *clo
 	if (error) {
 		if (task)
 			free_task(task);
+		if (child && child->files)
+			files_put(child->files);
 		if (child)
 			free_process(child);
 		return error;
@@ -265,7 +285,10 @@ static int64_t new_child(const struct trap_frame *frame, const struct clone *clo
 	add_child(current_process(), child);
 	set_up(task, frame, clone);
 	number = begin_task(task, clone);
-	return clone->flags & CLONE_VFORK ? schedule_wait(&child->vforked, 0, 0) : number;
+	if (!(clone->flags & CLONE_VFORK))
+		return number;
+	cpu.task->lends = true;
+	return schedule_wait(&child->vforked, 0, 0);
 }
 
 int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
@@ -273,7 +296,7 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 	uint64_t flags = clone->flags;
 	int error;
 
-	if (flags & ~(uint64_t)CLONE_KNOWN)
+	if (flags & ~(uint64_t)CLONE_KNOWN || (flags & CLONE_SIGHAND && !(flags & CLONE_VM)))
 		return -EINVAL;
 	if (flags & CLONE_THREAD) {
 		if ((flags & CLONE_THREAD_NEEDS) != CLONE_THREAD_NEEDS || flags & CLONE_VFORK)
@@ -290,8 +313,10 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 
 void process_release_parent(struct process *process)
 {
-	if (process->vforked.first)
-		schedule_wake(process->vforked.first, process->number);
+	if (!process->vforked.first)
+		return;
+	process->vforked.first->lends = false;
+	schedule_wake(process->vforked.first, process->number);
 }
 
 static __attribute__((noreturn)) void end_guest(const struct process *process, uint32_t status)
@@ -418,10 +443,12 @@ int64_t process_wait(int32_t wanted, uint64_t status, uint32_t options, uint64_t
 	struct process *process = current_process();
 	struct process *child = process->children;
 	bool is_any = false;
-	int64_t number;
+	uint32_t number, ended;
 
 	if (options & ~(uint32_t)WAIT_OPTIONS)
 		return -EINVAL;
+	if (wanted == INT32_MIN)
+		return -ESRCH;
 	for (; child; child = child->next_sibling) {
 		if (!matches(child, wanted))
 			continue;
@@ -433,12 +460,14 @@ int64_t process_wait(int32_t wanted, uint64_t status, uint32_t options, uint64_t
 		return -ECHILD;
 	if (!child)
 		return options & WAIT_NO_HANG ? 0 : schedule_wait_again(&process->waiters, 0);
-	if ((status && user_write(status, &child->status, sizeof(child->status))) ||
-	    (usage && user_write(usage, used, sizeof(used))))
-		return -EFAULT;
 	number = child->number;
+	ended = child->status;
+	/* As on Linux, it is gone even where its status cannot be told. */
 	remove_child(child);
 	free_process(child);
+	if ((status && user_write(status, &ended, sizeof(ended))) ||
+	    (usage && user_write(usage, used, sizeof(used))))
+		return -EFAULT;
 	return number;
 }
 

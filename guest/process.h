@@ -32,10 +32,10 @@ struct wait_queue {
 	struct task *first;
 };
 
-/* A word that tasks wait for. */
+/* A word that tasks wait for: a byte of a space's private memory, or of a segment. */
 struct futex_word {
-	uint64_t gva;
-	const struct space *space;
+	uint64_t at;
+	const void *owner;
 };
 
 /* The last fault that a handler is told of. */
@@ -67,6 +67,8 @@ struct task {
 	uint64_t stack; /* for handlers that want it; size 0: none */
 	uint64_t stack_size;
 	uint64_t tell_child;  /* gVA of a word for its number, when it begins; 0: none */
+	uint64_t tell_rest;   /* gVA of the time that an interrupted sleep had left; 0: none */
+	uint64_t sleep_ends;  /* by clock_now() */
 	uint64_t clear_child; /* gVA of a word that is cleared when it ends, and woken; 0: none */
 	struct futex_word futex; /* what it waits for, if it does: see futex.c */
 	uint32_t futex_bits;
@@ -79,6 +81,7 @@ struct task {
 	bool has_mask;	    /* saved_mask is to be restored when a signal was handled */
 	bool saves_vectors; /* the CPU is about to save its vector registers, ... */
 	bool vectors_saved; /* ... or has, and they have not changed since */
+	bool lends;	    /* a child of vfork() has its memory: only what ends it wakes it */
 	bool was_late;	    /* the time has come: for a call that begins anew */
 };
 

@@ -254,6 +254,8 @@ static __attribute__((noreturn)) void resume(struct task *task)
 			task_end(task->process->status);
 			schedule();
 		}
+		if (task->tell_rest)
+			clock_tell_rest(task);
 		/* Who executes a program has begun to end the others: that is not given up. */
 		if (signal_is_pending(task) && !task->process->executor) {
 			if (!signal_deliver(task))
@@ -305,8 +307,20 @@ void schedule_vectors_moved(void)
 	resume(cpu.next);
 }
 
+/* Its process ends, so nobody needs the registers that the trap page has not moved. */
+static __attribute__((noreturn)) void stop_moving_vectors(struct task *task)
+{
+	cpu.moves_vectors = false;
+	cpu.vectors = NULL;
+	task->saves_vectors = false;
+	resume(cpu.next);
+}
+
 void schedule_end(void)
 {
+	/* A task whose registers are being saved for another one may wait for its turn. */
+	if (cpu.moves_vectors)
+		schedule_remove(cpu.task);
 	if (cpu.vectors == cpu.task)
 		cpu.vectors = NULL;
 	if (cpu.moves_vectors && cpu.next != cpu.task)
@@ -385,6 +399,8 @@ void schedule_leave(struct trap_frame *frame)
 
 	if (!task)
 		schedule();
+	if (cpu.moves_vectors && task->process->is_ending)
+		stop_moving_vectors(task);
 	if (cpu.moves_vectors || stays(task)) {
 		if (cpu.ready || cpu.sleepers || cpu.timer_set)
 			set_timer(true);

@@ -128,6 +128,16 @@ int segment_map(struct space *space, uint64_t vpn, uint64_t entry)
 			       vpn - attachment->at.vpn + attachment->at.offset, HPT_4K, entry);
 }
 
+const struct segment *segment_at(const struct space *space, uint64_t vpn, uint64_t *page)
+{
+	const struct attachment *attachment = first_from(space, vpn);
+
+	if (!attachment || attachment->at.vpn > vpn)
+		return NULL;
+	*page = vpn - attachment->at.vpn + attachment->at.offset;
+	return attachment->segment;
+}
+
 /* Cuts an attachment in two at a page that is in it. */
 static int cut(struct space *space, struct attachment *attachment, uint64_t vpn)
 {

@@ -28,26 +28,6 @@ static uint64_t bit(int number)
 	return UINT64_C(1) << (number - 1);
 }
 
-#define NEVER_BLOCKED (bit(SIGNAL_KILL) | bit(SIGNAL_STOP))
-
-int64_t signal_action(int number, uint64_t action, uint64_t old, uint64_t size)
-{
-	struct signal_action *actions = current_process()->actions;
-	struct signal_action new;
-
-	if (size != SET_SIZE || number < 1 || number > SIGNALS)
-		return -EINVAL;
-	if (action && (number == SIGNAL_KILL || number == SIGNAL_STOP))
-		return -EINVAL;
-	if (action && user_read(&new, action, sizeof(new)))
-		return -EFAULT;
-	if (old && user_write(old, &actions[number - 1], sizeof(new)))
-		return -EFAULT;
-	if (action)
-		actions[number - 1] = new;
-	return 0;
-}
-
 int64_t signal_mask(int how, uint64_t set, uint64_t old, uint64_t size)
 {
 	uint64_t *mask = &current_task()->signal_mask;
@@ -67,7 +47,7 @@ int64_t signal_mask(int how, uint64_t set, uint64_t old, uint64_t size)
 			*mask &= ~bits;
 		else
 			*mask = bits;
-		*mask &= ~NEVER_BLOCKED;
+		*mask &= ~SIGNAL_NEVER_BLOCKED;
 	}
 	return old && user_write(old, &before, sizeof(before)) ? -EFAULT : 0;
 }
@@ -86,6 +66,36 @@ static bool is_ignored(const struct process *process, int number)
 	return handler == HANDLER_IGNORE || (!handler && ignored_by_default(number));
 }
 
+/* It is pending no more, for none of the threads. */
+static void forget(struct process *process, int number)
+{
+	process->signals &= ~bit(number);
+	for (struct task *task = process->threads; task; task = task->next_thread)
+		task->signals &= ~bit(number);
+}
+
+int64_t signal_action(int number, uint64_t action, uint64_t old, uint64_t size)
+{
+	struct signal_action *actions = current_process()->actions;
+	struct signal_action new;
+
+	if (size != SET_SIZE || number < 1 || number > SIGNALS)
+		return -EINVAL;
+	if (action && (number == SIGNAL_KILL || number == SIGNAL_STOP))
+		return -EINVAL;
+	if (action && user_read(&new, action, sizeof(new)))
+		return -EFAULT;
+	if (old && user_write(old, &actions[number - 1], sizeof(new)))
+		return -EFAULT;
+	if (!action)
+		return 0;
+	new.mask &= ~SIGNAL_NEVER_BLOCKED;
+	actions[number - 1] = new;
+	if (is_ignored(current_process(), number))
+		forget(current_process(), number);
+	return 0;
+}
+
 bool signal_ignores_children(const struct process *process)
 {
 	const struct signal_action *action = &process->actions[SIGNAL_CHILD - 1];
@@ -94,8 +104,10 @@ bool signal_ignores_children(const struct process *process)
 }
 
 /* A thread that does not block the signal goes on, to see it. */
-static void attend(struct task *task)
+static void attend(struct task *task, int number)
 {
+	if (task->lends && task->process->actions[number - 1].handler)
+		return;
 	if (task->state == TASK_WAITING)
 		schedule_wake(task, -EINTR);
 	else if (task->cpu != cpu.number)
@@ -106,22 +118,25 @@ void signal_send_process(struct process *process, int number)
 {
 	struct task *task = process->threads;
 
-	if (process->has_ended || is_ignored(process, number))
-		return;
-	process->signals |= bit(number);
 	while (task && task->signal_mask & bit(number))
 		task = task->next_thread;
+	/* Who blocks a signal may yet want it. */
+	if (process->has_ended || (task && is_ignored(process, number)))
+		return;
+	process->signals |= bit(number);
 	if (task)
-		attend(task);
+		attend(task, number);
 }
 
 static void send_task(struct task *task, int number)
 {
-	if (is_ignored(task->process, number))
+	bool is_blocked = task->signal_mask & bit(number);
+
+	if (!is_blocked && is_ignored(task->process, number))
 		return;
 	task->signals |= bit(number);
-	if (!(task->signal_mask & bit(number)))
-		attend(task);
+	if (!is_blocked)
+		attend(task, number);
 }
 
 /* kill() of more than one: of a group, or of all but the first process and the caller. */
@@ -223,10 +238,19 @@ bool signal_deliver(struct task *task)
 	task->process->signals &= ~bit(number);
 	if (handler > HANDLER_IGNORE && !signal_push_frame(task, number))
 		return true;
-	if (handler <= HANDLER_IGNORE && is_ignored(task->process, number))
+	/* Without room for a frame nothing helps, not even another handler. */
+	if (handler > HANDLER_IGNORE)
+		number = SIGNAL_SEGMENTATION;
+	else if (is_ignored(task->process, number))
 		return true;
-	process_killed(&task->frame.cpu, (unsigned int)number, "sent by a program",
-		       task->frame.cpu.rip);
+	/* What a program sends another is between the two, as in a pipeline that ends early. */
+	if (handler <= HANDLER_IGNORE && task->process->number != PROCESS_FIRST)
+		process_end(task->process, (uint32_t)number);
+	else
+		process_killed(&task->frame.cpu, (unsigned int)number,
+			       handler > HANDLER_IGNORE ? "no room for a handler's frame"
+							: "sent by a program",
+			       task->frame.cpu.rip);
 	task_end(task->process->status);
 	return false;
 }
@@ -243,7 +267,7 @@ int signal_set_for_call(uint64_t set, uint64_t size)
 	if (!task->has_mask)
 		task->saved_mask = task->signal_mask;
 	task->has_mask = true;
-	task->signal_mask = mask & ~NEVER_BLOCKED;
+	task->signal_mask = mask & ~SIGNAL_NEVER_BLOCKED;
 	return 0;
 }
 
@@ -267,14 +291,21 @@ int64_t signal_suspend(uint64_t set, uint64_t size)
 		return -EFAULT;
 	task->saved_mask = task->signal_mask;
 	task->has_mask = true;
-	task->signal_mask = mask & ~NEVER_BLOCKED;
+	task->signal_mask = mask & ~SIGNAL_NEVER_BLOCKED;
 	return signal_pause();
 }
 
 int64_t signal_pause(void)
 {
-	if (signal_is_pending(current_task()))
-		return -EINTR;
+	uint64_t pending = signal_pending(current_task());
+
+	for (; pending; pending &= pending - 1) {
+		int number = __builtin_ctzll(pending) + 1;
+
+		if (!is_ignored(current_process(), number))
+			return -EINTR;
+		forget(current_process(), number);
+	}
 	return schedule_wait(NULL, 0, 0);
 }
 

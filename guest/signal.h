@@ -26,6 +26,9 @@
 
 #define SIGNALS 64
 
+/* SIGKILL and SIGSTOP, as bits of a mask. */
+#define SIGNAL_NEVER_BLOCKED (UINT64_C(1) << (SIGNAL_KILL - 1) | UINT64_C(1) << (SIGNAL_STOP - 1))
+
 /* As the kernel interface of x86-64 lays it out. */
 struct signal_action {
 	uint64_t handler;

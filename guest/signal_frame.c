@@ -153,6 +153,8 @@ int signal_push_frame(struct task *task, int number)
 	at = ((vectors - sizeof(frame)) & ~UINT64_C(15)) - 8;
 	if (action->handler >= USER_END || !user_range(at, top - at))
 		return -EFAULT;
+	if (is_on_stack(task, top) && at <= task->stack)
+		return -EFAULT;
 	end_call(task, action->flags);
 	frame.stack = stack_of(task, f->cpu.rsp);
 	frame.context = context_of(task, vectors);
@@ -206,7 +208,7 @@ int64_t signal_return(struct trap_frame *f)
 		return 0;
 	}
 	take_context(f, &frame.context);
-	task->signal_mask = frame.mask;
+	task->signal_mask = frame.mask & ~SIGNAL_NEVER_BLOCKED;
 	schedule_forget_vectors();
 	return (int64_t)f->rax;
 }

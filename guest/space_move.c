@@ -64,7 +64,7 @@ static int map_again(struct space *space, uint64_t vpn, uint64_t entry)
 {
 	if (space_is_alone(space))
 		return hpt_map(&stage1, hpt_key(space->pages.asid, vpn, HPT_4K), entry);
-	return hpt_space_map(&space->pages, vpn, HPT_4K, entry);
+	return hpt_space_map(&space->pages, vpn, HPT_4K, entry | HPT_COPIED);
 }
 
 static uint64_t forget_page(void *context, struct hpt_key key, uint64_t entry)

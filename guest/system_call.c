@@ -6,6 +6,7 @@
 #include "guest/system_call.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
@@ -34,6 +35,7 @@
 #define LIMIT_STACK	 3
 #define LIMIT_FILES	 7
 #define LIMITS		 16
+#define RANDOM_WORDS	 32
 #define RANDOM_FLAGS	 7
 #define RANDOM_CONFLICT	 6 /* GRND_RANDOM with GRND_INSECURE */
 #define ROBUST_HEAD_SIZE 24
@@ -137,7 +139,10 @@ static int64_t sys_sched_getaffinity(struct trap_frame *f)
 {
 	uint64_t mask = (UINT64_C(1) << cpu_count) - 1;
 
-	if (f->rsi < sizeof(mask) || f->rsi % sizeof(mask))
+	uint32_t size = (uint32_t)f->rsi;
+
+	/* In bits it may wrap, as on Linux. */
+	if (size * CHAR_BIT < cpu_count || size % sizeof(mask))
 		return -EINVAL;
 	if (f->rdi && !task_find((uint32_t)f->rdi))
 		return -ESRCH;
@@ -272,25 +277,28 @@ static int64_t sys_gettimeofday(struct trap_frame *f)
 
 static int64_t sys_nanosleep(struct trap_frame *f)
 {
-	return clock_sleep(CLOCK_MONOTONIC, 0, f->rdi);
+	return clock_sleep(CLOCK_MONOTONIC, 0, f->rdi, f->rsi);
 }
 
 static int64_t sys_clock_nanosleep(struct trap_frame *f)
 {
-	return clock_sleep((uint32_t)f->rdi, (uint32_t)f->rsi, f->rdx);
+	return clock_sleep((uint32_t)f->rdi, (uint32_t)f->rsi, f->rdx, f->r10);
 }
 
 static int64_t sys_getrandom(struct trap_frame *f)
 {
 	uint32_t flags = (uint32_t)f->rdx;
+	uint64_t words[RANDOM_WORDS];
 
 	if (flags & ~RANDOM_FLAGS || (flags & RANDOM_CONFLICT) == RANDOM_CONFLICT)
 		return -EINVAL;
-	for (uint64_t at = 0; at < f->rsi; at += sizeof(uint64_t)) {
+	for (uint64_t at = 0; at < f->rsi; at += sizeof(words)) {
 		uint64_t rest = f->rsi - at;
-		uint64_t word = random_next();
 
-		if (user_write(f->rdi + at, &word, rest < sizeof(word) ? rest : sizeof(word)))
+		/* The way to a page costs more than a word. */
+		for (unsigned int i = 0; i < RANDOM_WORDS && i * sizeof(words[0]) < rest; i++)
+			words[i] = random_next();
+		if (user_write(f->rdi + at, words, rest < sizeof(words) ? rest : sizeof(words)))
 			return at ? (int64_t)at : -EFAULT;
 	}
 	return (int64_t)f->rsi;

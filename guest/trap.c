@@ -48,6 +48,16 @@ static __attribute__((noreturn)) void probe_faulted(const struct trap_cpu_frame 
 	end_probe();
 }
 
+/* The probe has asked CPUID, too. */
+static void probed(const struct trap_frame *frame)
+{
+	vectors_start((uint32_t)frame->rsi);
+	if (frame->vector == TRAP_PAGE_FAULT)
+		probe_faulted(&frame->cpu);
+	if (frame->vector == VECTOR_SYSCALL)
+		end_probe();
+}
+
 void trap_probe_syscall(void (*next)(void))
 {
 	struct trap_frame frame = {
@@ -178,10 +188,8 @@ void trap(struct trap_frame *frame)
 		woken(frame);
 		return;
 	}
-	if (probe_next && frame->vector == TRAP_PAGE_FAULT)
-		probe_faulted(&frame->cpu);
-	if (probe_next && frame->vector == VECTOR_SYSCALL)
-		end_probe();
+	if (probe_next)
+		probed(frame);
 	lock_kernel();
 	from_ring3(frame);
 	schedule_leave(frame);

@@ -144,6 +144,9 @@ trap_leave:
 trap_page_text:
 	int3
 	.org trap_page_text + TRAP_PAGE_PROBE, 0xcc
+	mov $1, %eax
+	cpuid
+	mov %ecx, %esi
 	syscall
 	int3
 	.org trap_page_text + TRAP_PAGE_XSAVE, 0xcc

@@ -63,16 +63,11 @@ void vectors_put(struct space *space, unsigned int place)
 }
 
 /* As programs see it: whoever sees XSAVE uses AVX. */
-static bool has_xsave(void)
-{
-	static int known = -1;
-	uint32_t eax, ebx, ecx, edx;
+static bool has_xsave;
 
-	if (known < 0) {
-		cpuid(1, &eax, &ebx, &ecx, &edx);
-		known = !!(ecx & FEATURE_OSXSAVE);
-	}
-	return known;
+void vectors_start(uint32_t features)
+{
+	has_xsave = features & FEATURE_OSXSAVE;
 }
 
 struct trap_frame vectors_frame(unsigned int place, bool is_save)
@@ -83,7 +78,7 @@ struct trap_frame vectors_frame(unsigned int place, bool is_save)
 	return (struct trap_frame){
 		.rdi = vectors_at(place),
 		.rax = COMPONENTS,
-		.cpu = {.rip = TRAP_PAGE + (has_xsave() ? with : without),
+		.cpu = {.rip = TRAP_PAGE + (has_xsave ? with : without),
 			.cs = USER_CODE,
 			.rflags = 0x2,
 			.ss = USER_DATA},

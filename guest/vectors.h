@@ -17,6 +17,9 @@
 #include "guest/layout.h"
 #include "guest/process.h"
 
+/* What CPUID's leaf 1 gives in ECX in ring 3: ring 0 may see another (trap.c). */
+void vectors_start(uint32_t features);
+
 /* There are places in the space that this CPU has. -ENOMEM. */
 int vectors_prepare(struct space *space);
 

@@ -160,7 +160,7 @@ int hpt_space_lookup(const struct hpt_space *space, uint64_t vpn, enum hpt_size 
 /* As hpt_map() asks; and a flag, so that an entry is not 0 where frames are sealed. */
 static bool entry_fits(enum hpt_size size, uint64_t entry)
 {
-	return !(entry & ~HPT_ENTRY_MASK) && !(entry & HPT_COPIED) &&
+	return !(entry & ~HPT_ENTRY_MASK) && !is_hole(entry) &&
 	       !!(entry & HPT_LARGE) == (size == HPT_2M) && entry & HPT_FLAGS_MASK & ~HPT_LARGE &&
 	       !(entry & HPT_PRESENT && entry & HPT_SWAPPED);
 }

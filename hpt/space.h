@@ -188,8 +188,8 @@ int hpt_space_lookup(const struct hpt_space *space, uint64_t vpn, enum hpt_size 
  * Maps a private page, as hpt_map(); it may lie where a segment is attached, and hides its page.
  * -EEXIST if the space has a private page there, own or shared; as in hpt_map(), pages of the other
  * size are not looked for. With HPT_COMMON the page is not copied on write: those that have it
- * through forks write to the one frame. Errors as hpt_map(); -EINVAL with HPT_COPIED, or without
- * any flag.
+ * through forks write to the one frame. With HPT_COPIED the frame may have another entry already:
+ * it is copied before it is written. Errors as hpt_map(); -EINVAL with both, or without any flag.
  */
 int hpt_space_map(struct hpt_space *space, uint64_t vpn, enum hpt_size size, uint64_t entry);
 

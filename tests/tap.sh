@@ -18,6 +18,30 @@ suite() {
 	count "$name" "$status" $((SECONDS - start))
 }
 
+# beside NAME SECONDS COMMAND...: the same, while the suites that follow run; await() counts it.
+besides=()
+beside() {
+	local name=$1 limit=$2
+	shift 2
+	(
+		status=0 start=$SECONDS
+		timeout -k 10 "$limit" "$@" >"$results/$name.tap" 2>"$results/$name.log" </dev/null ||
+			status=$?
+		echo "$status $((SECONDS - start))" >"$results/$name.end"
+	) &
+	besides+=("$name")
+}
+
+await() {
+	local name status took
+	wait
+	for name in "${besides[@]}"; do
+		read -r status took <"$results/$name.end"
+		count "$name" "$status" "$took"
+	done
+	besides=()
+}
+
 # sanitized_suites: the unit tests of each room, from `make sanitized`. Leaks are not looked for: a
 # test's process ends without the sanitizer's check for them (the tests themselves count what
 # comes back). With --tap Criterion drops what the process says, and with it the report.

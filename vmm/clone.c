@@ -60,8 +60,7 @@ static int clone_memory(struct machine *clone, struct machine *machine, struct m
 	return error;
 }
 
-static int clone_state(struct machine *clone, const struct machine *machine,
-		       struct message *message)
+static int clone_state(struct machine *clone, struct machine *machine, struct message *message)
 {
 	struct snapshot_state *state = calloc(1, sizeof(*state));
 	int error;
@@ -100,8 +99,7 @@ int machine_clone(struct machine *clone, struct machine *machine, int out_fd, in
 	if (config->pc || config->cpus > 1 || config->disk)
 		return message_set(
 			message, -ENOTSUP, STATUS_UNAVAILABLE,
-			"clone: a PC, a disk, and more CPUs than one, are not taken over: as "
-			"of a snapshot");
+			"clone: a PC, a disk, and more CPUs than one, are not taken over");
 	inherit(clone, machine, out_fd, err_fd);
 	machine_make_devices(clone);
 	error = machine_make_gate(clone, message);

@@ -117,11 +117,13 @@ static int open_snapshot(struct run *run)
 	options->guest_table = (enum hpt_organisation)config->guest_table;
 	options->host_table = (enum hpt_organisation)config->host_table;
 	options->image = config->image;
-	run->image.kind = config->is_program ? IMAGE_STATIC_PROGRAM : IMAGE_PVH_KERNEL;
+	options->cpus = config->cpus;
+	run->image.kind = (enum image_kind)config->kind;
 	return 0;
 }
 
-static void fill_snapshot_config(const struct run *run, struct snapshot_config *config)
+static void fill_snapshot_config(const struct run *run, const struct machine_config *machine,
+				 struct snapshot_config *config)
 {
 	const struct run_options *options = &run->options;
 
@@ -131,7 +133,10 @@ static void fill_snapshot_config(const struct run *run, struct snapshot_config *
 		.seed = options->seed,
 		.guest_table = options->guest_table,
 		.host_table = options->host_table,
-		.is_program = run->image.kind == IMAGE_STATIC_PROGRAM,
+		.kind = run->image.kind,
+		.cpus = machine->cpus,
+		.apics = machine->apics,
+		.pc = machine->pc,
 	};
 	snprintf(config->image, sizeof(config->image), "%s", options->image);
 }
@@ -238,6 +243,15 @@ static int choose_slab(struct run *run, uint64_t *size)
 	return options->table_slab && !*size ? refuse(run, STATUS_INTERNAL, "out of memory") : 0;
 }
 
+static void restore_config(struct run *run, struct machine_config *config)
+{
+	const struct snapshot_config *saved = &run->snapshot.state->config;
+
+	config->restore = &run->snapshot;
+	config->apics = saved->apics;
+	config->pc = saved->pc;
+}
+
 static int open_disk(struct run *run)
 {
 	const char *path = run->options.disk;
@@ -273,26 +287,16 @@ static int make_machine(struct run *run)
 	struct message message;
 
 	if (options->restore)
-		config.restore = &run->snapshot;
+		restore_config(run, &config);
 	else if (choose_kernel(run, &config) || write_command_line(run) ||
 		 choose_slab(run, &config.table_slab))
 		return -1;
 	else if (run_pc_prepare(&run->pc, options, &run->image, &config, &message))
 		return refuse(run, message.status, message.text);
-	if (config.pc && options->snapshot.when != SNAPSHOT_NEVER)
-		return refuse(run, STATUS_USAGE,
-			      "--snapshot: IMAGE finds a PC, whose interrupt controllers and timer "
-			      "are not in a snapshot; wanted a program, or a PVH kernel without "
-			      "--initrd and --append");
-	if (config.cpus > 1 && options->snapshot.when != SNAPSHOT_NEVER)
-		return refuse(
-			run, STATUS_USAGE,
-			"--snapshot: found --cpus above 1, wanted one CPU: the others and the "
-			"interrupt controllers are not in a snapshot");
 	config.command_line = run->command_line.text;
 	if (options->snapshot.when != SNAPSHOT_NEVER)
 		config.snapshot = &run->options.snapshot;
-	fill_snapshot_config(run, &run->options.snapshot.config);
+	fill_snapshot_config(run, &config, &run->options.snapshot.config);
 	if (options->walk_check)
 		config.walk_check = &run->walk_check;
 	if (open_disk(run))

@@ -10,7 +10,8 @@
 #include "vmm/cpu_features.h"
 #include "vmm/status.h"
 
-#define MSR_TSC 0x10
+#define MSR_TSC		 0x10
+#define MSR_TSC_DEADLINE 0x6e0
 
 /* A counter within so many parts in a million is the same one, measured anew. */
 #define KHZ_TOLERANCE 250
@@ -82,7 +83,10 @@ static int read_msrs(struct cpu_state *state, const struct kvm *kvm, unsigned in
 	return 0;
 }
 
-/* What has its value already is not written: some can only be read. */
+/*
+ * What has its value already is not written: some can only be read. A deadline has a meaning once
+ * the local APIC and the counter are there.
+ */
 static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		      struct message *message)
 {
@@ -90,7 +94,8 @@ static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, unsi
 		const struct kvm_msr_entry *entry = &state->msrs[i];
 		uint64_t value;
 
-		if (read_msr(kvm, vcpu, entry->index, &value) && value == entry->data)
+		if (entry->index == MSR_TSC_DEADLINE ||
+		    (read_msr(kvm, vcpu, entry->index, &value) && value == entry->data))
 			continue;
 		if (!write_msr(kvm, vcpu, entry->index, entry->data))
 			return message_set(message, -EINVAL, STATUS_DATA,
@@ -101,16 +106,46 @@ static int write_msrs(const struct cpu_state *state, const struct kvm *kvm, unsi
 	return 0;
 }
 
+static void write_deadline(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu)
+{
+	for (uint32_t i = 0; i < state->msr_count; i++) {
+		const struct kvm_msr_entry *entry = &state->msrs[i];
+
+		if (entry->index == MSR_TSC_DEADLINE && entry->data)
+			(void)write_msr(kvm, vcpu, entry->index, entry->data);
+	}
+}
+
+/* By how much the counter of a vCPU is ahead of the host's; false if KVM does not say. */
+static bool read_offset(const struct kvm *kvm, unsigned int vcpu, uint64_t *offset)
+{
+	struct kvm_device_attr attribute = {
+		.group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)offset};
+
+	return ioctl(kvm->vcpus[vcpu].fd, KVM_GET_DEVICE_ATTR, &attribute) == 0;
+}
+
+static bool write_offset(const struct kvm *kvm, unsigned int vcpu, uint64_t offset)
+{
+	struct kvm_device_attr attribute = {.group = KVM_VCPU_TSC_CTRL,
+					    .attr = KVM_VCPU_TSC_OFFSET,
+					    .addr = (uintptr_t)&offset};
+
+	return ioctl(kvm->vcpus[vcpu].fd, KVM_SET_DEVICE_ATTR, &attribute) == 0;
+}
+
+/* Counters are read one after the other, so what is exact is how far apart two of them are. */
 static int read_clocks(struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		       struct message *message)
 {
-	struct kvm_clock_data clock = {0};
+	uint64_t own, first;
 
 	if (!read_msr(kvm, vcpu, MSR_TSC, &state->tsc))
 		return read_failed(message, "KVM_GET_MSRS of the time stamp counter");
 	state->tsc_khz = kvm_tsc_khz(kvm);
-	if (ioctl(kvm->vm, KVM_GET_CLOCK, &clock) == 0)
-		state->clock_ns = clock.clock;
+	state->tsc_ahead = 0;
+	if (vcpu && read_offset(kvm, vcpu, &own) && read_offset(kvm, 0, &first))
+		state->tsc_ahead = own - first;
 	return 0;
 }
 
@@ -135,35 +170,30 @@ static int set_frequency(const struct cpu_state *state, const struct kvm *kvm, u
  * By the counter's offset where KVM has that: written as an MSR a value near that of a fresh vCPU
  * is taken for an attempt to make two of them equal, and is not kept.
  */
-static void set_counter(const struct kvm *kvm, unsigned int vcpu, uint64_t tsc)
+static void set_counter(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu)
 {
-	struct kvm_device_attr attribute = {.group = KVM_VCPU_TSC_CTRL,
-					    .attr = KVM_VCPU_TSC_OFFSET};
 	uint64_t offset, now;
 
-	attribute.addr = (uintptr_t)&offset;
-	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_DEVICE_ATTR, &attribute) == 0 &&
-	    read_msr(kvm, vcpu, MSR_TSC, &now)) {
-		offset += tsc - now;
-		if (ioctl(kvm->vcpus[vcpu].fd, KVM_SET_DEVICE_ATTR, &attribute) == 0)
-			return;
-	}
-	(void)write_msr(kvm, vcpu, MSR_TSC, tsc);
+	if (vcpu && read_offset(kvm, 0, &offset) &&
+	    write_offset(kvm, vcpu, offset + state->tsc_ahead))
+		return;
+	if (read_offset(kvm, vcpu, &offset) && read_msr(kvm, vcpu, MSR_TSC, &now) &&
+	    write_offset(kvm, vcpu, offset + state->tsc - now))
+		return;
+	(void)write_msr(kvm, vcpu, MSR_TSC, state->tsc);
 }
 
 static int write_clocks(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 			struct message *message)
 {
-	struct kvm_clock_data clock = {.clock = state->clock_ns};
 	uint64_t now = 0;
 	int ret = set_frequency(state, kvm, vcpu, message);
 
 	if (ret < 0)
 		return ret;
-	if (state->clock_ns)
-		(void)ioctl(kvm->vm, KVM_SET_CLOCK, &clock);
-	set_counter(kvm, vcpu, state->tsc);
-	if (read_msr(kvm, vcpu, MSR_TSC, &now) && now >= state->tsc)
+	set_counter(state, kvm, vcpu);
+	/* All counters go on from that of vCPU 0. */
+	if (vcpu || (read_msr(kvm, vcpu, MSR_TSC, &now) && now >= state->tsc))
 		return 0;
 	return message_set(message, -ENOTSUP, STATUS_DATA,
 			   "time stamp counter: found 0x%" PRIx64 ", wanted at most 0x%" PRIx64
@@ -192,6 +222,23 @@ static int read_parts(struct cpu_state *state, const struct kvm *kvm, unsigned i
 		return read_failed(message, "KVM_GET_VCPU_EVENTS");
 	if (ioctl(kvm->vcpus[vcpu].fd, KVM_GET_MP_STATE, &state->running) < 0)
 		return read_failed(message, "KVM_GET_MP_STATE");
+	state->has_apic = kvm->has_apics;
+	if (state->has_apic && ioctl(kvm->vcpus[vcpu].fd, KVM_GET_LAPIC, &state->apic) < 0)
+		return read_failed(message, "KVM_GET_LAPIC");
+	return 0;
+}
+
+/* Its mode is in the special registers. */
+static int write_apic(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
+		      struct message *message)
+{
+	if (state->has_apic != kvm->has_apics)
+		return message_set(message, -EINVAL, STATUS_DATA,
+				   "vCPU: has_apic: found %" PRIu32
+				   ", wanted %d, as the machine is",
+				   state->has_apic, kvm->has_apics);
+	if (state->has_apic && ioctl(kvm->vcpus[vcpu].fd, KVM_SET_LAPIC, &state->apic) < 0)
+		return refused(message, "KVM_SET_LAPIC");
 	return 0;
 }
 
@@ -251,10 +298,16 @@ int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, unsign
 	if (ret == 0 && ioctl(kvm->vcpus[vcpu].fd, KVM_SET_SREGS, &state->special) < 0)
 		ret = refused(message, "KVM_SET_SREGS");
 	if (ret == 0)
+		ret = write_apic(state, kvm, vcpu, message);
+	if (ret == 0)
 		ret = write_extended(state, kvm, vcpu, message);
 	if (ret == 0)
 		ret = write_msrs(state, kvm, vcpu, message);
 	if (ret == 0)
 		ret = write_parts(state, kvm, vcpu, message);
-	return ret == 0 ? write_clocks(state, kvm, vcpu, message) : ret;
+	if (ret == 0)
+		ret = write_clocks(state, kvm, vcpu, message);
+	if (ret == 0)
+		write_deadline(state, kvm, vcpu);
+	return ret;
 }

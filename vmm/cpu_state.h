@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of the vCPU, as KVM gives and takes it, in one struct without pointers.
+ * The state of a vCPU, as KVM gives and takes it, in one struct without pointers.
  *
  * Time. The guest's time stamp counter goes on from where it stood, if KVM can set it. On the pvm
  * kind it is the host's and cannot be set: a guest that goes on sees the time that has passed in
@@ -27,10 +27,13 @@ struct cpu_state {
 	struct kvm_debugregs debug;
 	struct kvm_vcpu_events events;
 	struct kvm_mp_state running;
+	struct kvm_lapic_state apic; /* if has_apic */
+	uint32_t has_apic;
+	uint32_t is_started; /* it may go into the guest (gate.h) */
 	uint32_t has_xsave;
 	uint32_t has_xcrs;
-	uint64_t clock_ns; /* kvmclock's */
 	uint64_t tsc;
+	uint64_t tsc_ahead; /* of the counter of vCPU 0 */
 	uint64_t tsc_khz;
 	uint32_t msr_count;
 	uint32_t cpuid_count;
@@ -46,8 +49,8 @@ int cpu_state_read(struct cpu_state *state, const struct kvm *kvm, unsigned int 
 		   struct message *message);
 
 /*
- * Puts a state into a vCPU that has not run. The state may be anything: what KVM or this host
- * refuses is named (status 65).
+ * Puts a state into a vCPU that has not run, those of the vCPUs in the order of their numbers. The
+ * state may be anything: what KVM or this host refuses is named (status 65).
  */
 int cpu_state_write(const struct cpu_state *state, const struct kvm *kvm, unsigned int vcpu,
 		    struct message *message);

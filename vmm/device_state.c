@@ -58,6 +58,7 @@ void device_state_read(struct device_state *state, const struct devices *devices
 	state->exit_status = devices->exit_status;
 	state->published = devices->published;
 	state->started = devices->started;
+	memcpy(state->power, devices->power, sizeof(state->power));
 	state->page = devices->page;
 	state->ignored_doorbells = devices->ignored_doorbells;
 	state->unknown_ports = devices->unknown_ports;
@@ -73,6 +74,7 @@ void device_state_write(const struct device_state *state, struct devices *device
 	devices->exit_reason = "exit";
 	devices->published = state->published;
 	devices->started = state->started;
+	memcpy(devices->power, state->power, sizeof(devices->power));
 	devices->page = state->page;
 	devices->ignored_doorbells = state->ignored_doorbells;
 	devices->unknown_ports = state->unknown_ports;

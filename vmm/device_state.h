@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The state of the devices of a machine that is no PC, in one struct without pointers. Consoles are
+ * The state of the devices of a machine, in one struct without pointers. Consoles are
  * not in it: they are written out before the state is read.
  */
 #ifndef VMM_DEVICE_STATE_H
@@ -34,7 +34,8 @@ struct device_state {
 	uint8_t exit_status;
 	uint8_t published;
 	uint8_t started;
-	uint8_t reserved[4];
+	uint8_t power[6]; /* of a PC */
+	uint8_t reserved[6];
 	uint64_t page;
 	uint64_t ignored_doorbells;
 	uint64_t unknown_ports;

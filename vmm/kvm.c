@@ -128,6 +128,7 @@ int kvm_create_interrupts(struct kvm *kvm, bool timer, struct message *message)
 	kvm->has_apics = true;
 	if (timer && ioctl(kvm->vm, KVM_CREATE_PIT2, &pit) < 0)
 		return kvm_failed(message, "KVM_CREATE_PIT2");
+	kvm->has_timer = timer;
 	return 0;
 }
 

@@ -36,6 +36,7 @@ struct kvm {
 	size_t run_size;
 	uint32_t slots; /* memory slots in use */
 	bool has_apics; /* kvm_create_interrupts() was called */
+	bool has_timer; /* and with a timer */
 };
 
 /* An ioctl has just failed: says so, by errno. Returns the negative errno. */

@@ -88,7 +88,7 @@ static const struct argp_option rows[] = {
 	 "instruction), exit, or a number of seconds",
 	 0},
 	{"restore", OPTION_RESTORE, "FILE", 0,
-	 "go on from a snapshot, in place of IMAGE; memory size, tables, window and seed are in it",
+	 "go on from a snapshot, in place of IMAGE; memory size, CPUs, tables, window and seed are in it",
 	 0},
 	{"working-set", OPTION_WORKING_SET, "SECONDS", 0,
 	 "every so often say how many pages the guest has touched and written since the last time; each sample makes it miss on all of them once more",

@@ -71,7 +71,7 @@ bool snapshot_is_due(const struct snapshot_request *request, const struct device
 		return false;
 	switch (request->when) {
 	case SNAPSHOT_START:
-		return devices->started || !request->config.is_program;
+		return devices->started || request->config.kind != IMAGE_STATIC_PROGRAM;
 	case SNAPSHOT_EXIT:
 		return devices->exited;
 	case SNAPSHOT_AFTER:
@@ -81,18 +81,38 @@ bool snapshot_is_due(const struct snapshot_request *request, const struct device
 	}
 }
 
-int snapshot_read_state(struct snapshot_state *state, const struct machine *machine,
+int snapshot_read_state(struct snapshot_state *state, struct machine *machine,
 			struct message *message)
 {
+	int ret = vm_state_read(&state->vm, &machine->kvm, message);
+
 	device_state_read(&state->devices, &machine->devices);
-	return cpu_state_read(&state->cpu, &machine->kvm, 0, message);
+	for (unsigned int i = 0; i < machine->config.cpus && ret == 0; i++) {
+		ret = cpu_state_read(&state->cpus[i], &machine->kvm, i, message);
+		state->cpus[i].is_started = gate_is_started(&machine->gate, i);
+	}
+	return ret;
+}
+
+/* The controllers last: what waits there goes to the CPUs. */
+static int write_cpus(const struct snapshot_state *state, struct machine *machine,
+		      struct message *message)
+{
+	int ret = 0;
+
+	for (unsigned int i = 0; i < machine->config.cpus && ret == 0; i++) {
+		ret = cpu_state_write(&state->cpus[i], &machine->kvm, i, message);
+		if (ret == 0 && state->cpus[i].is_started)
+			gate_start(&machine->gate, i);
+	}
+	return ret == 0 ? vm_state_write(&state->vm, &machine->kvm, message) : ret;
 }
 
 int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
 			 struct message *message)
 {
 	device_state_write(&state->devices, &machine->devices);
-	return cpu_state_write(&state->cpu, &machine->kvm, 0, message);
+	return write_cpus(state, machine, message);
 }
 
 static int read_state(struct snapshot_state *state, const struct snapshot_request *request,
@@ -109,7 +129,8 @@ static int read_state(struct snapshot_state *state, const struct snapshot_reques
 static int write_snapshot(struct snapshot_request *request, struct machine *machine,
 			  struct message *message)
 {
-	struct snapshot_state *state = calloc(1, sizeof(*state));
+	size_t size = snapshot_state_size(machine->config.cpus);
+	struct snapshot_state *state = calloc(1, size);
 	const char *what;
 	int ret;
 
@@ -117,7 +138,7 @@ static int write_snapshot(struct snapshot_request *request, struct machine *mach
 		return message_set(message, -ENOMEM, STATUS_INTERNAL, "out of memory");
 	ret = read_state(state, request, machine, message);
 	if (ret == 0) {
-		ret = ept_save_write(&request->save, &machine->ept, state, sizeof(*state), &what);
+		ret = ept_save_write(&request->save, &machine->ept, state, size, &what);
 		if (ret < 0)
 			message_set(message, ret, STATUS_NOINPUT, "--snapshot: %s: %s",
 				    request->path, what);
@@ -171,6 +192,14 @@ static int check_config(const struct snapshot *snapshot, struct message *message
 	if (config->host_table >= HPT_ORGANISATIONS)
 		return refuse_number("host_table", config->host_table, 0, HPT_ORGANISATIONS - 1,
 				     message);
+	if (!image_is_kernel((enum image_kind)config->kind) && config->kind != IMAGE_STATIC_PROGRAM)
+		return message_set(message, -EBADMSG, STATUS_DATA,
+				   "kind: found %" PRIu32 ", wanted that of a program or a kernel",
+				   config->kind);
+	if (config->apics > 1)
+		return refuse_number("apics", config->apics, 0, 1, message);
+	if (config->pc > 1)
+		return refuse_number("pc", config->pc, 0, 1, message);
 	if (!memchr(config->image, 0, sizeof(config->image)))
 		return message_set(message, -EBADMSG, STATUS_DATA,
 				   "image: found no zero, wanted a name of at most %d bytes",
@@ -178,17 +207,34 @@ static int check_config(const struct snapshot *snapshot, struct message *message
 	return 0;
 }
 
+static int check_size(uint64_t found, size_t wanted, bool exact, struct message *message)
+{
+	if (exact ? found == wanted : found >= wanted)
+		return 0;
+	return message_set(message, -EBADMSG, STATUS_DATA,
+			   "owner_size: found %" PRIu64 ", wanted %s%zu", found,
+			   exact ? "" : "at least ", wanted);
+}
+
+/* All of it up to the CPUs is there before anything is believed, then the CPUs. */
 static int check_state(struct snapshot *snapshot, struct message *message)
 {
 	const struct snapshot_state *state = snapshot->origin.owner;
+	uint64_t size = snapshot->origin.owner_size;
+	int ret;
 
-	if (snapshot->origin.owner_size != sizeof(*state))
-		return message_set(message, -EBADMSG, STATUS_DATA,
-				   "owner_size: found %" PRIu64 ", wanted %zu",
-				   snapshot->origin.owner_size, sizeof(*state));
-	if (state->version != SNAPSHOT_STATE_VERSION)
-		return refuse_number("version of the state", state->version, SNAPSHOT_STATE_VERSION,
-				     SNAPSHOT_STATE_VERSION, message);
+	if (size < sizeof(state->version) || state->version != SNAPSHOT_STATE_VERSION)
+		return refuse_number("version of the state",
+				     size < sizeof(state->version) ? 0 : state->version,
+				     SNAPSHOT_STATE_VERSION, SNAPSHOT_STATE_VERSION, message);
+	ret = check_size(size, snapshot_state_size(1), false, message);
+	if (ret < 0)
+		return ret;
+	if (state->config.cpus < 1 || state->config.cpus > KVM_VCPUS_MAX)
+		return refuse_number("cpus", state->config.cpus, 1, KVM_VCPUS_MAX, message);
+	ret = check_size(size, snapshot_state_size(state->config.cpus), true, message);
+	if (ret < 0)
+		return ret;
 	snapshot->state = state;
 	return check_config(snapshot, message);
 }

@@ -12,15 +12,18 @@
 #define VMM_SNAPSHOT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "ept/origin.h"
 #include "ept/save.h"
 #include "vmm/cpu_state.h"
 #include "vmm/device_state.h"
+#include "vmm/image.h"
 #include "vmm/message.h"
+#include "vmm/vm_state.h"
 
-#define SNAPSHOT_STATE_VERSION 1
+#define SNAPSHOT_STATE_VERSION 2
 #define SNAPSHOT_IMAGE_MAX     1024
 
 /* What the run was asked for, and cannot be changed any more. */
@@ -30,19 +33,28 @@ struct snapshot_config {
 	uint64_t seed;
 	uint32_t guest_table; /* enum hpt_organisation, as the next */
 	uint32_t host_table;
-	uint32_t is_program; /* else a PVH kernel */
-	uint32_t reserved;
+	uint32_t kind; /* of the image: enum image_kind */
+	uint32_t cpus;
+	uint32_t apics; /* 0 or 1, as the next: machine_config */
+	uint32_t pc;
 	char image[SNAPSHOT_IMAGE_MAX]; /* its name, cut to this, with a zero */
 };
 
-/* The owner's part of the file. */
+/* The owner's part of the file, which ends behind the last CPU of the machine. */
 struct snapshot_state {
 	uint32_t version;
 	uint32_t kvm_kind; /* enum kvm_kind */
 	struct snapshot_config config;
-	struct cpu_state cpu;
 	struct device_state devices;
+	struct vm_state vm;
+	struct cpu_state cpus[KVM_VCPUS_MAX];
 };
+
+/* Bytes of it for so many CPUs. */
+static inline size_t snapshot_state_size(unsigned int cpus)
+{
+	return offsetof(struct snapshot_state, cpus) + cpus * sizeof(struct cpu_state);
+}
 
 enum snapshot_when {
 	SNAPSHOT_NEVER,
@@ -61,7 +73,7 @@ struct snapshot_request {
 	struct snapshot_config config;
 	struct ept_save save;
 	/*
-	 * If it is not NULL: called where the snapshot is due, the vCPU stopped as for
+	 * If it is not NULL: called where the snapshot is due, the vCPUs stopped as for
 	 * snapshot_take(), in place of writing a file. 0, or a negative errno and the message,
 	 * which ends the run.
 	 */
@@ -95,8 +107,8 @@ bool snapshot_is_due(const struct snapshot_request *request, const struct device
 		     uint64_t ran_ns);
 
 /*
- * Takes the snapshot; the vCPU has left KVM_RUN with nothing to complete, the consoles are written
- * out. Status 66 if it cannot be written.
+ * Takes the snapshot; no vCPU is inside the gate, or has anything to complete; the consoles are
+ * written out. Status 66 if it cannot be written.
  */
 int snapshot_take(struct snapshot_request *request, struct machine *machine,
 		  struct message *message);
@@ -119,10 +131,10 @@ int snapshot_restore(const struct snapshot *snapshot, struct machine *machine,
 		     struct message *message);
 
 /*
- * The state of a machine's vCPU and devices, without its memory, and a machine that gets it; of
+ * The state of a machine's vCPUs and devices, without its memory, and a machine that gets it; of
  * *state these parts alone. As cpu_state_read() and cpu_state_write().
  */
-int snapshot_read_state(struct snapshot_state *state, const struct machine *machine,
+int snapshot_read_state(struct snapshot_state *state, struct machine *machine,
 			struct message *message);
 int snapshot_write_state(const struct snapshot_state *state, struct machine *machine,
 			 struct message *message);

@@ -8,6 +8,7 @@ set -u
 cd /files || exit 1
 
 sh cases.sh cases testbed
+sh cases.sh cases_cpus testbed-cpus-2 --cpus 2
 for guest in radix clustered; do
 	for host in radix clustered; do
 		sh cases.sh pairs "testbed-$guest-over-$host" --guest-table $guest --host-table $host

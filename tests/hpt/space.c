@@ -344,7 +344,7 @@ TABLE_TEST(space, bad_arguments_are_errors)
 	cr_assert_eq(hpt_space_map(space, 0, HPT_SIZES, entry), -EINVAL);
 	cr_assert_eq(hpt_space_map(space, 1, HPT_2M, entry), -EINVAL);
 	cr_assert_eq(hpt_space_map(space, 0, kind->size, entry ^ HPT_LARGE), -EINVAL);
-	cr_assert_eq(hpt_space_map(space, 0, kind->size, entry | HPT_COPIED), -EINVAL);
+	cr_assert_eq(hpt_space_map(space, 0, kind->size, entry | HPT_COPIED | HPT_COMMON), -EINVAL);
 	cr_assert_eq(hpt_space_map(space, 0, kind->size, 0), -EINVAL);
 	cr_assert_eq(hpt_space_unmap(space, end - step, kind->size, 2), -EINVAL);
 	cr_assert_eq(hpt_space_unmap(space, 0, kind->size, UINT64_MAX), -EINVAL);
@@ -379,8 +379,9 @@ TABLE_TEST(space, entries_that_cannot_be_are_refused_over_a_hole_too)
 	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) ^ HPT_LARGE), -EINVAL);
 	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) | HPT_SWAPPED),
 		     -EINVAL);
-	cr_assert_eq(hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) | HPT_COPIED),
-		     -EINVAL);
+	cr_assert_eq(
+		hpt_space_map(space, vpn, kind->size, entry_of(kind, 5) | HPT_COPIED | HPT_COMMON),
+		-EINVAL);
 	cr_assert_eq(hpt_space_map(space, vpn, kind->size, UINT64_C(1) << 48 | 1 | large), -EINVAL);
 	world_check(&world);
 	world_map(&world, 1, page, HPT_WRITE, false);

@@ -62,6 +62,14 @@ static inline const char *report_error_name(int error)
 		return "EAGAIN";
 	case EBADF:
 		return "EBADF";
+	case ECHILD:
+		return "ECHILD";
+	case EINTR:
+		return "EINTR";
+	case EPERM:
+		return "EPERM";
+	case ESRCH:
+		return "ESRCH";
 	case EEXIST:
 		return "EEXIST";
 	case EFAULT:

@@ -3,7 +3,11 @@
  * Changes an address space at random and holds every page of it against a model: what it contains,
  * and whether it can be read and written.
  *
- *     torture [--seed N=1] [--operations N=3000]
+ *     torture [--seed N=1] [--operations N=3000] [--forks N=0]
+ *
+ * With --forks, about so many times in between, a child goes on with its copy of pages and model
+ * for a while, and so does the parent, who asks for it later; children beget children, to some
+ * depth.
  *
  * Prints a checksum of all results and contents, which depends on the seed alone; status 0 if the
  * model agreed all the way.
@@ -13,14 +17,18 @@
  */
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "images/common/args.h"
 #include "tests/images/torture_model.h"
 
-#define ARENA	384 /* pages */
-#define HEAP	96  /* pages that the break may go up to */
-#define RUN	48  /* pages of one operation, at most */
-#define PRIVATE (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+#define ARENA	    384 /* pages */
+#define HEAP	    96	/* pages that the break may go up to */
+#define RUN	    48	/* pages of one operation, at most */
+#define CHILDREN    3	/* that live at once, of each process */
+#define DEPTH	    10	/* generations */
+#define GOOD_STATUS 128
+#define PRIVATE	    (MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
 
 static struct page arena[ARENA + 1]; /* the last is never unmapped: nothing grows past it */
 static struct page heap[HEAP];
@@ -376,6 +384,58 @@ static void check_all(void)
 		check_page(&heap[i], heap_start + i * PAGE, i);
 }
 
+/* Children that were not waited for yet, in order. */
+static pid_t children[CHILDREN];
+static unsigned int child_count, depth;
+
+/* What the child ended with is a checksum of all that it has found. */
+static void wait_for_child(void)
+{
+	int status = 0;
+	pid_t child = children[0];
+
+	model_operation = "wait";
+	wanted("child", (uint64_t)child, (uint64_t)child, (uint64_t)waitpid(child, &status, 0));
+	wanted("end of child", (uint64_t)child, 1,
+	       WIFEXITED(status) && WEXITSTATUS(status) >= GOOD_STATUS);
+	note((uint64_t)status);
+	child_count--;
+	memmove(children, children + 1, child_count * sizeof(children[0]));
+}
+
+static void do_fork(void)
+{
+	unsigned int operations = 10 + below(40);
+	pid_t child;
+
+	if (depth == DEPTH)
+		return;
+	if (child_count == CHILDREN)
+		wait_for_child();
+	model_operation = "fork";
+	child = fork();
+	if (child < 0) {
+		perror("torture: fork");
+		exit(1);
+	}
+	if (child) {
+		children[child_count++] = child;
+		return;
+	}
+	depth++;
+	child_count = 0;
+	model_state += depth;
+	for (; operations; operations--) {
+		step();
+		if (!below(24))
+			do_fork();
+	}
+	while (child_count)
+		wait_for_child();
+	check_all();
+	_exit((int)(GOOD_STATUS + model_checksum % GOOD_STATUS));
+}
+
 static void start(void)
 {
 	arena_start = mmap(NULL, (ARENA + 1) * PAGE, PROT_NONE, PRIVATE, -1, 0);
@@ -394,7 +454,7 @@ static void start(void)
 int main(int argc, char **argv)
 {
 	struct args args = args_start("torture", argv);
-	uint64_t count = 3000, seed = 1;
+	uint64_t count = 3000, seed = 1, forks = 0;
 	const char *argument;
 	int status = 0;
 
@@ -406,8 +466,11 @@ int main(int argc, char **argv)
 		else if (!strcmp(argument, "--operations"))
 			status = args_number(&args, argument, args_next(&args), 0, UINT64_MAX,
 					     &count);
+		else if (!strcmp(argument, "--forks"))
+			status = args_number(&args, argument, args_next(&args), 0, UINT32_MAX,
+					     &forks);
 		else
-			status = args_unknown(&args, argument, "--seed or --operations");
+			status = args_unknown(&args, argument, "--seed, --operations or --forks");
 	}
 	if (status)
 		return status;
@@ -416,7 +479,11 @@ int main(int argc, char **argv)
 	while (model_operations < count) {
 		step();
 		model_operations++;
+		if (forks && !below((unsigned int)(count / forks + 1)))
+			do_fork();
 	}
+	while (child_count)
+		wait_for_child();
 	check_all();
 	printf("torture: seed %" PRIu64 ", %" PRIu64 " operations, checksum %016" PRIx64 "\n", seed,
 	       count, model_checksum);

@@ -217,7 +217,7 @@ static bool run_sort(struct machine_config config, struct fork *fork,
 	config.modules[0] = (struct machine_module){program, program_size, "program"};
 	config.module_count = 1;
 	config.command_line = "doorbells=1 window=512 table=clustered name=sort -- 2000 --seed 7";
-	request->config.is_program = true;
+	request->config.kind = IMAGE_STATIC_PROGRAM;
 	was_taken = run_both(config, fork, request, 0);
 	free(program);
 	return was_taken;

@@ -46,5 +46,18 @@ guest "and with half of the memory" "" 4 cpus_memory --host-mem 6M
 guest "and with pages that share frames" "" 4 cpus_memory --dedup
 guest "and with samples of the working set" "" 4 cpus_memory --working-set 0.2
 guest "and with whole blocks" "" 4 cpus_memory --host-pages mixed --host-mem 8M
+
+# The dots that are left come after a snapshot, too.
+guest "a snapshot of two CPUs is taken" "$(printf "%40s" "" | tr " " .)" 2 cpus_timer \
+	--snapshot 0.4:"$work/snapshot"
+number=$((number + 1))
+if twostage run --timeout 100 --restore "$work/snapshot" >"$work/out" 2>"$work/error" </dev/null &&
+	grep -qx '\.\.*' "$work/out"; then
+	echo "ok $number $label: and goes on"
+else
+	failed=1
+	echo "not ok $number $label: and goes on"
+	sed 's/^/# /' "$work/out" "$work/error"
+fi
 echo "1..$number"
 exit $failed

@@ -69,16 +69,10 @@ ends_as_wanted() {
 @test "--restore: IMAGE, arguments and what the snapshot has itself are refused, 64" {
 	refused 64 'found "image" beside --restore, wanted no IMAGE' --restore file image
 	refused 64 'found "a" beside --restore' --restore file -- a
-	for option in "--append x" "--initrd x" "--mem 64M" "--window 64" "--seed 1" "--guest-table radix" "--host-table radix"; do
+	for option in "--append x" "--cpus 2" "--initrd x" "--mem 64M" "--window 64" "--seed 1" "--guest-table radix" "--host-table radix"; do
 		# shellcheck disable=SC2086 # words
 		refused 64 "${option% *}: found it beside --restore" $option --restore file
 	done
-}
-
-@test "a kernel that finds a PC is not saved, 64" {
-	need_kvm
-	refused 64 "--snapshot: IMAGE finds a PC" --snapshot start:file --append x "$kernels/hello"
-	[ ! -e file ] && [ ! -e file.tmp ]
 }
 
 @test "a snapshot that cannot be written is found out before the guest runs, 66" {
@@ -225,4 +219,53 @@ ends_as_wanted() {
 	cmp out wanted
 	guest 0 --restore file --snapshot exit:file
 	[ ! -e file.tmp ]
+}
+
+# some_dots: the rest of the dots, then an end of line
+some_dots() {
+	cat out
+	grep -qx '\.\.*' out
+	ends_as_wanted
+}
+
+@test "several CPUs go on where they were, with their local APICs, and a timer that runs" {
+	need_kvm
+	guest 0 --mem 16M --cpus 2 --snapshot start:file "$kernels/cpus"
+	guest 0 --restore file
+	[ "$(tr '\n' ' ' <out)" = "is up answers timer " ]
+	jq -e '.config.cpus == 2 and (.exits.cpus | length) == 2' json
+	undisturbed --mem 16M --cpus 2 --snapshot 0.4:file "$kernels/cpus_timer"
+	guest 0 --restore file
+	some_dots
+	guest 0 --restore file --snapshot 0.1:again
+	guest 0 --restore again
+	some_dots
+}
+
+@test "four CPUs on the same pages go on, with half of the memory as well" {
+	need_kvm
+	for when in 0.05 0.2 0.4; do
+		guest 0 --mem 16M --cpus 4 --snapshot $when:file "$kernels/cpus_memory"
+		[ -e file ] || continue
+		guest 0 --restore file
+		guest 0 --restore file --host-mem 6M
+		rm file
+	done
+}
+
+@test "a PC goes on with its interrupt controllers and its timer" {
+	need_kvm
+	undisturbed --mem 16M --snapshot 0.3:file "$kernels/multiboot_ticks"
+	guest 0 --restore file
+	some_dots
+	jq -e '.config.kind == "kernel"' json
+}
+
+@test "a CPU that was not started can be started by what is restored" {
+	need_kvm
+	guest 0 --mem 16M --cpus 3 --snapshot start:file "$kernels/cpu_numbers"
+	guest 0 --restore file
+	[ "$(cat out)" = 2 ]
+	guest 7 --mem 16M --cpus 2 --snapshot exit:file "$kernels/cpu_exits"
+	guest 7 --restore file
 }

@@ -33,6 +33,8 @@ static struct snapshot_config config_of(void)
 					.window = ABI_WINDOW_PAGES,
 					.guest_table = HPT_CLUSTERED,
 					.host_table = HPT_CLUSTERED,
+					.kind = IMAGE_PVH_KERNEL,
+					.cpus = 1,
 					.image = "kernel"};
 }
 
@@ -119,10 +121,10 @@ static void check_all_bytes(const uint8_t *code, size_t size, left_fn left)
 		in_between += count > 0 && count < BYTES;
 		cr_assert_eq(memcmp(rest, all + BYTES - count, count), 0);
 		if (!snapshot.state->devices.exited)
-			cr_assert_eq(count, left(&snapshot.state->cpu.registers),
+			cr_assert_eq(count, left(&snapshot.state->cpus[0].registers),
 				     "%zu bytes behind, rip 0x%lx, rcx %lu", count,
-				     (unsigned long)snapshot.state->cpu.registers.rip,
-				     (unsigned long)snapshot.state->cpu.registers.rcx);
+				     (unsigned long)snapshot.state->cpus[0].registers.rip,
+				     (unsigned long)snapshot.state->cpus[0].registers.rcx);
 		snapshot_close(&snapshot);
 	}
 	cr_assert_gt(in_between, 0, "no snapshot fell between two bytes");
@@ -191,7 +193,7 @@ Test(snapshot, one_at_the_start_of_a_kernel_has_all_before_it, .timeout = 30)
 	run_code(code, sizeof(code), &request, out);
 	cr_assert(request.is_taken);
 	run_restored(out);
-	cr_assert_eq(snapshot.state->cpu.registers.rip, ENTRY);
+	cr_assert_eq(snapshot.state->cpus[0].registers.rip, ENTRY);
 	snapshot_close(&snapshot);
 	unlink(path);
 	fclose(out);
@@ -219,7 +221,7 @@ static int open_lie(const struct snapshot_state *state, size_t size)
 
 static void expect_lie(const struct snapshot_state *state, const char *wanted)
 {
-	cr_expect_lt(open_lie(state, sizeof(*state)), 0, "%s", wanted);
+	cr_expect_lt(open_lie(state, snapshot_state_size(1)), 0, "%s", wanted);
 	cr_expect_eq(message.status, STATUS_DATA);
 	cr_expect_not_null(strstr(message.text, wanted), "%s", message.text);
 }
@@ -230,9 +232,9 @@ Test(snapshot, a_state_that_lies_is_refused, .timeout = 30)
 {
 	state.version = SNAPSHOT_STATE_VERSION;
 	state.config = config_of();
-	cr_assert_eq(open_lie(&state, sizeof(state)), 0, "%s", message.text);
+	cr_assert_eq(open_lie(&state, snapshot_state_size(1)), 0, "%s", message.text);
 	snapshot_close(&snapshot);
-	cr_assert_lt(open_lie(&state, sizeof(state) - 1), 0);
+	cr_assert_lt(open_lie(&state, snapshot_state_size(1) - 1), 0);
 	cr_assert_not_null(strstr(message.text, "owner_size: found"));
 	lie = state;
 	lie.version = 9;
@@ -253,6 +255,22 @@ Test(snapshot, a_state_that_lies_is_refused, .timeout = 30)
 	lie.config.host_table = UINT32_MAX;
 	expect_lie(&lie, "host_table: found 4294967295");
 	lie = state;
+	lie.config.kind = IMAGE_DYNAMIC_PROGRAM;
+	expect_lie(&lie, "kind: found 3");
+	lie = state;
+	lie.config.cpus = 0;
+	expect_lie(&lie, "cpus: found 0, wanted 1 to 32");
+	lie.config.cpus = 33;
+	expect_lie(&lie, "cpus: found 33, wanted 1 to 32");
+	lie.config.cpus = 2;
+	expect_lie(&lie, "owner_size: found");
+	lie = state;
+	lie.config.apics = 2;
+	expect_lie(&lie, "apics: found 2, wanted 0 to 1");
+	lie = state;
+	lie.config.pc = 2;
+	expect_lie(&lie, "pc: found 2, wanted 0 to 1");
+	lie = state;
 	memset(lie.config.image, 'x', sizeof(lie.config.image));
 	expect_lie(&lie, "image: found no zero");
 }
@@ -267,7 +285,7 @@ static bool restore_fails(const struct snapshot_state *with, const char *wanted)
 					.restore = &snapshot};
 	int error;
 
-	cr_assert_eq(open_lie(with, sizeof(*with)), 0, "%s", message.text);
+	cr_assert_eq(open_lie(with, snapshot_state_size(1)), 0, "%s", message.text);
 	error = machine_create(&machine, &config, &message);
 	if (error && message.status == STATUS_UNAVAILABLE)
 		cr_skip_test("%s", message.text);
@@ -288,7 +306,7 @@ Test(snapshot, a_cpu_that_this_host_is_not_is_refused, .timeout = 30)
 	name_file();
 	run_code(code, sizeof(code), &request, out);
 	cr_assert_eq(snapshot_open(&snapshot, path, &message), 0, "%s", message.text);
-	state = *snapshot.state;
+	memcpy(&state, snapshot.origin.owner, snapshot.origin.owner_size);
 	snapshot_close(&snapshot);
 	cr_assert_not(restore_fails(&state, ""));
 	lie = state;
@@ -298,19 +316,28 @@ Test(snapshot, a_cpu_that_this_host_is_not_is_refused, .timeout = 30)
 	lie.kvm_kind = 77;
 	cr_expect(restore_fails(&lie, "an unknown one"));
 	lie = state;
-	lie.cpu.msr_count = CPU_STATE_MSRS + 1;
+	lie.cpus[0].msr_count = CPU_STATE_MSRS + 1;
 	cr_expect(restore_fails(&lie, "257 MSRs"));
 	lie = state;
-	lie.cpu.cpuid_count = UINT32_MAX;
+	lie.cpus[0].cpuid_count = UINT32_MAX;
 	cr_expect(restore_fails(&lie, "leaves of CPUID"));
 	lie = state;
-	for (uint32_t i = 0; i < lie.cpu.cpuid_count; i++) {
-		if (lie.cpu.cpuid[i].function == 0x80000001)
-			lie.cpu.cpuid[i].ecx = UINT32_MAX;
+	for (uint32_t i = 0; i < lie.cpus[0].cpuid_count; i++) {
+		if (lie.cpus[0].cpuid[i].function == 0x80000001)
+			lie.cpus[0].cpuid[i].ecx = UINT32_MAX;
 	}
 	cr_expect(restore_fails(&lie, "leaf 0x80000001, ecx"));
 	lie = state;
-	lie.cpu.tsc_khz *= 2;
+	lie.cpus[0].has_apic = 1;
+	cr_expect(restore_fails(&lie, "has_apic: found 1, wanted 0"));
+	lie = state;
+	lie.vm.has_chips = 1;
+	cr_expect(restore_fails(&lie, "has_chips: found 1, wanted 0"));
+	lie = state;
+	lie.vm.has_timer = 5;
+	cr_expect(restore_fails(&lie, "has_timer: found 5, wanted 0"));
+	lie = state;
+	lie.cpus[0].tsc_khz *= 2;
 	cr_expect(!restore_fails(&lie, "tsc_khz: found") || strstr(message.text, "tsc_khz"));
 	fclose(out);
 }
