@@ -66,25 +66,23 @@ compare() {
 
 # An emulated ring 0 swaps a thousand pages a second at best: there a part of it, and less memory.
 little() {
-	compare 4M 500 -- "$images/touch" 4M --order random
-	compare 4M 100 --guest-table adaptive -- "$images/touch" 3M
-	compare 4M 100 -- "$tests/forks" 200 1
+	compare 6M 500 -- "$images/touch" 6M --order random
+	compare 6M 100 --guest-table adaptive -- "$images/touch" 5M
+	compare 6M 100 -- "$tests/forks" 500 1
 }
 
 all() {
 	for table in radix chained open bucket clustered cuckoo adaptive; do
-		compare 4M 1000 --guest-table $table -- "$images/touch" 8M --order random
+		compare 6M 1000 --guest-table $table -- "$images/touch" 12M --order random
 	done
-	compare 4M 8000 -- "$images/touch" 24M
-	compare 4M 1000 --window 16 --seed 1 -- "$images/touch" 8M --order strided --stride 64
-	compare 4M 1000 --host-mem 2M -- "$images/touch" 8M
-	compare 4M 500 -- "$images/gups" 8M --updates 2000
-	compare 4M 500 -- "$images/sort" 13000
-	compare 4M 10 -- "$tests/torture" --seed 3
-	compare 4M 10 --guest-table adaptive -- "$tests/torture"
-	compare 4M 1000 -- "$tests/forks" 400 2
-	compare 6M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 600 1 7
-	compare 4M 10 -- "$tests/memory" map unmap fixed protect remap advise brk heap
+	compare 6M 16000 -- "$images/touch" 48M
+	compare 6M 1000 --window 16 --seed 1 -- "$images/touch" 10M --order strided --stride 64
+	compare 6M 1000 --host-mem 3M -- "$images/touch" 9M
+	compare 6M 500 -- "$images/gups" 10M --updates 2000
+	compare 6M 500 -- "$images/sort" 20000
+	compare 6M 1000 -- "$tests/forks" 700 2
+	compare 8M 1000 --cpus 2 --guest-table adaptive -- "$tests/forks" 1200 1 7
+	compare 6M 10 -- "$tests/memory" map unmap fixed protect remap advise brk heap
 }
 
 truncate -s 64M "$work/disk"
