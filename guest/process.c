@@ -16,6 +16,7 @@
 #include "guest/publish.h"
 #include "guest/schedule.h"
 #include "guest/signal.h"
+#include "guest/swap.h"
 #include "guest/user.h"
 #include "guest/vectors.h"
 #include "guest/window.h"
@@ -306,7 +307,7 @@ int64_t process_clone(const struct trap_frame *frame, const struct clone *clone)
 		return new_thread(frame, clone);
 	}
 	/* Copies are made when pages are written, and it is too late then to say no. */
-	if (!(flags & CLONE_VM) && frames_left() < (uint64_t)task_count * FORK_FRAMES)
+	if (!(flags & CLONE_VM) && frames_left() + swap_left() < (uint64_t)task_count * FORK_FRAMES)
 		return -ENOMEM;
 	/* A copy has of the vector registers what is in memory. */
 	if (!(flags & CLONE_VM) && !cpu.task->vectors_saved) {

@@ -273,6 +273,11 @@ void swap_prepare(void)
 		swap_make_room();
 }
 
+uint64_t swap_left(void)
+{
+	return slot_count - published.swap_slots_used;
+}
+
 int swap_in(struct hpt_key key, uint64_t entry)
 {
 	uint64_t slot = hpt_swap_location(entry);

@@ -38,6 +38,9 @@ bool swap_make_room(void);
 /* The same if there are hardly any: before the kernel makes something that is not a page. */
 void swap_prepare(void);
 
+/* How many more pages of programs the disk has room for. */
+uint64_t swap_left(void);
+
 /*
  * Brings a page back, which has A then: `entry` is what the table has for `key`. Others may go for
  * it, as by swap_make_room(). -ENOMEM where there is no frame for it, -EIO where the disk cannot be
