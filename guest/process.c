@@ -46,12 +46,6 @@
 #define SIGNAL_STATUS 128
 #define STATUS_SIGNAL 0x7f /* of a wait status */
 
-#define WAIT_NO_HANG 1
-#define WAIT_OPTIONS                                                                    \
-	0xe000000b     /* WNOHANG, WUNTRACED, WCONTINUED, __WNOTHREAD, __WALL, __WCLONE \
-			*/
-#define USAGE_WORDS 18 /* struct rusage */
-
 _Static_assert(sizeof(struct task) <= HPT_PAGE_SIZE, "a task is a page");
 _Static_assert(sizeof(struct process) <= HPT_PAGE_SIZE, "a process is a page");
 
@@ -362,6 +356,12 @@ static void give_children_away(struct process *process)
 	}
 }
 
+void process_forget(struct process *process)
+{
+	remove_child(process);
+	free_process(process);
+}
+
 static void end_process(struct process *process, uint32_t status)
 {
 	if (process->number == PROCESS_FIRST)
@@ -432,49 +432,6 @@ void process_end(struct process *process, uint32_t status)
 	process->is_ending = true;
 	process->status = status;
 	attend_threads(process, NULL);
-}
-
-static bool matches(const struct process *process, int32_t wanted)
-{
-	if (wanted > 0)
-		return process->number == (uint32_t)wanted;
-	if (wanted == -1)
-		return true;
-	return process->group == (wanted ? (uint32_t)-wanted : current_process()->group);
-}
-
-int64_t process_wait(int32_t wanted, uint64_t status, uint32_t options, uint64_t usage)
-{
-	static const uint64_t used[USAGE_WORDS];
-	struct process *process = current_process();
-	struct process *child = process->children;
-	bool is_any = false;
-	uint32_t number, ended;
-
-	if (options & ~(uint32_t)WAIT_OPTIONS)
-		return -EINVAL;
-	if (wanted == INT32_MIN)
-		return -ESRCH;
-	for (; child; child = child->next_sibling) {
-		if (!matches(child, wanted))
-			continue;
-		is_any = true;
-		if (child->has_ended)
-			break;
-	}
-	if (!is_any)
-		return -ECHILD;
-	if (!child)
-		return options & WAIT_NO_HANG ? 0 : schedule_wait_again(&process->waiters, 0);
-	number = child->number;
-	ended = child->status;
-	/* As on Linux, it is gone even where its status cannot be told. */
-	remove_child(child);
-	free_process(child);
-	if ((status && user_write(status, &ended, sizeof(ended))) ||
-	    (usage && user_write(usage, used, sizeof(used))))
-		return -EFAULT;
-	return number;
 }
 
 void process_killed(const struct trap_cpu_frame *frame, unsigned int signal, const char *why,

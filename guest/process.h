@@ -157,6 +157,10 @@ void task_end(uint32_t status);
 /* A process ends, all threads of it: as soon as they would go on. */
 void process_end(struct process *process, uint32_t status);
 
+/* A process that has ended is its parent's no more, and gone. */
+void process_forget(struct process *process);
+
+/* wait4(), of the current process. */
 int64_t process_wait(int32_t number, uint64_t status, uint32_t options, uint64_t usage);
 
 /* The current process ends as by a signal, with a message on stderr. Comes back. */
