@@ -13,8 +13,9 @@
 #include "vmm/status.h"
 
 static const struct experiment *const experiments[] = {
-	&fork_experiment,  &shared_experiment, &softtlb_experiment, &prefetch_experiment,
-	&flood_experiment, &sealed_experiment, &nested_experiment,  &consistency_experiment,
+	&nonresident_experiment, &fork_experiment,     &shared_experiment,
+	&softtlb_experiment,	 &prefetch_experiment, &nested_experiment,
+	&flood_experiment,	 &sealed_experiment,   &consistency_experiment,
 };
 
 #define EXPERIMENTS (sizeof(experiments) / sizeof(experiments[0]))

@@ -149,6 +149,7 @@ bool experiment_holds(const struct experiment_result *result);
  * was measured. */
 const struct experiment_claim *experiment_worst(const struct experiment_result *result);
 
+extern const struct experiment nonresident_experiment;
 extern const struct experiment softtlb_experiment;
 extern const struct experiment fork_experiment;
 extern const struct experiment shared_experiment;
