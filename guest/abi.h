@@ -89,6 +89,9 @@
 #define ABI_KERNEL_HALF UINT64_C(0xffff800000000000)
 #define ABI_ASID_KERNEL 0
 
+/* A page of the kernel's that is in every space of a program: its entry is one of ASID 0, too. */
+#define ABI_TRAP_PAGE UINT64_C(0x00007fffffffd000)
+
 /* gVA of what each CPU has for itself, at the same address on each: to the end of the space. */
 #define ABI_CPU_AREA UINT64_C(0xffffffffc0000000)
 

@@ -87,6 +87,8 @@ static void map_image(char *start, char *end, uint64_t rights)
 	map_kernel((uint64_t)start, kernel_gpa(start), (uint64_t)(end - start), rights);
 }
 
+_Static_assert(TRAP_PAGE == ABI_TRAP_PAGE, "abi.h says where the trap page is");
+
 static void map_trap_page(void)
 {
 	uint64_t gpa;

@@ -90,7 +90,7 @@ struct hpt_key stage1_key(const struct stage1 *stage1, uint64_t gva, enum hpt_si
 
 	if (gva >= ABI_CPU_AREA)
 		asid = stage1->page.own_asid[stage1->vcpu];
-	else if (gva >= ABI_KERNEL_HALF)
+	else if (gva >= ABI_KERNEL_HALF || gva >> HPT_PAGE_SHIFT == ABI_TRAP_PAGE >> HPT_PAGE_SHIFT)
 		asid = ABI_ASID_KERNEL;
 	return hpt_key(asid, vpn & ~(hpt_pages_in(size) - 1), size);
 }
