@@ -143,9 +143,12 @@ static json_t *stage2_json(const struct report *report)
 	set(object, "rescues", number(counts->rescues));
 	set(object, "swapped_faults", number(counts->swapped));
 	set(object, "fault_around_pages", number(counts->around));
+	set(object, "swap_ins", number(counts->swaps_in));
+	set(object, "swap_outs", number(counts->swaps_out));
 	set(object, "zero_ins", number(counts->zeros_in));
 	set(object, "zero_outs", number(counts->zeros_out));
 	set(object, "restored_pages", number(counts->restored));
+	set(object, "swap_slots", number(counts->slots));
 	set(object, "shared_frames", number(counts->shared_frames));
 	set(object, "sharings", number(counts->shared));
 	set(object, "unsharings", number(counts->unshared));
