@@ -9,7 +9,8 @@
 #include "guest/frames.h"
 #include "guest/publish.h"
 
-#define REGIONS 4096
+#define REGIONS	   4096
+#define PLACES_MIN (HPT_PAGE_SIZE / sizeof(struct region))
 
 static size_t size_of(unsigned int places)
 {
@@ -28,9 +29,9 @@ static void put_store(struct region *store, unsigned int places)
 	frames_put_kernel(NULL, (uint64_t)store - DIRECT_BASE, size_of(places));
 }
 
-int regions_create(struct regions *set)
+int regions_create(struct regions *set, bool is_first)
 {
-	*set = (struct regions){.places = HPT_PAGE_SIZE / sizeof(struct region)};
+	*set = (struct regions){.places = is_first ? REGIONS : PLACES_MIN};
 	set->store = get_store(set->places);
 	set->last = set->before = set->first = set->store;
 	return set->store ? 0 : -ENOMEM;
@@ -45,14 +46,19 @@ void regions_destroy(struct regions *set)
 
 int regions_copy(struct regions *set, const struct regions *from)
 {
-	struct region *store = get_store(from->places);
+	unsigned int places = PLACES_MIN;
+	struct region *store;
 
+	while (places < from->count)
+		places *= 2;
+	store = get_store(places);
 	if (!store)
 		return -ENOMEM;
 	regions_destroy(set);
 	*set = *from;
+	set->places = places;
 	set->store = store;
-	set->first = store + (from->first - from->store);
+	set->first = store + (places - from->count) / 2;
 	memcpy(set->first, from->first, size_of(from->count));
 	set->last = set->before = set->first;
 	return 0;

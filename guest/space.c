@@ -68,7 +68,8 @@ struct space *space_create(void)
 	if (!space)
 		return NULL;
 	space->way = stage1_way;
-	if (regions_create(&space->regions) || hpt_space_create(&spaces, &space->pages)) {
+	if (regions_create(&space->regions, !space_first) ||
+	    hpt_space_create(&spaces, &space->pages)) {
 		put_space(space);
 		return NULL;
 	}
