@@ -61,12 +61,12 @@ suite fault-cost 300 tests/guest/fault_cost.sh
 # Emulated, it needs one of the machine's CPUs; what follows is mostly one guest at a time.
 testbed_suite
 if have_kvm; then
+	beside agree 500 build/tests/agree build/images/touch 8M
 	suite guest-kvm 500 tests/guest/cases.sh tests/images/cases kvm
 	suite guest-cpus 300 tests/guest/cases.sh tests/images/cases_cpus cpus-2 --cpus 2
 	bats_suite guest-limits 200 tests/guest/limits.bats
 	suite guest-pairs 600 tests/guest/pairs.sh tests/guest/pairs tests/guest/windows
-	suite agree 300 build/tests/agree build/images/touch 8M
-	suite agree-window-64 300 build/tests/agree build/images/touch 8M 64
+	beside agree-window-64 500 build/tests/agree build/images/touch 8M 64
 	suite walk-check 300 tests/guest/walk_check.sh build/images/touch
 	suite pressure 300 tests/guest/pressure.sh build/images
 	suite swap 300 tests/guest/swap.sh build/images build/tests/images
