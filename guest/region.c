@@ -6,10 +6,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "guest/boot.h"
 #include "guest/frames.h"
 #include "guest/publish.h"
 
 #define REGIONS	   4096
+#define RAM_SHARE  64
 #define PLACES_MIN (HPT_PAGE_SIZE / sizeof(struct region))
 
 static size_t size_of(unsigned int places)
@@ -29,9 +31,19 @@ static void put_store(struct region *store, unsigned int places)
 	frames_put_kernel(NULL, (uint64_t)store - DIRECT_BASE, size_of(places));
 }
 
+/* As many as there may ever be, if that is no more than a small part of RAM. */
+static unsigned int first_places(void)
+{
+	unsigned int places = REGIONS;
+
+	while (places > PLACES_MIN && size_of(places) > boot.ram_pages * HPT_PAGE_SIZE / RAM_SHARE)
+		places /= 2;
+	return places;
+}
+
 int regions_create(struct regions *set, bool is_first)
 {
-	*set = (struct regions){.places = is_first ? REGIONS : PLACES_MIN};
+	*set = (struct regions){.places = is_first ? first_places() : PLACES_MIN};
 	set->store = get_store(set->places);
 	set->last = set->before = set->first = set->store;
 	return set->store ? 0 : -ENOMEM;

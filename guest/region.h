@@ -57,8 +57,8 @@ static inline uint64_t region_place(uint64_t gpa)
 #define REGION_SHARED HPT_SOFT
 
 /*
- * An empty set, and its end. The first program's has room for all that there may ever be, from the
- * start, when there is some: later there may be memory for no more than pages. -ENOMEM.
+ * An empty set, and its end. The first program's has room for all that there may ever be from the
+ * start, where RAM has: later there may be memory for no more than pages. -ENOMEM.
  */
 int regions_create(struct regions *set, bool is_first);
 void regions_destroy(struct regions *set);

@@ -592,7 +592,7 @@ replayed() {
 		--stats --json "$BATS_TEST_TMPDIR/json" "$root/build/images/touch" -- 8M --order random
 	jq -c '.walk_check, .stage1, .stage2' "$BATS_TEST_TMPDIR/json"
 	jq -e '.config.table_slab == 2097152 and .stage2.pinned == 512 and .stage2.evictions > 0 and
-		.stage1.table_in_slab == .stage1.bytes and .stage1.table_outside == 0 and
+		.stage1.table_in_slab >= .stage1.bytes and .stage1.table_in_slab <= .stage1.bytes + 16384 and .stage1.table_outside == 0 and
 		(.walk_check | .wrong == 0 and .lied == 0 and .absent_table == 0 and
 		.slab.stops == .stops and .slab.stops_without == 0 and .slab.reason == null and
 		.slab."4k".translated == ."4k".translated and .slab."4k".refs >= 2 and
