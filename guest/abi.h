@@ -178,8 +178,8 @@ struct abi_page {
 	uint64_t tsc_khz;
 	/*
 	 * Bytes of the stage-1 table's memory, with the index of its spaces (hpt/space.h), in the
-	 * slab and outside of it. A walker that knows
-	 * the slab alone finds all of the table if none are outside.
+	 * slab and outside of it. A walker that knows the slab alone finds all of the table if none
+	 * are outside.
 	 */
 	uint64_t table_in_slab;
 	uint64_t table_outside;

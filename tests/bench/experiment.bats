@@ -103,7 +103,7 @@ counted() {
 }
 
 @test "names that cannot be are refused" {
-	refused 64 'found "nothing", wanted list, all, or one or more of fork, shared' softtlb nothing
+	refused 64 'found "nothing", wanted list, all, or one or more of nonresident, fork' softtlb nothing
 	refused 64 'found no argument, wanted list, all, or names'
 	refused 64 'found "softtlb" as well, wanted either list, or all, or names' list softtlb
 	refused 64 'found "all" as well' softtlb all
