@@ -38,7 +38,8 @@ static char path[64];
 
 static struct machine_config config_of(uint64_t size, enum hpt_organisation organisation)
 {
-	return (struct machine_config){.mem = size,
+	return (struct machine_config){.cpus = 1,
+				       .mem = size,
 				       .host_mem = size,
 				       .organisation = organisation,
 				       .seed = 1,
@@ -87,7 +88,9 @@ static bool write_snapshot(uint64_t size)
 					    .memory_size = sizeof(code)}}};
 	struct snapshot_request request = {.when = SNAPSHOT_START,
 					   .path = path,
-					   .config = {.mem = size,
+					   .config = {.kind = IMAGE_PVH_KERNEL,
+						      .cpus = 1,
+						      .mem = size,
 						      .window = ABI_WINDOW_PAGES,
 						      .guest_table = HPT_CLUSTERED,
 						      .host_table = HPT_CLUSTERED,
