@@ -44,15 +44,6 @@ static unsigned int count_pages(const struct ahead *ahead, uint64_t wanted)
 	return count;
 }
 
-static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
-{
-	const struct ahead *ahead = context;
-
-	(void)entry;
-	return hpt_entry(ahead->frame + (key.vpn - ahead->gfn),
-			 HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED);
-}
-
 /* Reads them without the lock: they are in transit. */
 static bool read_pages(const struct ahead *ahead)
 {
@@ -69,17 +60,18 @@ static bool read_pages(const struct ahead *ahead)
 }
 
 /* Their entries name their frames: of how many, as each may need memory. */
-static unsigned int change_entries(struct ahead *ahead)
+static unsigned int change_entries(const struct ahead *ahead)
 {
 	struct ept *ept = ahead->ept;
+	uint64_t flags = HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED;
 	unsigned int done = 0;
 
 	for (; done < ahead->pages; done++) {
-		struct hpt_key key = hpt_key(0, ahead->gfn + done, HPT_4K);
+		uint64_t gfn = ahead->gfn + done;
 
-		if (hpt_visit_range(&ept->table, key, 1, exchange, ahead) < 0)
+		if (ept_set_entry(ept, gfn, hpt_entry(ahead->frame + done, flags)) < 0)
 			break;
-		ept_block_note(ept, key.vpn, 1, -1);
+		ept_block_note(ept, gfn, 1, -1);
 		ept_count_return(ept, ahead->location + done);
 	}
 	ept->counts.ahead += done;
@@ -89,7 +81,7 @@ static unsigned int change_entries(struct ahead *ahead)
 }
 
 /* The number that came. */
-static unsigned int bring(struct ahead *ahead)
+static unsigned int bring(const struct ahead *ahead)
 {
 	struct ept *ept = ahead->ept;
 	unsigned int done = 0;
@@ -104,26 +96,11 @@ static unsigned int bring(struct ahead *ahead)
 	return done;
 }
 
-/* The pages of guest memory behind one, in its block. */
-static uint64_t pages_behind(const struct ept *ept, uint64_t gfn)
-{
-	uint64_t end = ept_block_start(gfn) + EPT_BLOCK_PAGES;
-
-	for (unsigned int i = 0; i < ept->config.range_count; i++) {
-		const struct ept_range *range = &ept->config.ranges[i];
-		uint64_t range_end = (range->start + range->size) >> HPT_PAGE_SHIFT;
-
-		if (gfn >= range->start >> HPT_PAGE_SHIFT && gfn < range_end && range_end < end)
-			end = range_end;
-	}
-	return end - gfn - 1;
-}
-
 void ept_read_ahead(struct ept *ept, struct ept_fill *fill, uint64_t location)
 {
 	struct ept_stream *stream = ept_around_stream(&ept->ahead, fill->gfn);
-	uint64_t wanted = ept_around_width(stream, ept->config.around) - 1;
-	uint64_t behind = pages_behind(ept, fill->gfn);
+	uint64_t width = ept_around_width(stream, ept->config.around);
+	uint64_t wanted = ept_pages_behind(ept, fill->gfn, width) - 1;
 	struct ahead ahead = {.ept = ept,
 			      .gfn = fill->gfn + 1,
 			      .frame = hpt_frame(fill->entry) + 1,
@@ -131,7 +108,7 @@ void ept_read_ahead(struct ept *ept, struct ept_fill *fill, uint64_t location)
 
 	if (wanted > EPT_SWAP_RUN)
 		wanted = EPT_SWAP_RUN;
-	ahead.pages = count_pages(&ahead, wanted < behind ? wanted : behind);
+	ahead.pages = count_pages(&ahead, wanted);
 	if (ahead.pages)
 		ahead.pages = ept_frames_claim(ept, ahead.gfn, ahead.pages);
 	if (ahead.pages) {

@@ -110,7 +110,7 @@ static uint64_t pinned_frame(const struct ept *ept)
 /* Frames for the clone's, in a layer where nobody has them: all are in one, for each member. */
 static void claim_pinned(struct ept *clone)
 {
-	uint64_t place = (clone->config.pinned.start - clone->window.start) >> HPT_PAGE_SHIFT;
+	gpa_t start = clone->config.pinned.start;
 	uint64_t pages = ept_pinned_pages(clone);
 	struct ept_family *family = clone->family;
 	unsigned int layer = 0;
@@ -119,7 +119,7 @@ static void claim_pinned(struct ept *clone)
 		return;
 	pthread_mutex_lock(&family->lock);
 	do
-		memset(clone->window.layers + place, (int)layer++, pages);
+		memset(ept_window_layer(&clone->window, start), (int)layer++, pages);
 	while (family->users[pinned_frame(clone)]);
 	memset(family->users + pinned_frame(clone), 1, pages);
 	family->live[layer - 1] += pages;
@@ -346,7 +346,7 @@ static int make_clone(struct ept *clone, struct ept *ept, const struct ept_clone
 	}
 	count_mappings(clone, ept, &moved);
 	choose_layers(clone, ept);
-	*what = "no memory for the stage-2 table";
+	*what = EPT_NO_TABLE_MEMORY;
 	ret = share_pages(clone, ept, &memory);
 	move_window(ept, &moved); /* no page is in the window, as the table says */
 	return ret;

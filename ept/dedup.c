@@ -79,18 +79,6 @@ static bool own_frame(struct ept *ept, uint64_t gfn, uint64_t *frame)
 	return *frame == ept_window_frame(&ept->window, gfn << HPT_PAGE_SHIFT);
 }
 
-static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
-{
-	(void)key;
-	(void)entry;
-	return *(const uint64_t *)context;
-}
-
-static int set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
-{
-	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &entry);
-}
-
 /* A page that could not be shared shows its own frame again, once it is touched. */
 static void show_own(struct ept *ept, gpa_t gpa, uint64_t own)
 {
@@ -109,7 +97,7 @@ static int share(struct ept *ept, uint64_t gfn, uint64_t frame)
 
 	if (ret == -ENOSPC) /* there is no mapping for it: nothing has changed */
 		return ret;
-	if (ret == 0 && set_entry(ept, gfn, hpt_entry(frame, flags)) < 0)
+	if (ret == 0 && ept_set_entry(ept, gfn, hpt_entry(frame, flags)) < 0)
 		ret = -ENOMEM; /* of the table: the page keeps its frame */
 	if (ret < 0) {
 		show_own(ept, gpa, own);
@@ -249,14 +237,14 @@ int ept_unshare(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **rea
 		ret = ept_make_room(ept, 1, reason);
 	if (ret < 0)
 		return ret;
-	*reason = "host memory exhausted: the host has no frame left";
+	*reason = EPT_NO_FRAME;
 	if (ept_pool_populate(&ept->pool, own, 1) < 0)
 		return -ENOMEM;
 	ept->pool.frames++;
 	memcpy(ept_pool_frame(&ept->pool, own), ept_pool_frame(&ept->pool, shared), HPT_PAGE_SIZE);
 	*entry = hpt_entry(own, HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED);
-	*reason = "no memory for the stage-2 table";
-	ret = set_entry(ept, gfn, *entry);
+	*reason = EPT_NO_TABLE_MEMORY;
+	ret = ept_set_entry(ept, gfn, *entry);
 	if (ret < 0) {
 		ept_pool_drop(&ept->pool, own, 1);
 		ept_pool_give_back(&ept->pool, 1);
@@ -266,7 +254,7 @@ int ept_unshare(struct ept *ept, uint64_t gfn, uint64_t *entry, const char **rea
 	ept_block_note(ept, gfn, 1, 0);
 	ept_clock_arrived(ept, gfn, 1);
 	ept->counts.unshared++;
-	*reason = "the kernel did not exchange a page in the window";
+	*reason = EPT_NOT_EXCHANGED;
 	if (ept_window_unshare(&ept->window, ept->pool.fd, gpa, own) == 0)
 		return 0;
 	ept_close_block(ept, gpa);

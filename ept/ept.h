@@ -121,8 +121,8 @@ struct ept_counts {
 	/* Pages that came back and went, whoever asked; of zeros, and by the swap file. */
 	uint64_t swaps_in, swaps_out;
 	uint64_t zeros_in, zeros_out;
-	uint64_t ahead;	   /* of these and of `swaps_in`: with another page (ahead.h) */
 	uint64_t restored; /* pages that came from the snapshot (origin.h), whoever asked */
+	uint64_t ahead;	   /* of `restored` and `swaps_in`: with another page (ahead.h) */
 	uint64_t frames;   /* frames in use */
 	uint64_t blocks;   /* 2 MiB blocks mapped into the window */
 	uint64_t slots;	   /* of the swap file, in use by all who have it */

@@ -345,8 +345,7 @@ static int evict(struct ept *ept, const char **reason)
 		return -ENOMEM;
 	}
 	if (ret < 0) {
-		*reason = ret == -EIO ? "the kernel did not take pages out of the window"
-				      : "no memory for the stage-2 table";
+		*reason = ret == -EIO ? EPT_NOT_TAKEN_OUT : EPT_NO_TABLE_MEMORY;
 		return ret;
 	}
 	ret = write_out(ept, &batch);
@@ -354,7 +353,7 @@ static int evict(struct ept *ept, const char **reason)
 	case 0:
 		return 0;
 	case -ENOMEM:
-		*reason = "no memory for the stage-2 table";
+		*reason = EPT_NO_TABLE_MEMORY;
 		return ret;
 	case -ENOSPC:
 	case -EDQUOT:
@@ -402,7 +401,7 @@ static int fill_frame(struct ept *ept, uint64_t frame, uint64_t gfn, uint64_t lo
 {
 	int ret = ept_pool_populate(&ept->pool, frame, 1);
 
-	*reason = "host memory exhausted: the host has no frame left";
+	*reason = EPT_NO_FRAME;
 	if (ret < 0 || location == EPT_SWAP_ZERO)
 		return ret;
 	return ept_away_read(ept, location, gfn, 1, ept_pool_frame(&ept->pool, frame), reason);
@@ -421,22 +420,13 @@ void ept_count_return(struct ept *ept, uint64_t location)
 		ept->counts.swaps_in++;
 }
 
-static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
-{
-	const struct ept_place *place = context;
-
-	(void)key;
-	(void)entry;
-	return hpt_entry(place->frame, HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED);
-}
-
 /* The page is in its frame. Where the window is going to show that, the entry says that it does. */
-static int change_entry(struct ept *ept, uint64_t gfn, struct ept_place *place)
+static int change_entry(struct ept *ept, uint64_t gfn, const struct ept_place *place)
 {
-	struct hpt_key key = hpt_key(0, gfn, HPT_4K);
+	uint64_t flags = HPT_PRESENT | HPT_WRITE | HPT_SOFT | HPT_ACCESSED;
 
-	return place->is_moved ? hpt_visit_range(&ept->table, key, 1, exchange, place)
-			       : hpt_swap_in(&ept->table, key, place->frame);
+	return place->is_moved ? ept_set_entry(ept, gfn, hpt_entry(place->frame, flags))
+			       : hpt_swap_in(&ept->table, hpt_key(0, gfn, HPT_4K), place->frame);
 }
 
 static int bring_to(struct ept *ept, uint64_t gfn, uint64_t location, struct ept_place *place,
@@ -449,7 +439,7 @@ static int bring_to(struct ept *ept, uint64_t gfn, uint64_t location, struct ept
 	ret = fill_frame(ept, place->frame, gfn, location, reason);
 	pthread_mutex_lock(&ept->lock);
 	if (ret == 0 && change_entry(ept, gfn, place) < 0) {
-		*reason = "no memory for the stage-2 table";
+		*reason = EPT_NO_TABLE_MEMORY;
 		ret = -ENOMEM;
 	}
 	if (ret < 0) {
@@ -460,7 +450,7 @@ static int bring_to(struct ept *ept, uint64_t gfn, uint64_t location, struct ept
 	ept_block_note(ept, gfn, 1, -1);
 	ept_count_return(ept, location);
 	ept_clock_arrived(ept, gfn, 1);
-	*reason = "the kernel did not exchange a page in the window";
+	*reason = EPT_NOT_EXCHANGED;
 	return ept_place_show(ept, gfn, place);
 }
 

@@ -149,7 +149,7 @@ bool ept_block_is_common(const struct ept_family *family, uint64_t frame)
 {
 	bool is_common = false;
 
-	for (unsigned int i = 0; i < EPT_BLOCK_PAGES && !is_common; i++)
+	for (unsigned int i = 0; family->users && i < EPT_BLOCK_PAGES && !is_common; i++)
 		is_common = ept_frame_is_common(family, frame + i);
 	return is_common;
 }
@@ -180,9 +180,4 @@ bool ept_family_map(struct ept *ept, int more)
 void ept_family_map_back(struct ept *ept, int more)
 {
 	(void)map(ept, more, true);
-}
-
-uint64_t ept_family_bytes(const struct ept_family *family)
-{
-	return family->users ? count_frames(family) : 0;
 }

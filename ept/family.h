@@ -83,7 +83,4 @@ bool ept_block_is_common(const struct ept_family *family, uint64_t frame);
 bool ept_family_map(struct ept *ept, int more);
 void ept_family_map_back(struct ept *ept, int more);
 
-/* Bytes that are kept for frames of pages that were touched; for statistics. */
-uint64_t ept_family_bytes(const struct ept_family *family);
-
 #endif

@@ -17,13 +17,11 @@
 #include "ept/fault.h"
 #include "ept/part.h"
 
-#define NO_TABLE_MEMORY "no memory for the stage-2 table"
-
 /* Entries of stage 2: all of guest RAM may be read, written and executed. */
 #define FLAGS	  (HPT_PRESENT | HPT_WRITE)
 #define IN_WINDOW (HPT_SOFT | HPT_ACCESSED)
 
-static uint64_t nanoseconds(void)
+uint64_t ept_nanoseconds(void)
 {
 	struct timespec now;
 
@@ -37,8 +35,7 @@ static uint64_t in_window(const struct ept *ept, const struct ept_fill *fill)
 	return IN_WINDOW | (ept->config.track && fill->is_write ? HPT_DIRTY : 0);
 }
 
-/* The pages of guest RAM from `gfn` on that are in the same window block, at most `wanted`. */
-static uint64_t pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted)
+uint64_t ept_pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted)
 {
 	uint64_t end = ept_block_start(gfn) + EPT_BLOCK_PAGES;
 
@@ -63,7 +60,7 @@ static uint64_t width_of(const struct ept *ept, uint64_t gfn, const struct ept_s
 
 	if (ept->config.track)
 		return 1;
-	return pages_behind(ept, gfn, width < left ? width : left);
+	return ept_pages_behind(ept, gfn, width < left ? width : left);
 }
 
 static void set_run(struct ept_fill *fill, uint64_t first, uint64_t pages)
@@ -126,6 +123,7 @@ static int map_small(struct ept *ept, struct ept_fill *fill, uint64_t width, uin
 		     const char **reason)
 {
 	unsigned int count = ept_frames_claim(ept, fill->gfn, (unsigned int)width);
+	unsigned int kept;
 	int ret;
 
 	fill->place.frame = ept_window_frame(&ept->window, fill->gfn << HPT_PAGE_SHIFT);
@@ -135,11 +133,11 @@ static int map_small(struct ept *ept, struct ept_fill *fill, uint64_t width, uin
 	}
 	fill->entry = hpt_entry(fill->place.frame, flags | (fill->place.is_moved ? IN_WINDOW : 0));
 	ret = map_run(ept, fill, count ? count : 1);
+	kept = ret < 0 ? 0 : fill->pages;
 	if (ret < 0 && !count)
 		ept_place_give_up(ept, fill->gfn, &fill->place);
-	else if (ept->family->users && count > (ret < 0 ? 0 : fill->pages))
-		ept_frames_drop(ept, fill->place.frame + (ret < 0 ? 0 : fill->pages),
-				count - (ret < 0 ? 0 : fill->pages));
+	else if (ept->family->users && count > kept)
+		ept_frames_drop(ept, fill->place.frame + kept, count - kept);
 	if (ret < 0)
 		return -ENOMEM;
 	ept_block_note(ept, fill->gfn, (int)fill->pages, 0);
@@ -152,14 +150,14 @@ static int map_small(struct ept *ept, struct ept_fill *fill, uint64_t width, uin
 static int assign(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
 	struct ept_stream *stream;
-	uint64_t begin = nanoseconds();
+	uint64_t begin = ept_nanoseconds();
 	int ret = ept_make_room(ept, 1, reason);
 	uint64_t flags;
 
-	fill->waited_ns = nanoseconds() - begin;
+	fill->waited_ns = ept_nanoseconds() - begin;
 	if (ret < 0)
 		return ret;
-	*reason = NO_TABLE_MEMORY;
+	*reason = EPT_NO_TABLE_MEMORY;
 	flags = FLAGS | (to_window ? in_window(ept, fill) : 0);
 	if (map_whole(ept, fill, flags, &ret)) {
 		if (ret < 0)
@@ -202,7 +200,7 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 		      : entry & HPT_ACCESSED ? EPT_INSTALLED
 					     : EPT_RESCUED;
 	if (to_window && mark(ept, fill) == -ENOMEM) {
-		*reason = NO_TABLE_MEMORY;
+		*reason = EPT_NO_TABLE_MEMORY;
 		return -ENOMEM;
 	}
 	fill->is_common = fill->pages > 1 ? ept_block_is_common(ept->family, ept_fill_frame(fill))
@@ -214,17 +212,17 @@ static int find(struct ept *ept, struct ept_fill *fill, bool to_window, const ch
 static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, const char **reason)
 {
 	uint64_t location = hpt_swap_location(fill->entry);
-	uint64_t begin = nanoseconds();
+	uint64_t begin = ept_nanoseconds();
 	int ret = ept_bring_back(ept, fill->gfn, &fill->entry, reason);
 
-	fill->waited_ns = nanoseconds() - begin;
+	fill->waited_ns = ept_nanoseconds() - begin;
 	if (ret == 0)
 		ret = find(ept, fill, to_window, reason);
 	fill->found = EPT_RETURNED;
 	if (ret == 0 && to_window && ept->config.around > 1 && !ept->config.track) {
-		begin = nanoseconds();
+		begin = ept_nanoseconds();
 		ept_read_ahead(ept, fill, location);
-		fill->waited_ns += nanoseconds() - begin;
+		fill->waited_ns += ept_nanoseconds() - begin;
 	}
 	return ret;
 }
@@ -232,10 +230,10 @@ static int bring_back(struct ept *ept, struct ept_fill *fill, bool to_window, co
 /* A page whose frame a clone has as well, and that has to have its own. */
 static int part(struct ept *ept, struct ept_fill *fill, const char **reason)
 {
-	uint64_t begin = nanoseconds();
+	uint64_t begin = ept_nanoseconds();
 	int ret = ept_part(ept, fill, reason);
 
-	fill->waited_ns = nanoseconds() - begin;
+	fill->waited_ns = ept_nanoseconds() - begin;
 	return ret;
 }
 
@@ -244,11 +242,11 @@ static int part(struct ept *ept, struct ept_fill *fill, const char **reason)
  */
 static int make_own(struct ept *ept, struct ept_fill *fill, const char **reason)
 {
-	uint64_t begin = nanoseconds();
+	uint64_t begin = ept_nanoseconds();
 	int ret = ept_unshare(ept, fill->gfn, &fill->entry, reason);
 
 	fill->found = EPT_UNSHARED;
-	fill->waited_ns = nanoseconds() - begin;
+	fill->waited_ns = ept_nanoseconds() - begin;
 	return ret;
 }
 
@@ -264,7 +262,7 @@ static int merge(struct ept *ept, uint64_t gfn, const char **reason)
 	int ret = ept_block_merge(ept, gfn);
 
 	if (ret < 0)
-		*reason = NO_TABLE_MEMORY;
+		*reason = EPT_NO_TABLE_MEMORY;
 	return ret;
 }
 
@@ -282,7 +280,7 @@ static int fill_once(struct ept *ept, uint64_t gfn, enum ept_access access, stru
 				  .pages = 1,
 				  .is_write = access == EPT_MISS_WRITE};
 	claim(ept, gfn);
-	begin = nanoseconds();
+	begin = ept_nanoseconds();
 	ret = ept_find(ept, gfn, &fill->entry, ledger);
 	if (ret == 0 && fill->entry & HPT_LARGE && access != EPT_READ)
 		ept_split_common(ept, gfn, access, &fill->entry);
@@ -299,7 +297,7 @@ static int fill_once(struct ept *ept, uint64_t gfn, enum ept_access access, stru
 	if (ret == 0 &&
 	    (fill->found == EPT_NEW || fill->found == EPT_RETURNED || fill->found == EPT_UNSHARED))
 		ret = merge(ept, gfn, reason);
-	fill->lookup_ns = nanoseconds() - begin - fill->waited_ns;
+	fill->lookup_ns = ept_nanoseconds() - begin - fill->waited_ns;
 	if (ret < 0)
 		ept_filled(ept, fill);
 	return ret;

@@ -5,6 +5,13 @@
 
 #include "ept/ept.h"
 
+/* Why a page cannot be had, as far as several places say so. */
+#define EPT_NO_TABLE_MEMORY "no memory for the stage-2 table"
+#define EPT_NO_FRAME	    "host memory exhausted: the host has no frame left"
+#define EPT_NO_MAPPING	    "no mapping left for a page with a frame of its own"
+#define EPT_NOT_EXCHANGED   "the kernel did not exchange a page in the window"
+#define EPT_NOT_TAKEN_OUT   "the kernel did not take pages out of the window"
+
 /* A frame that a page shall have (part.h). */
 struct ept_place {
 	uint64_t frame;
@@ -79,6 +86,12 @@ void ept_filled(struct ept *ept, const struct ept_fill *fill);
  * more. The caller holds the lock.
  */
 void ept_close_block(struct ept *ept, gpa_t gpa);
+
+/* The pages of guest RAM from `gfn` on that are in the same window block, at most `wanted`. */
+uint64_t ept_pages_behind(const struct ept *ept, uint64_t gfn, uint64_t wanted);
+
+/* CLOCK_MONOTONIC */
+uint64_t ept_nanoseconds(void);
 
 /* Starts and ends the handler threads. 0, or a negative errno and *what. */
 int ept_handlers_start(struct ept *ept, const char **what);

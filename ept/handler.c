@@ -2,8 +2,8 @@
 /*
  * Stage-2 misses: the threads that take them and install pages.
  *
- * Whoever plays the guest (vCPUs, threads of a test) touches the window and then waits in
- * the kernel. Handler threads take misses, one at a time each, and install; they never touch the
+ * Whoever plays the guest (vCPUs, threads of a test) touches the window and then waits in the
+ * kernel. Handler threads take misses, one at a time each, and install; they never touch the
  * window, so they wait for nobody but each other. VMM threads come through ept_copy_*() and reach
  * frames through the pool's mapping, which has no userfaultfd, so whoever holds the lock never
  * waits for a handler either. Table, pool and counts change under ept->lock. What takes time,
@@ -23,18 +23,9 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "ept/fault.h"
-
-static uint64_t nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
-}
 
 /*
  * Keeps the first failure and tells it before the access is released, so that whoever sees the
@@ -61,7 +52,7 @@ void ept_close_block(struct ept *ept, gpa_t gpa)
 	ept_window_release(&ept->window, gpa);
 	if (ept->failure)
 		return;
-	ept->failure = "the kernel did not exchange a page in the window";
+	ept->failure = EPT_NOT_EXCHANGED;
 	ept->failure_gpa = gpa;
 }
 
@@ -136,9 +127,9 @@ static const char *install(struct ept *ept, const struct ept_fill *fill)
 	case 0:
 		return NULL;
 	case -ENOMEM:
-		return "host memory exhausted: the host has no frame left";
+		return EPT_NO_FRAME;
 	case -ENOSPC:
-		return "no mapping left for a page with a frame of its own";
+		return EPT_NO_MAPPING;
 	default:
 		return "the kernel did not install a page in the window";
 	}
@@ -176,7 +167,7 @@ static void handle_miss(struct ept *ept, void *place, bool is_write)
 	}
 	pthread_mutex_unlock(&ept->lock);
 
-	begin = nanoseconds();
+	begin = ept_nanoseconds();
 	if (ret == 0) {
 		reason = install(ept, &fill);
 		pthread_mutex_lock(&ept->lock);
@@ -184,7 +175,7 @@ static void handle_miss(struct ept *ept, void *place, bool is_write)
 		place = ept_window_place(&ept->window, fill.first << HPT_PAGE_SHIFT);
 		ept_filled(ept, &fill);
 		if (!reason)
-			hpt_histogram_add(&ept->install_ns, nanoseconds() - begin);
+			hpt_histogram_add(&ept->install_ns, ept_nanoseconds() - begin);
 		pthread_mutex_unlock(&ept->lock);
 	}
 	if (reason) {

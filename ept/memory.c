@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory of host tables (see memory.h). */
 #include <errno.h>
-#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "ept/memory.h"
+#include "ept/swap.h"
 
 #define UNIT_ORDER    (EPT_MEMORY_ORDERS - 1)
 #define UNIT_SIZE     ((size_t)HPT_PAGE_SIZE << UNIT_ORDER)
@@ -91,16 +91,11 @@ static void *fresh_unit(struct ept_memory *memory, bool carve)
 	return unit;
 }
 
-static bool is_zero(const char *page)
-{
-	return !*page && !memcmp(page, page + 1, HPT_PAGE_SIZE - 1);
-}
-
 /* Pages of zeros are not touched: they may have no memory, and the copy need not have any. */
 static void copy_unit(char *unit, const char *bytes)
 {
 	for (size_t at = 0; at < UNIT_SIZE; at += HPT_PAGE_SIZE) {
-		if (!is_zero(bytes + at))
+		if (!ept_swap_is_zero(bytes + at))
 			memcpy(unit + at, bytes + at, HPT_PAGE_SIZE);
 	}
 }

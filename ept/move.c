@@ -54,12 +54,9 @@ static bool claim_layer(struct move *move, unsigned int layer)
 {
 	struct ept *ept = move->ept;
 	struct ept_family *family = ept->family;
-	uint64_t place = (move->first << HPT_PAGE_SHIFT) - ept->window.start;
 	bool is_free = true;
 
-	move->frame = ept_window_frame(&ept->window, move->first << HPT_PAGE_SHIFT) +
-		      ((uint64_t)layer - ept->window.layers[place >> HPT_PAGE_SHIFT]) *
-			      family->layer_frames;
+	move->frame = ept_window_frame_in(&ept->window, move->first << HPT_PAGE_SHIFT, layer);
 	pthread_mutex_lock(&family->lock);
 	for (unsigned int i = 0; i < move->pages && is_free; i++)
 		is_free = family->users[move->frame + i] == has_frame(move, i, move->frame + i);
@@ -108,7 +105,7 @@ static int fill_frames(const struct move *move, const char **reason)
 	const struct ept *ept = move->ept;
 	int ret = ept_pool_populate(&ept->pool, move->frame, move->pages);
 
-	*reason = "host memory exhausted: the host has no frame left";
+	*reason = EPT_NO_FRAME;
 	for (unsigned int i = 0; i < move->pages && ret == 0; i++) {
 		uint64_t entry = move->entries[i];
 		void *page = ept_pool_frame(&ept->pool, move->frame + i);
@@ -124,21 +121,14 @@ static int fill_frames(const struct move *move, const char **reason)
 	return ret;
 }
 
-static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
-{
-	struct move *move = context;
-
-	return hpt_entry(move->frame + (key.vpn - move->first), (entry & HPT_DIRTY) | FLAGS);
-}
-
 /* One page of the block has its new frame: the table says so. */
 static int change_entry(struct move *move, unsigned int page, uint64_t gfn)
 {
 	struct ept *ept = move->ept;
 	uint64_t old = move->entries[page];
 	struct hpt_key key = hpt_key(0, move->first + page, HPT_4K);
-	int ret = old ? hpt_visit_range(&ept->table, key, 1, exchange, move)
-		      : hpt_map(&ept->table, key, hpt_entry(move->frame + page, FLAGS));
+	uint64_t entry = hpt_entry(move->frame + page, (old & HPT_DIRTY) | FLAGS);
+	int ret = old ? ept_set_entry(ept, key.vpn, entry) : hpt_map(&ept->table, key, entry);
 
 	if (ret < 0)
 		return ret;
@@ -176,7 +166,7 @@ static int prepare(struct move *move, const char **reason)
 
 	if (ret < 0)
 		return ret;
-	*reason = "the kernel did not take pages out of the window";
+	*reason = EPT_NOT_TAKEN_OUT;
 	if (ept_window_take_out(&ept->window, move->first << HPT_PAGE_SHIFT,
 				move->pages * HPT_PAGE_SIZE) < 0)
 		return -EIO;
@@ -191,11 +181,10 @@ static int show(struct move *move)
 {
 	struct ept *ept = move->ept;
 	gpa_t start = move->first << HPT_PAGE_SHIFT;
-	uint8_t *layers = ept->window.layers + ((start - ept->window.start) >> HPT_PAGE_SHIFT);
 	uint64_t size = move->pages * HPT_PAGE_SIZE;
 	int pieces = (int)ept_window_pieces(&ept->window, start, size);
 
-	memset(layers, (int)move->layer, move->pages);
+	memset(ept_window_layer(&ept->window, start), (int)move->layer, move->pages);
 	ept_family_map_back(ept, 1 - pieces); /* the neighbours may be a piece with it, or not */
 	return ept_window_show(&ept->window, ept->pool.fd, start, move->pages);
 }
@@ -205,14 +194,14 @@ static int change(struct move *move, uint64_t gfn, const char **reason)
 	struct ept *ept = move->ept;
 	int ret = 0;
 
-	*reason = "no memory for the stage-2 table";
+	*reason = EPT_NO_TABLE_MEMORY;
 	for (unsigned int i = 0; i < move->pages && ret == 0; i++) {
 		ret = change_entry(move, i, gfn);
 		if (ret == 0)
 			move->is_claimed[i] = false; /* it is the page's */
 	}
 	if (ret == 0) {
-		*reason = "the kernel did not exchange a page in the window";
+		*reason = EPT_NOT_EXCHANGED;
 		ret = show(move) < 0 ? -EIO : 0;
 	}
 	if (ret < 0)
@@ -230,7 +219,7 @@ int ept_block_move(struct ept *ept, uint64_t gfn, const char **reason)
 		return -EAGAIN;
 	(void)hpt_visit_range(&ept->table, hpt_key(0, move.first, HPT_4K), move.pages, note_entry,
 			      &move);
-	*reason = "no mapping left for a page with a frame of its own";
+	*reason = EPT_NO_MAPPING;
 	ret = claim(&move) ? prepare(&move, reason) : -ENOSPC;
 	if (ret == 0)
 		ret = change(&move, gfn, reason);

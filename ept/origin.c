@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "ept/fault.h"
 #include "ept/origin.h"
 #include "ept/snapshot_format.h"
 #include "ept/sum.h"
@@ -274,7 +275,7 @@ int ept_restore(struct ept *ept, const struct ept_origin *origin, const char **w
 	    memcmp(ept->config.ranges, origin->ranges,
 		   origin->range_count * sizeof(origin->ranges[0])))
 		return -EINVAL;
-	*what = "no memory for the stage-2 table";
+	*what = EPT_NO_TABLE_MEMORY;
 	pthread_mutex_lock(&ept->lock);
 	ret = map_runs(ept, origin);
 	ept->origin = origin;

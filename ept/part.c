@@ -7,9 +7,6 @@
 #include "ept/evict.h"
 #include "ept/part.h"
 
-#define NO_TABLE_MEMORY "no memory for the stage-2 table"
-#define NO_FRAME	"host memory exhausted: the host has no frame left"
-
 static gpa_t gpa_of(uint64_t gfn)
 {
 	return gfn << HPT_PAGE_SHIFT;
@@ -17,14 +14,13 @@ static gpa_t gpa_of(uint64_t gfn)
 
 static uint8_t *layer_of(const struct ept *ept, uint64_t gfn)
 {
-	return &ept->window.layers[(gpa_of(gfn) - ept->window.start) >> HPT_PAGE_SHIFT];
+	return ept_window_layer(&ept->window, gpa_of(gfn));
 }
 
 /* A page's frame in a layer. */
 static uint64_t frame_in(const struct ept *ept, uint64_t gfn, unsigned int layer)
 {
-	return ept_window_frame(&ept->window, gpa_of(gfn)) +
-	       ((uint64_t)layer - *layer_of(ept, gfn)) * ept->family->layer_frames;
+	return ept_window_frame_in(&ept->window, gpa_of(gfn), layer);
 }
 
 /* Takes the page's frame in the member's own layer, or else in one where nobody has it. */
@@ -124,22 +120,10 @@ bool ept_must_part(const struct ept *ept, uint64_t entry, enum ept_access access
 		       : ept_frame_is_common(ept->family, frame);
 }
 
-static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
-{
-	(void)key;
-	(void)entry;
-	return *(const uint64_t *)context;
-}
-
-static int set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
-{
-	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &entry);
-}
-
 /* A copy of a frame that nobody writes, in one that nobody has seen. */
 static int copy_frame(const struct ept *ept, uint64_t from, uint64_t to, const char **reason)
 {
-	*reason = NO_FRAME;
+	*reason = EPT_NO_FRAME;
 	if (ept_pool_populate(&ept->pool, to, 1) < 0)
 		return -ENOMEM;
 	memcpy(ept_pool_frame(&ept->pool, to), ept_pool_frame(&ept->pool, from), HPT_PAGE_SIZE);
@@ -166,8 +150,8 @@ static int move_page(struct ept *ept, uint64_t gfn, const struct ept_place *plac
 	pthread_mutex_lock(&ept->lock);
 	if (ret < 0)
 		return ret;
-	*reason = NO_TABLE_MEMORY;
-	ret = set_entry(ept, gfn, shown(ept, *entry, place->frame));
+	*reason = EPT_NO_TABLE_MEMORY;
+	ret = ept_set_entry(ept, gfn, shown(ept, *entry, place->frame));
 	if (ret < 0)
 		return ret;
 	*entry = shown(ept, *entry, place->frame);
@@ -182,7 +166,7 @@ int ept_part(struct ept *ept, struct ept_fill *fill, const char **reason)
 	int ret;
 
 	fill->found = EPT_UNSHARED;
-	*reason = NO_TABLE_MEMORY;
+	*reason = EPT_NO_TABLE_MEMORY;
 	if (fill->entry & HPT_LARGE) /* it could not be split */
 		return -ENOMEM;
 	ret = ept_place_claim(ept, fill->gfn, &place);
@@ -195,6 +179,6 @@ int ept_part(struct ept *ept, struct ept_fill *fill, const char **reason)
 		ept_place_give_up(ept, fill->gfn, &place);
 		return ret;
 	}
-	*reason = "the kernel did not exchange a page in the window";
+	*reason = EPT_NOT_EXCHANGED;
 	return ept_place_show(ept, fill->gfn, &place);
 }

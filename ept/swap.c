@@ -362,8 +362,3 @@ int ept_swap_read(const struct ept_swap *swap, uint64_t slot, uint64_t gfn, unsi
 	}
 	return ret;
 }
-
-uint64_t ept_swap_bytes(const struct ept_swap *swap)
-{
-	return swap->fd < 0 ? 0 : bytes_sums(swap) + bytes_taken(swap);
-}

@@ -85,7 +85,4 @@ bool ept_swap_is_zero(const void *page);
 /* Slots in use. */
 uint64_t ept_swap_used(struct ept_swap *swap);
 
-/* Bytes of memory held for the slots. */
-uint64_t ept_swap_bytes(const struct ept_swap *swap);
-
 #endif

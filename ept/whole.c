@@ -32,6 +32,18 @@ int ept_find(const struct ept *ept, uint64_t gfn, uint64_t *entry, struct hpt_le
 	return large_first ? hpt_lookup(&ept->table, small, entry, ledger) : -ENOENT;
 }
 
+static uint64_t exchange(void *context, struct hpt_key key, uint64_t entry)
+{
+	(void)key;
+	(void)entry;
+	return *(const uint64_t *)context;
+}
+
+int ept_set_entry(struct ept *ept, uint64_t gfn, uint64_t entry)
+{
+	return hpt_visit_range(&ept->table, hpt_key(0, gfn, HPT_4K), 1, exchange, &entry);
+}
+
 void ept_block_note(struct ept *ept, uint64_t gfn, int resident, int away)
 {
 	struct ept_block *block = block_of(ept, gfn);

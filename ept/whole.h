@@ -41,6 +41,9 @@ static inline uint64_t ept_block_start(uint64_t gfn)
  */
 int ept_find(const struct ept *ept, uint64_t gfn, uint64_t *entry, struct hpt_ledger *ledger);
 
+/* Puts an entry in the place of the one that the page has, of 4 KiB: 0 or -ENOMEM. */
+int ept_set_entry(struct ept *ept, uint64_t gfn, uint64_t entry);
+
 /* Notes that so many pages of the block got frames, or swap locations, or lost them. */
 void ept_block_note(struct ept *ept, uint64_t gfn, int resident, int away);
 

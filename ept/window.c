@@ -38,8 +38,7 @@ uint64_t ept_window_frame(const struct ept_window *window, gpa_t gpa)
 	uint64_t frame = block * EPT_BLOCK_PAGES + (gpa >> HPT_PAGE_SHIFT) % EPT_BLOCK_PAGES;
 
 	if (window->layers)
-		frame += window->layers[(gpa - window->start) >> HPT_PAGE_SHIFT] *
-			 window->layer_frames;
+		frame += *ept_window_layer(window, gpa) * window->layer_frames;
 	return frame;
 }
 
@@ -308,8 +307,8 @@ int ept_window_take_out(struct ept_window *window, gpa_t gpa, uint64_t size)
 	return -EAGAIN;
 }
 
-static int map_frames(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame,
-		      uint64_t size)
+int ept_window_map_frames(const struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame,
+			  uint64_t size)
 {
 	if (mmap(ept_window_place(window, gpa), size, PROT_READ | PROT_WRITE,
 		 MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd,
@@ -324,7 +323,7 @@ static int map_other(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 	int ret = -ENOSPC;
 
 	if (window->mappings + 2 <= window->mappings_limit)
-		ret = map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
+		ret = ept_window_map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
 	window->mappings += ret == 0 ? 2 : 0;
 	return ret;
 }
@@ -354,7 +353,7 @@ int ept_window_share(struct ept_window *window, int memfd, gpa_t gpa, uint64_t f
 
 int ept_window_unshare(struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame)
 {
-	int ret = map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
+	int ret = ept_window_map_frames(window, memfd, gpa, frame, HPT_PAGE_SIZE);
 
 	if (ret == 0) {
 		window->mappings -= 2;

@@ -63,6 +63,12 @@ static inline bool ept_window_block(const struct ept_window *window, gpa_t gpa, 
 	return mapped;
 }
 
+/* Where it stands which layer the page of `gpa` shows; in a window that has layers. */
+static inline uint8_t *ept_window_layer(const struct ept_window *window, gpa_t gpa)
+{
+	return &window->layers[(gpa - window->start) >> HPT_PAGE_SHIFT];
+}
+
 /*
  * The frame that ept_window_install() puts at `gpa` unless a single page was mapped over it by
  * ept_window_remap() or _share(). `gpa` must be in a mapped block.
@@ -178,8 +184,16 @@ int ept_window_layers(struct ept_window *window, uint64_t layer_frames);
  */
 int ept_window_show(struct ept_window *window, int memfd, gpa_t gpa, unsigned int pages);
 
-/* For the files of the window: its blocks, none mapped, and its place. -ENOMEM and *what. */
+/*
+ * For the files of the window: its blocks, none mapped, and its place (-ENOMEM and *what); and a
+ * mapping of frames that follow each other (-ENOSPC where there is none left).
+ */
 int ept_window_reserve(struct ept_window *window, const char **what);
+int ept_window_map_frames(const struct ept_window *window, int memfd, gpa_t gpa, uint64_t frame,
+			  uint64_t size);
+
+/* The frame that the page of `gpa` would show in a layer. */
+uint64_t ept_window_frame_in(const struct ept_window *window, gpa_t gpa, unsigned int layer);
 
 /* How many mappings [gpa, gpa + size) takes, which is all mapped. */
 unsigned int ept_window_pieces(const struct ept_window *window, gpa_t gpa, uint64_t size);
@@ -190,8 +204,8 @@ unsigned int ept_window_pieces(const struct ept_window *window, gpa_t gpa, uint6
  * maps a range as the other has it, ept_window_arm() does the rest. -ENOMEM and *what.
  */
 int ept_window_like(struct ept_window *window, const struct ept_window *other, const char **what);
-/* The same, but for *window itself: another place for it, the descriptor and all else are its own.
- */
+
+/* The same, but for *window itself: another place; the descriptor and all else are its own. */
 int ept_window_elsewhere(struct ept_window *moved, const struct ept_window *window,
 			 const char **what);
 

@@ -7,11 +7,6 @@
 
 #include "ept/window.h"
 
-static uint64_t index_of(const struct ept_window *window, gpa_t gpa)
-{
-	return (gpa - window->start) >> HPT_PAGE_SHIFT;
-}
-
 int ept_window_layers(struct ept_window *window, uint64_t layer_frames)
 {
 	void *layers = mmap(NULL, window->size >> HPT_PAGE_SHIFT, PROT_READ | PROT_WRITE,
@@ -26,12 +21,7 @@ int ept_window_layers(struct ept_window *window, uint64_t layer_frames)
 
 static int map(const struct ept_window *window, int memfd, gpa_t gpa, uint64_t size)
 {
-	off_t offset = (off_t)(ept_window_frame(window, gpa) << HPT_PAGE_SHIFT);
-
-	return mmap(ept_window_place(window, gpa), size, PROT_READ | PROT_WRITE,
-		    MAP_SHARED | MAP_FIXED | MAP_NORESERVE, memfd, offset) == MAP_FAILED
-		       ? -errno
-		       : 0;
+	return ept_window_map_frames(window, memfd, gpa, ept_window_frame(window, gpa), size);
 }
 
 int ept_window_show(struct ept_window *window, int memfd, gpa_t gpa, unsigned int pages)
@@ -47,7 +37,7 @@ int ept_window_show(struct ept_window *window, int memfd, gpa_t gpa, unsigned in
 /* Whether all pages of [gpa, gpa + size) show one layer. */
 static bool is_even(const struct ept_window *window, gpa_t gpa, uint64_t size)
 {
-	const uint8_t *layers = window->layers + index_of(window, gpa);
+	const uint8_t *layers = ept_window_layer(window, gpa);
 
 	return !memcmp(layers, layers + 1, (size >> HPT_PAGE_SHIFT) - 1);
 }
@@ -70,6 +60,12 @@ static gpa_t piece_end(const struct ept_window *window, gpa_t gpa, gpa_t end)
 			next = at + HPT_PAGE_SIZE;
 	}
 	return at;
+}
+
+uint64_t ept_window_frame_in(const struct ept_window *window, gpa_t gpa, unsigned int layer)
+{
+	return ept_window_frame(window, gpa) +
+	       ((uint64_t)layer - *ept_window_layer(window, gpa)) * window->layer_frames;
 }
 
 unsigned int ept_window_pieces(const struct ept_window *window, gpa_t gpa, uint64_t size)
