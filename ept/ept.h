@@ -98,8 +98,7 @@ struct ept_counts {
 	uint64_t misses;
 	uint64_t touches; /* misses whose lookup found no entry: the page's first touch */
 	uint64_t loaded;  /* misses whose lookup found an entry (the VMM had touched the page) */
-	/* Misses on a page whose frame was about to be taken (evict.h), or that was cloned since.
-	 */
+	/* Misses on a page whose frame was about to go (evict.h), or that was cloned since. */
 	uint64_t rescues;
 	uint64_t swapped; /* misses on a page that was swapped out, or is still in the snapshot */
 	uint64_t written; /* misses that were writes to a page that shared its frame */

@@ -26,8 +26,7 @@ enum ept_found {
 	EPT_INSTALLED, /* it has a frame, which the window was given before, and has */
 	EPT_RESCUED,   /* or has not any more */
 	EPT_RETURNED,  /* it was swapped out and has a frame again */
-	EPT_UNSHARED, /* it shared a frame, by ept_dedup_step() or with a clone, and has its own now
-		       */
+	EPT_UNSHARED,  /* it shared a frame (dedup.h, clone.h), and has its own now */
 };
 
 /* For whom a page is filled. */

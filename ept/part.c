@@ -96,7 +96,7 @@ int ept_place_show(struct ept *ept, uint64_t gfn, const struct ept_place *place)
 static bool wants_own(const struct ept *ept, enum ept_access access)
 {
 	return access == EPT_WRITE || access == EPT_MISS_WRITE ||
-	       (access == EPT_MISS && ept->window.protects_late);
+	       (access == EPT_MISS && ept_window_protects_late(&ept->window));
 }
 
 void ept_split_common(struct ept *ept, uint64_t gfn, enum ept_access access, uint64_t *entry)

@@ -227,11 +227,6 @@ void ept_window_wake(struct ept_window *window, void *place, unsigned int pages)
 	wake(window, place, pages * HPT_PAGE_SIZE);
 }
 
-static bool protects_late(const struct ept_window *window)
-{
-	return __atomic_load_n(&window->protects_late, __ATOMIC_RELAXED);
-}
-
 /*
  * The kernel installs page after page and ends at the first that it cannot: one that is there
  * already (passed over here), or all of them while the address space changes (tried again).
@@ -270,7 +265,7 @@ int ept_window_install(struct ept_window *window, gpa_t gpa, unsigned int pages,
 
 	if (!protect)
 		return install(window, gpa, pages, 0);
-	if (!protects_late(window)) {
+	if (!ept_window_protects_late(window)) {
 		ret = install(window, gpa, pages, UFFDIO_CONTINUE_MODE_WP);
 		if (ret != -EINVAL)
 			return ret;

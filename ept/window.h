@@ -63,6 +63,12 @@ static inline bool ept_window_block(const struct ept_window *window, gpa_t gpa, 
 	return mapped;
 }
 
+/* Whether a page that is to be protected is so a moment after it appears; any thread may ask. */
+static inline bool ept_window_protects_late(const struct ept_window *window)
+{
+	return __atomic_load_n(&window->protects_late, __ATOMIC_RELAXED);
+}
+
 /* Where it stands which layer the page of `gpa` shows; in a window that has layers. */
 static inline uint8_t *ept_window_layer(const struct ept_window *window, gpa_t gpa)
 {
