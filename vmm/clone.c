@@ -4,44 +4,33 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 #include "ept/clone.h"
-#include "vmm/run.h"
+#include "vmm/loop.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 
-/* One of the machine's memory slots, in the order in which they were made; size 0 removes it. */
-static int set_slot(const struct machine *machine, unsigned int number, uint64_t size,
-		    struct message *message)
-{
-	const struct ept_range *range = &machine->ranges[number];
-	struct kvm_userspace_memory_region region = {
-		.slot = number,
-		.guest_phys_addr = range->start,
-		.memory_size = size,
-		.userspace_addr = (uintptr_t)ept_window_address(&machine->ept, range->start),
-	};
-
-	if (ioctl(machine->kvm.vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
-		return kvm_failed(message, "KVM_SET_USER_MEMORY_REGION");
-	return 0;
-}
-
-/* KVM lets the window go, and takes it where it is then: a slot does not change its place. */
+/*
+ * KVM lets the window go, and takes it where it is then: a slot does not change its place. They are
+ * numbered in the order of the ranges (machine_create_vm()).
+ */
 static int set_slots(const struct machine *machine, bool in_use, struct message *message)
 {
 	int error = 0;
 
-	for (unsigned int i = 0; i < machine->range_count && !error; i++)
-		error = set_slot(machine, i, in_use ? machine->ranges[i].size : 0, message);
+	for (unsigned int i = 0; i < machine->range_count && !error; i++) {
+		const struct ept_range *range = &machine->ranges[i];
+
+		error = kvm_set_memory(&machine->kvm, i, range->start, in_use ? range->size : 0,
+				       ept_window_address(&machine->ept, range->start), message);
+	}
 	return error;
 }
 
 static int clone_memory(struct machine *clone, struct machine *machine, struct message *message)
 {
 	struct ept_clone_config config = {.cpu_count = machine->ept.config.cpu_count,
-					  .failed = run_host_failed,
+					  .failed = loop_host_failed,
 					  .context = clone};
 	struct message second = {0};
 	const char *what = "second stage";

@@ -102,11 +102,11 @@ int kvm_create_vm(struct kvm *kvm, struct message *message)
 	return 0;
 }
 
-int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
+int kvm_set_memory(const struct kvm *kvm, uint32_t slot, gpa_t gpa, uint64_t size, void *address,
 		   struct message *message)
 {
 	struct kvm_userspace_memory_region region = {
-		.slot = kvm->slots,
+		.slot = slot,
 		.guest_phys_addr = gpa,
 		.memory_size = size,
 		.userspace_addr = (uintptr_t)address,
@@ -114,8 +114,16 @@ int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 
 	if (ioctl(kvm->vm, KVM_SET_USER_MEMORY_REGION, &region) < 0)
 		return kvm_failed(message, "KVM_SET_USER_MEMORY_REGION");
-	kvm->slots++;
 	return 0;
+}
+
+int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
+		   struct message *message)
+{
+	int error = kvm_set_memory(kvm, kvm->slots, gpa, size, address, message);
+
+	kvm->slots += !error;
+	return error;
 }
 
 int kvm_create_interrupts(struct kvm *kvm, bool timer, struct message *message)

@@ -54,6 +54,10 @@ int kvm_create_vm(struct kvm *kvm, struct message *message);
 int kvm_add_memory(struct kvm *kvm, gpa_t gpa, uint64_t size, void *address,
 		   struct message *message);
 
+/* The same for the slot of that number, of which there may be one: size 0 removes it. */
+int kvm_set_memory(const struct kvm *kvm, uint32_t slot, gpa_t gpa, uint64_t size, void *address,
+		   struct message *message);
+
 /*
  * Gives the machine the interrupt controllers of a PC (two 8259s, an I/O APIC, a local APIC for
  * each vCPU), all in the kernel: a vCPU that executes HLT then waits there. Before vCPUs are made.

@@ -16,6 +16,8 @@
 
 #define PAGE_MASK (HPT_PAGE_SIZE - 1)
 
+_Static_assert(LOAD_PC_MEMORY_MAX <= PVH_RANGES_MAX, "a PC's memory fits into the start info");
+
 static int copy_in(void *context, uint64_t address, const void *bytes, uint64_t size)
 {
 	struct machine *machine = context;

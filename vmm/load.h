@@ -41,18 +41,18 @@ int load_linux(struct machine *machine, struct message *message);
 int load_multiboot(struct machine *machine, struct message *message);
 
 /*
+ * Puts the ACPI tables of a PC with several CPUs where they belong (acpi.h); nothing to do for
+ * others. *rsdp is their gPA, or 0. Status 65 if the kernel has bytes there.
+ */
+int load_acpi(struct machine *machine, gpa_t *rsdp, struct message *message);
+
+/*
  * RAM as the firmware of a PC describes it: without what lies between 640 KiB and 1 MiB, which is
  * memory here as well, and without the last KiB below, where firmware keeps data.
  */
 #define LOAD_LOW_END	   UINT64_C(0x9fc00)
 #define LOAD_HIGH_START	   UINT64_C(0x100000)
 #define LOAD_PC_MEMORY_MAX (EPT_RANGES_MAX + 1)
-
-/*
- * Puts the ACPI tables of a PC with several CPUs where they belong (acpi.h); nothing to do for
- * others. *rsdp is their gPA, or 0. Status 65 if the kernel has bytes there.
- */
-int load_acpi(struct machine *machine, gpa_t *rsdp, struct message *message);
 
 unsigned int load_pc_memory(const struct machine *machine,
 			    struct ept_range memory[LOAD_PC_MEMORY_MAX]);

@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "vmm/exits.h"
-#include "vmm/run.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 
@@ -31,7 +30,7 @@ void loop_wake(struct machine *machine)
 	(void)!write(machine->wake_fd, &one, sizeof(one));
 }
 
-void run_host_failed(void *context, const char *reason, gpa_t gpa)
+void loop_host_failed(void *context, const char *reason, gpa_t gpa)
 {
 	struct machine *machine = context;
 	pid_t keeper;

@@ -61,6 +61,9 @@ bool loop_flush(struct loop *loop, struct console *console);
 /* Whether a snapshot is due now. machine->lock is held. */
 bool loop_snapshot_is_due(const struct loop *loop);
 
+/* ept_config.failed of a machine: marks it, and has its run ended. */
+void loop_host_failed(void *machine, const char *reason, gpa_t gpa);
+
 /* What a vCPU's thread does, from before its first entry to the guest's end (vcpu.c). */
 void vcpu_run(struct loop *loop, unsigned int number);
 

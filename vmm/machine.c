@@ -10,7 +10,7 @@
 
 #include "guest/abi.h"
 #include "vmm/load.h"
-#include "vmm/run.h"
+#include "vmm/loop.h"
 #include "vmm/snapshot.h"
 #include "vmm/status.h"
 #include "vmm/table_slab.h"
@@ -87,7 +87,7 @@ static int create_second_stage(struct machine *machine, struct message *message)
 		.organisation = machine->config.organisation,
 		.seed = machine->config.seed,
 		.handlers = handlers_of(machine),
-		.failed = run_host_failed,
+		.failed = loop_host_failed,
 		.context = machine,
 	};
 	const char *what = "second stage";

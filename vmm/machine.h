@@ -94,9 +94,9 @@ struct machine_config {
 	int in_fd;  /* a PC: what its console reads; -1: nothing */
 	int out_fd; /* the guest's console and standard output */
 	int err_fd; /* its standard error, and the devices' diagnostics */
-	const struct disk
-		*disk; /* a block device at MACHINE_DISK, outlives the machine; NULL: none */
-	struct snapshot_request *snapshot; /* NULL: none shall be taken; not of a PC */
+	/* A block device at MACHINE_DISK, which outlives the machine; NULL: none; not of a PC. */
+	const struct disk *disk;
+	struct snapshot_request *snapshot; /* NULL: none shall be taken; not with a disk */
 	const struct snapshot *restore;	   /* goes on from there; no kernel then; NULL: boots */
 	struct walk_check *walk_check;	   /* NULL: none; else what walks when (vmm/walk_check.h) */
 };

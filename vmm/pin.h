@@ -7,7 +7,6 @@
 #define VMM_PIN_H
 
 #include <pthread.h>
-#include <stdbool.h>
 
 struct pin {
 	unsigned int count;	 /* CPUs that there are to be spread over; 0: nothing is pinned */

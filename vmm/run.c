@@ -9,8 +9,6 @@
  * A vCPU that waits in the kernel for the second stage is interrupted on current kernels; on older
  * ones (6.1) as soon as the handler has resolved the miss or released it to fail.
  */
-#include "vmm/run.h"
-
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>

@@ -5,8 +5,8 @@
  * and what would be longer than VIRTIO_BLOCK_REQUEST_MAX is a request that failed (IOERR); no
  * request at all, without header or without room for its status, breaks the device.
  *
- * That limit and that of the queue keep a notification below 64 MiB, so that the vCPU that waits
- * for it can be ended in time.
+ * That limit and that of the queue keep a notification to 64 MiB at most, so that the vCPU that
+ * waits for it can be ended in time.
  */
 #ifndef VMM_VIRTIO_BLOCK_H
 #define VMM_VIRTIO_BLOCK_H

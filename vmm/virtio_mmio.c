@@ -4,9 +4,12 @@
 #include <errno.h>
 #include <string.h>
 
-#define VERSION	   2
-#define VENDOR	   0x32657774 /* "twe2" */
-#define KNOWN_BITS 0xcf	      /* of the status */
+#define VERSION 2
+#define VENDOR	0x32657774 /* "twe2" */
+/* Of the status. */
+#define KNOWN_BITS                                                                    \
+	(VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER | VIRTIO_DRIVER_OK | VIRTIO_FEATURES_OK | \
+	 VIRTIO_NEEDS_RESET | VIRTIO_FAILED)
 
 void virtio_mmio_init(struct virtio_mmio *device, gpa_t base, const struct virtio_memory *memory,
 		      const struct virtio_backend *backend)
